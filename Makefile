@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: MIT
+# GNU make.  Override anything here on the command line: make CC=clang
+# CFLAGS=-O0 BUILD=build/o0.  What the code needs is added all the same.
+PREFIX    = /usr/local
+DESTDIR   =
+BINDIR    = $(PREFIX)/bin
+MANDIR    = $(PREFIX)/share/man
+SHAREDIR  = $(PREFIX)/share/apr-tools
+BUILD     = build
+CC        = cc
+CFLAGS    = -O2 -g
+WERROR    = -Werror
+INSTALL   = install
+PKGCONFIG = pkg-config
+FUZZ_TIME = 60
+Q         = $(if $(V),,@)# V=1 shows commands
+VERSION  := $(shell sed -n 's/.*TOOL_VERSION[^"]*"\(.*\)"/\1/p' tools/tool.h)
+
+PKGS   := libarchive libzstd libxxhash libdeflate yajl zlib
+PCFLAGS := $(shell $(PKGCONFIG) --cflags $(PKGS) 2>/dev/null)
+PLIBS   := $(shell $(PKGCONFIG) --libs $(PKGS) 2>/dev/null)
+
+override CPPFLAGS += -Iinclude -D_GNU_SOURCE $(PCFLAGS)
+override CFLAGS += -std=c11 -ffp-contract=off -Wall -Wextra -Wpedantic -Wconversion \
+	-Wshadow -Wstrict-prototypes -Wwrite-strings $(WERROR)
+override LDLIBS += -Wl,--as-needed $(PLIBS) -ljq -lpthread -lm
+
+LIBSRC := $(wildcard lib/*/*.c)
+TOOLS  := $(patsubst tools/%.c,%,$(wildcard tools/apr-*.c))
+SHARED := $(filter-out $(TOOLS:%=tools/%.c),$(wildcard tools/*.c))
+TESTS  := $(patsubst tests/%.c,%,$(wildcard tests/*.c))
+FUZZ   := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
+PAGES  := $(wildcard man/*.[1-9])
+BIN    := $(TOOLS:%=$(BUILD)/bin/%)
+
+# Where bats and the demo find the programs.
+ABS     = $(abspath $(BUILD))
+RUN_ENV = APR_BUILD="$(ABS)" PATH="$(ABS)/bin:$$PATH"
+
+all: $(BIN) $(TESTS:%=$(BUILD)/test/%)
+
+# Says at once, and in one line, what a machine without the libraries lacks.
+HEADERS = archive.h zstd.h xxhash.h libdeflate.h yajl/yajl_parse.h zlib.h jq.h
+$(BUILD)/ready:
+	@mkdir -p $(@D)
+	@command -v $(PKGCONFIG) >/dev/null && printf '#include <%s>\n' stdio.h $(HEADERS) | \
+	    $(CC) $(CPPFLAGS) -fsyntax-only -x c - >$@.log 2>&1 || { \
+	    echo "make: the compiler, pkg-config or a library is missing: run scripts/setup (see $@.log)" >&2; exit 1; }
+	@touch $@
+
+# Changes with the compiler and its flags, so that everything is built anew.
+$(BUILD)/flags: force
+	@mkdir -p $(@D); f='$(subst ','\'',$(CC) $(CPPFLAGS) $(CFLAGS))'; \
+	    echo "$$f" | cmp -s - $@ || echo "$$f" >$@
+
+$(BUILD)/%.o: %.c $(BUILD)/flags | $(BUILD)/ready
+	@mkdir -p $(@D); echo "  CC $<"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+$(BUILD)/libapr.a: $(LIBSRC:%.c=$(BUILD)/%.o)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+# An archive, so that a program holds (and loads libraries for) what it calls.
+$(BUILD)/tools.a: $(SHARED:%.c=$(BUILD)/%.o)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/bin/%: $(BUILD)/tools/%.o $(BUILD)/tools.a $(BUILD)/libapr.a
+	@mkdir -p $(@D); echo "  LD $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(BUILD)/test/%: $(BUILD)/tests/%.o $(BUILD)/libapr.a
+	@mkdir -p $(@D); echo "  LD $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# check and demo set the machine up first; a second make then sees the packages.
+check: setup
+	@$(MAKE) --no-print-directory all lint golden suite && echo "check: passed"
+demo: setup
+	@$(MAKE) --no-print-directory all demo-now
+setup:
+	@scripts/setup
+golden: $(BUILD)/test/golden
+	$(BUILD)/test/golden
+JOBS = $(shell parallel --version 2>/dev/null | grep -q '^GNU' && echo -j 2)
+suite: all
+	$(RUN_ENV) bats $(JOBS) tests
+
+demo-now: export PATH := $(ABS)/bin:$(PATH)
+demo-now: all
+	@mkdir -p $(BUILD)/demo
+	apr-cat examples/sample/ | apr-quant q4k | apr-pack -f $(BUILD)/demo/sample.apr
+	apr-cat $(BUILD)/demo/sample.apr | apr-ls
+	apr-cat $(BUILD)/demo/sample.apr | apr-dequant f16 | apr-pack -f $(BUILD)/demo/sample.safetensors
+	@du -b examples/sample/model.safetensors $(BUILD)/demo/sample.apr $(BUILD)/demo/sample.safetensors
+	@echo "demo: $(BUILD)/demo/sample.apr is the sample model in Q4_K, $(BUILD)/demo/sample.safetensors the way back"
+
+# Every tool has a page and a test, every header stands alone, the floors
+# hold, the pages are clean.
+lint: $(BUILD)/ready
+	@for t in $(TOOLS); do for f in man/$$t.1 tests/$$t.bats; do test -f $$f || \
+	    { echo "$$t: no $$f" >&2; exit 1; }; done; done
+	@for h in include/apr/*.h; do printf '#include "%s"\n' $$h | $(CC) -I. $(CPPFLAGS) \
+	    $(CFLAGS) -fsyntax-only -x c - || { echo "$$h: does not stand alone" >&2; exit 1; }; done
+	@scripts/layers
+	@mandoc -T lint -W warning $(PAGES)
+
+oracles: all
+	@$(RUN_ENV) scripts/oraclesbench: all
+	@test -x scripts/bench || { echo "make: scripts/bench is not there yet" >&2; exit 1; }
+	@$(RUN_ENV) scripts/bench
+
+SANITIZE = address,undefined
+SANFLAGS = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
+asan:
+	@APR_ASAN=1 $(MAKE) --no-print-directory BUILD=build/asan CC=clang golden suite \
+	    CFLAGS='$(SANFLAGS) -fsanitize=$(SANITIZE)'
+
+# FUZZ_TIME seconds a harness; what it finds stays as build/fuzz/NAME-crash-*.
+fuzz:
+	@$(MAKE) --no-print-directory BUILD=build/fuzz CC=clang fuzz-now \
+	    CFLAGS='$(SANFLAGS) -fsanitize=fuzzer-no-link,$(SANITIZE)'
+fuzz-now: $(FUZZ:%=$(BUILD)/fuzz/%)
+	@test -n "$(FUZZ)" || { echo "make: no harness in tests/fuzz" >&2; exit 1; }
+	@for f in $(FUZZ); do mkdir -p $(BUILD)/corpus/$$f; echo "fuzz $$f, $(FUZZ_TIME) s"; \
+	    $(BUILD)/fuzz/$$f -max_total_time=$(FUZZ_TIME) -timeout=10 -rss_limit_mb=1024 \
+	    -verbosity=0 -print_final_stats=1 -artifact_prefix=$(BUILD)/$$f- $(BUILD)/corpus/$$f \
+	    $$(test -d tests/fuzz/corpus/$$f && echo tests/fuzz/corpus/$$f) tests/bad || exit 1; done
+$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/libapr.a
+	@mkdir -p $(@D); echo "  LD $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+
+EXAMPLES = $(shell find examples -type f)
+install: $(BIN)
+	$(INSTALL) -d "$(DESTDIR)$(BINDIR)"
+	$(INSTALL) -m 755 $(BIN) "$(DESTDIR)$(BINDIR)"
+	for p in $(PAGES); do $(INSTALL) -D -m 644 $$p "$(DESTDIR)$(MANDIR)/man$${p##*.}/$${p#man/}" || exit 1; done
+	for f in $(EXAMPLES); do $(INSTALL) -D -m 644 $$f "$(DESTDIR)$(SHAREDIR)/$$f" || exit 1; done
+uninstall:
+	for t in $(TOOLS); do rm -f "$(DESTDIR)$(BINDIR)/$$t"; done
+	for p in $(PAGES); do rm -f "$(DESTDIR)$(MANDIR)/man$${p##*.}/$${p#man/}"; done
+	for f in $(EXAMPLES); do rm -f "$(DESTDIR)$(SHAREDIR)/$$f"; done
+dist:
+	mkdir -p $(BUILD) && git archive --prefix=apr-tools-$(VERSION)/ HEAD | gzip -9n >$(BUILD)/apr-tools-$(VERSION).tar.gz
+clean:
+	rm -rf $(BUILD)
+.PHONY: all check demo setup golden suite demo-now lint oracles bench asan fuzz fuzz-now \
+	install uninstall dist clean force
+.DELETE_ON_ERROR:
+.SECONDARY:
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * file.h -- model files: one `const struct format` each, found by content.
+ *
+ * A format does two things: parse() turns a header into a manifest, and
+ * layout() turns a manifest into a header with an offset for every tensor.
+ * All the rest (gaps, order, tails, checksums, temporary names) is shared:
+ * source.c for reading, pack.c for writing.
+ */
+#ifndef APR_FILE_H
+#define APR_FILE_H
+
+#include <apr/io.h>
+#include <apr/json.h>
+#include <apr/manifest.h>
+
+#define HEADER_MAX	((uint64_t)256 << 20)	/* metadata and index */
+
+/* A file that a header holds (an .apr's apr_tools.files): where its JSON
+ * string stands in raw, and how long it is. */
+struct held {
+	const char	*name;		/* in the header's manifest */
+	size_t		 from, to;	/* between the quotes */
+	bool		 base64;
+	uint64_t	 bytes;		/* decoded */
+};
+
+/*
+ * A parsed header.  parse() appends to m: tensors (in the index's order,
+ * offsets absolute in the file) and, if wanted, the metadata view.
+ */
+struct header {
+	const struct format	*format;
+	struct buf		 raw;	/* every byte before the data */
+	struct manifest		*m;	/* borrowed; tensors from `first` on */
+	size_t			 first;
+	unsigned		 shard;	/* put into the entries; 0: one file */
+	uint64_t		 align;	/* natural padding behind the data */
+	bool			 footer; /* the format ends with a CRC-32 */
+	uint64_t		 split;	/* GGUF: parts of the model, else 0 */
+	struct held		*held;	size_t nheld;	/* sorted by name */
+	void			*priv;	/* the format's own, freed by free() */
+};
+
+/* Find them in the JSON text at raw[from, to), which is valid JSON. */
+int	held_find(struct header *, size_t from, size_t to, struct err *)
+	    APR_MUSTCHECK;
+/* One file's bytes, in pieces. */
+int	held_read(const struct header *, size_t i,
+	    int (*put)(void *ctx, const void *, size_t, struct err *), void *ctx,
+	    struct err *) APR_MUSTCHECK;
+
+/* Where everything goes in a file to be written. */
+struct layout {
+	struct buf	 head;		/* the bytes before the data */
+	uint64_t	*offset;	/* one a tensor, absolute; ghosts: unused */
+	uint64_t	 end;		/* of the padded data: where a footer goes */
+	bool		 footer;
+};
+
+struct pack_opts {
+	bool		 raw;		/* --raw: names as they are */
+	bool		 legacy;	/* --apr-codes=legacy */
+	bool		 provenance;	/* history into the output */
+	int		 order;		/* enum order */
+};
+
+/* A file that travels, or NULL: `files` of the stream, held by pack.c. */
+struct carried {
+	const char	*name;
+	const unsigned char *p;
+	size_t		 n;
+};
+
+/* What layout() gets. */
+struct layout_in {
+	const struct manifest	*m;
+	const size_t		*which;		/* tensors, in the order of data */
+	size_t			 n;
+	const struct header	*source;	/* parsed header of the same format, or NULL */
+	const struct carried	*files;		size_t nfiles;
+	const struct pack_opts	*opts;
+};
+
+struct format {
+	const char	*name;		/* "gguf", as in --format */
+	const char	*suffix;	/* ".gguf": only to choose an output */
+	/* How sure: bits of content that matched; 0: it is not. */
+	int		(*probe)(const unsigned char *, size_t);
+	/* From the file's first byte to the first of the data (padding too,
+	 * as far as it belongs to the header).  The caller tees it into raw. */
+	int		(*parse)(struct in *, struct header *, struct err *);
+	void		(*free)(struct header *);
+	/* May this type be held?  0, or -1 naming tensor, type and remedy. */
+	int		(*holds)(const struct tensor *, struct err *);
+	int		(*layout)(const struct layout_in *, struct layout *,
+			    struct err *);
+	/* Does this key of set/unset mean anything here? */
+	bool		(*has_key)(const char *key);
+};
+
+extern const struct format format_apr, format_gguf, format_safetensors;
+extern const struct format *const formats[];	/* NULL at the end */
+
+const struct format *format_by_name(const char *);
+const struct format *format_by_suffix(const char *path);
+const struct format *format_probe(const unsigned char *, size_t);
+
+/* Parse a header from in, which stands at the file's first byte; or from
+ * memory, whose buffer is taken, in any case. */
+int	header_parse(struct header *, const struct format *, struct in *,
+	    struct manifest *, unsigned shard, struct err *) APR_MUSTCHECK;
+int	header_parse_mem(struct header *, const struct format *, struct buf *,
+	    struct manifest *, unsigned shard, struct err *) APR_MUSTCHECK;
+void	header_release(struct header *);
+/* Sort m's tensors from `first` on into the order of their data. */
+void	header_sort(struct manifest *, size_t first);
+/* Overlaps, and data behind the file's end (size UINT64_MAX: unknown). */
+int	header_check(const struct manifest *, size_t first, uint64_t data,
+	    uint64_t size, struct err *) APR_MUSTCHECK;
+
+/*
+ * A Hugging Face directory (or an *.index.json): which files are its weights
+ * and which travel.  Names are relative to dir; all owned by the struct.
+ */
+struct hfdir {
+	struct arena	 arena;
+	const char	*dir;
+	const char	**shard;	size_t nshard;	/* by name */
+	struct mfile	*file;		size_t nfile;	/* by bytes of the name */
+	const char	**skipped;	size_t nskipped;
+};
+
+/* A directory, or the path of an *.index.json (its shards and itself). */
+int	hfdir_open(struct hfdir *, const char *path, struct err *) APR_MUSTCHECK;
+void	hfdir_release(struct hfdir *);
+/* model.safetensors.index.json as transformers makes it: shard[i] is the
+ * file name of tensor[i] (NULL: not written). */
+int	hfdir_index(const struct manifest *, const char *const *shard,
+	    struct buf *, struct err *) APR_MUSTCHECK;
+
+enum order { ORDER_SOURCE, ORDER_NAME, ORDER_QUANTIZE };
+
+/* Where llama-quantize visits a tensor: layer number of "blk.N.", else -1,
+ * then the name's bytes.  strcmp's contract. */
+int	order_quantize(const char *a, const char *b);
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * type.h -- number types: what a block is, and how to go to and from f32.
+ *
+ * One file a type (or a family that shares its search) in lib/type/, each a
+ * `const struct type type_NAME`; lib/type/type.c is the table.  Layouts and
+ * reference algorithms are ggml's, and their output is ggml's to the byte;
+ * apr_q4 and apr_q8 are aprender's.
+ */
+#ifndef APR_TYPE_H
+#define APR_TYPE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	TYPE_INTEGER = 1,	/* passed through, never converted */
+	TYPE_FLAT = 2,		/* blocks run over row ends (apr_q4) */
+	TYPE_WHOLE = 4,		/* one scale for the whole tensor (apr_q8) */
+	TYPE_PLAIN = 8,		/* F32 F16 BF16 F64: one element a block */
+};
+
+struct type {
+	const char	*name;		/* as manifests spell it: "Q4_K" */
+	int		 ggml;		/* ggml's number, -1: it has none */
+	const char	*safetensors;	/* safetensors' dtype, NULL: none */
+	uint16_t	 block;		/* elements in a block */
+	uint16_t	 bytes;		/* bytes in a block */
+	unsigned	 flags;
+	/*
+	 * Decode, encode n elements.  n is a multiple of block, except for
+	 * TYPE_FLAT, whose last block may be short.  NULL: cannot.
+	 * Buffers do not overlap and may be unaligned on the typed side.
+	 * from_f32 takes one row: qw is its columns' importance weights, n of
+	 * them, or NULL.  TYPE_WHOLE types have neither, see type_q8_*.
+	 */
+	void		(*to_f32)(float *dst, const void *src, size_t n);
+	void		(*from_f32)(void *dst, const float *src, size_t n,
+			    const float *qw);
+};
+
+/* All types, NULL at the end. */
+extern const struct type *const types[];
+
+/* By name in any case, underscores optional ("q4k" is Q4_K); NULL: none. */
+const struct type *type_by_name(const char *);
+const struct type *type_by_ggml(uint32_t);
+const struct type *type_by_safetensors(const char *);
+
+/* The usual suspects. */
+extern const struct type type_f32, type_f16, type_bf16, type_f64,
+    type_apr_q4, type_apr_q8;
+
+/* apr_q8 is 4 bytes of f32 scale, then n int8: the scale from the largest
+ * |x| of the tensor, and the values, n at a time. */
+float	type_q8_scale(float absmax);
+void	type_q8_from_f32(int8_t *dst, const float *src, size_t n, float scale);
+void	type_q8_to_f32(float *dst, const int8_t *src, size_t n, float scale);
+
+/* IEEE half, bfloat: to nearest even; NaN to the canonical 0x7e00 and to
+ * the quieted upper half. */
+uint16_t type_f16_from(float);
+float	 type_f16_to(uint16_t);
+uint16_t type_bf16_from(float);
+float	 type_bf16_to(uint16_t);
+
+#endif

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/* apr_write.c -- header, metadata and index of an .apr, ahead of its data. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr/size.h>
+
+#include "apr.h"
+
+struct entry {
+	const char	*name;
+	const struct tensor *t;
+	uint64_t	 offset, bytes;
+	unsigned	 code;
+};
+
+static int
+by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct entry *)a)->name, ((const struct entry *)b)->name);
+}
+
+/* The source's own entry of that name, if its type did not change. */
+static const struct tensor *
+unchanged(const struct header *h, const struct names *names, const struct tensor *t)
+{
+	size_t i = names ? names_find(names, t->name) : SIZE_MAX;
+	const struct tensor *o = i == SIZE_MAX ? NULL : &h->m->tensor[i];
+
+	return o && o->type == t->type && o->bytes == t->bytes &&
+	    tensor_same_shape(o, t) ? o : NULL;
+}
+
+/* Does the tied checkpoint need the ghost that aprender would write? */
+static const struct tensor *
+needs_ghost(const struct layout_in *in)
+{
+	const struct manifest *m = in->m;
+	const struct tensor *embed = NULL;
+
+	if (in->source || !m->source || strcmp(m->source, "hf") || !m->metadata ||
+	    strstr(m->metadata, "\"tie_word_embeddings\":false"))
+		return NULL;
+	for (size_t i = 0; i < m->ntensor; i++) {
+		if (!strcmp(m->tensor[i].name, "lm_head.weight"))
+			return NULL;
+		if (name_is_embedding(m->tensor[i].name))
+			embed = &m->tensor[i];
+	}
+	return embed && strstr(m->metadata, "\"tie_word_embeddings\":true") ? embed : NULL;
+}
+
+static void
+put_u64(struct buf *b, uint64_t v)
+{
+	unsigned char p[8];
+
+	le64_put(p, v);
+	buf_put(b, p, 8);
+}
+
+static void
+put_entry(struct buf *b, const struct entry *en)
+{
+	unsigned char p[2];
+	size_t n = strlen(en->name);
+
+	le16_put(p, (uint16_t)n);
+	buf_put(b, p, 2);
+	buf_put(b, en->name, n);
+	p[0] = (unsigned char)en->code;
+	p[1] = (unsigned char)en->t->ndim;
+	buf_put(b, p, 2);
+	for (unsigned i = 0; i < en->t->ndim; i++)
+		put_u64(b, en->t->dim[i]);
+	put_u64(b, en->offset);
+	put_u64(b, en->bytes);
+}
+
+static void
+pad(struct buf *b)
+{
+	static const char zero[APR_ALIGN];
+
+	buf_put(b, zero, (APR_ALIGN - b->len % APR_ALIGN) % APR_ALIGN);
+}
+
+/* Offsets relative to the data; total gets the padded length. */
+static int
+place(const struct layout_in *in, struct entry *en, size_t n, uint64_t *total,
+    struct err *e)
+{
+	const struct header *h = in->source;
+	struct names *names = NULL;
+	uint64_t at = 0;
+	int r = -1;
+
+	if (h) {
+		if (!(names = names_new(h->m->ntensor, e)))
+			return -1;
+		for (size_t i = h->first; i < h->m->ntensor; i++)
+			if (names_add(names, h->m->tensor[i].name, i, NULL, e) < 0)
+				goto out;
+	}
+	for (size_t i = 0; i < n; i++) {
+		const struct tensor *t = &in->m->tensor[in->which[i]], *o;
+
+		o = h ? unchanged(h, names, t) : NULL;
+		if (!o && t->flat && !(t->type->flags & TYPE_FLAT)) {
+			err_set(e, "%s: blocks that run over row ends are aprender's old"
+			    " way and not written: apr-dequant it first", t->name);
+			goto out;
+		}
+		if (!o && format_apr.holds(t, e) < 0)
+			goto out;
+		if (strlen(t->name) > 256) {
+			err_set(e, "%s: an .apr's names have at most 256 bytes", t->name);
+			goto out;
+		}
+		en[i] = (struct entry){ t->name, t, t->tied_to ? 0 : at, t->bytes,
+		    o ? o->code : t->tied_to ? 0 :
+		    (unsigned)apr_code(t->type, in->opts && in->opts->legacy) };
+		if (t->tied_to)
+			continue;
+		if (u64_add(&at, at, t->bytes) || u64_align(&at, at, APR_ALIGN)) {
+			err_set(e, "%s: the file would be too large", t->name);
+			goto out;
+		}
+	}
+	*total = at;
+	r = 0;
+out:
+	names_free(names);
+	return r;
+}
+
+static int
+put_metadata(const struct layout_in *in, bool ghost, struct buf *b, struct err *e)
+{
+	if (in->source) {
+		const struct apr *a = in->source->priv;
+
+		buf_put(b, in->source->raw.p + a->meta, a->meta_len);
+		return 0;
+	}
+	return apr_metadata(in, ghost, b, e);
+}
+
+int
+apr_layout(const struct layout_in *in, struct layout *l, struct err *e)
+{
+	const struct tensor *embed = needs_ghost(in);
+	struct buf *b = &l->head;
+	unsigned char h[APR_HEADER] = "APR";
+	struct entry *en;
+	uint64_t total = 0;
+	size_t n = in->n, meta, index;
+	int r = -1;
+
+	if (!(en = calloc(n + 1, sizeof *en)) ||
+	    !(l->offset = calloc(n + 1, sizeof *l->offset))) {
+		free(en);
+		return err_set(e, "out of memory");
+	}
+	if (place(in, en, n, &total, e) < 0)
+		goto out;
+	buf_put(b, h, sizeof h);
+	if (put_metadata(in, embed != NULL, b, e) < 0)
+		goto out;
+	meta = b->len - APR_HEADER;
+	pad(b);
+	index = b->len;
+	if (embed)
+		en[n] = (struct entry){ "lm_head.weight", embed, 0, 0, 0 };
+	qsort(en, n + (embed != NULL), sizeof *en, by_name);
+	for (size_t i = 0; i < n + (embed != NULL); i++)
+		put_entry(b, &en[i]);
+	pad(b);
+	if (buf_check(b, e) < 0)
+		goto out;
+	if (b->len > HEADER_MAX || meta > UINT32_MAX) {
+		err_set(e, "metadata and index of %zu bytes, at most %" PRIu64,
+		    b->len, HEADER_MAX);
+		goto out;
+	}
+	h[4] = 2;
+	le16_put(h + 6, APR_ROW_MAJOR);
+	le32_put(h + 8, (uint32_t)(n + (embed != NULL)));
+	le64_put(h + 12, APR_HEADER);
+	le32_put(h + 20, (uint32_t)meta);
+	le64_put(h + 24, index);
+	le64_put(h + 32, b->len);
+	le32_put(h + 40, apr_header_crc(h));
+	memcpy(b->p, h, sizeof h);
+	total = b->len;
+	for (size_t i = 0; i < n; i++) {
+		const struct tensor *t = &in->m->tensor[in->which[i]];
+
+		l->offset[i] = total;
+		/* place() has made sure that these fit. */
+		if (u64_add(&total, total, t->bytes) || u64_align(&total, total, APR_ALIGN)) {
+			err_set(e, "%s: the file would be too large", t->name);
+			goto out;
+		}
+	}
+	l->end = total;
+	l->footer = true;
+	r = 0;
+out:
+	free(en);
+	return r;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* order.c -- the order in which llama-quantize visits tensors. */
+#include <stdint.h>
+#include <string.h>
+
+#include <apr/file.h>
+
+/* The N of a leading "blk.N", else -1; one too long to count is the last. */
+static int64_t
+layer(const char *name)
+{
+	int64_t n = 0;
+
+	if (strncmp(name, "blk.", 4) != 0 || name[4] < '0' || name[4] > '9')
+		return -1;
+	for (name += 4; *name >= '0' && *name <= '9'; name++) {
+		if (n > INT32_MAX / 10)
+			return INT32_MAX;
+		n = n * 10 + (*name - '0');
+	}
+	return n;
+}
+
+int
+order_quantize(const char *a, const char *b)
+{
+	int64_t la = layer(a), lb = layer(b);
+
+	if (la != lb)
+		return la < lb ? -1 : 1;
+	return strcmp(a, b);
+}

@@ -1,0 +1,577 @@
+/* SPDX-License-Identifier: MIT */
+/* pack.c -- writing an output: each tensor to its place, the name last. */
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <libdeflate.h>
+#include <zlib.h>
+
+#include <apr/size.h>
+
+#include "pack.h"
+
+static int
+exists(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0;
+}
+
+struct pack *
+pack_open(const struct pack_target *t, const struct manifest *m, struct err *e)
+{
+	struct pack *p = calloc(1, sizeof *p);
+
+	if (!p) {
+		err_set(e, "out of memory");
+		return NULL;
+	}
+	p->t = *t;
+	p->m = m;
+	if (t->path && !t->force && !m->plan && exists(t->path)) {
+		err_set(e, "%s: exists; -f replaces it", t->path);
+		free(p);
+		return NULL;
+	}
+	return p;
+}
+
+static void
+said(const struct pack *p, const char *path, bool dir)
+{
+	if (p->t.temp)
+		p->t.temp(path, dir);
+}
+
+/* PATH.XXXXXX in the same directory, made exclusively. */
+static char *
+temp_name(const char *path, struct err *e)
+{
+	char *s = malloc(strlen(path) + 8);
+
+	if (s)
+		sprintf(s, "%s.XXXXXX", path);
+	else
+		err_set(e, "out of memory");
+	return s;
+}
+
+static char *
+join(const char *dir, const char *name, struct err *e)
+{
+	char *s = malloc(strlen(dir) + strlen(name) + 2);
+
+	if (s)
+		sprintf(s, "%s/%s", dir, name);
+	else
+		err_set(e, "out of memory");
+	return s;
+}
+
+static int
+open_dir(struct pack *p, struct err *e)
+{
+	if (!p->t.dir || p->tempdir || p->m->plan)
+		return 0;
+	if (!(p->tempdir = temp_name(p->t.path, e)))
+		return -1;
+	if (!mkdtemp(p->tempdir)) {
+		err_sys(e, "%s", p->tempdir);
+		free(p->tempdir);
+		p->tempdir = NULL;
+		return -1;
+	}
+	(void)chmod(p->tempdir, 0755);
+	said(p, p->tempdir, true);
+	return 0;
+}
+
+/* A file of the directory, written by itself. */
+static int
+open_in_dir(struct pack *p, const char *name, char **path, struct err *e)
+{
+	int fd;
+
+	if (strchr(name, '/') || *name == '.')
+		return err_set(e, "%s: is no name of a file in a directory", name);
+	if (open_dir(p, e) < 0 || !(*path = join(p->tempdir, name, e)))
+		return -1;
+	said(p, *path, false);
+	if ((fd = open(*path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644)) < 0)
+		return err_sys(e, "%s", *path);
+	return fd;
+}
+
+static int
+close_file(int fd, const char *path, struct err *e)
+{
+	if (fsync(fd) < 0 && errno != EINVAL && errno != EROFS) {
+		err_sys(e, "%s", path);
+		close(fd);
+		return -1;
+	}
+	return close(fd) < 0 ? err_sys(e, "%s", path) : 0;
+}
+
+static mode_t
+usual_mode(void)
+{
+	mode_t mask = umask(0);
+
+	umask(mask);
+	return 0666 & ~mask;
+}
+
+static int
+open_output(struct pack *p, struct output *o, struct err *e)
+{
+	struct stat st;
+
+	if (p->t.dir) {
+		o->fd = open_in_dir(p, o->name, &o->temp, e);
+		o->seek = true;
+		return o->fd < 0 ? -1 : 0;
+	}
+	if (!p->t.path) {
+		o->fd = p->t.fd;
+		io_widen_pipe(o->fd);
+		return 0;
+	}
+	if (!p->t.split && stat(p->t.path, &st) == 0 && !S_ISREG(st.st_mode)) {
+		/* A device or a FIFO is written, not replaced. */
+		if ((o->fd = open(p->t.path, O_WRONLY | O_CLOEXEC)) < 0)
+			return err_sys(e, "%s", p->t.path);
+		io_widen_pipe(o->fd);
+		return 0;
+	}
+	if (!(o->temp = temp_name(o->name ? o->name : p->t.path, e)))
+		return -1;
+	if ((o->fd = mkostemp(o->temp, O_CLOEXEC)) < 0) {
+		err_sys(e, "%s", o->temp);
+		free(o->temp);
+		o->temp = NULL;
+		return -1;
+	}
+	said(p, o->temp, false);
+	(void)fchmod(o->fd, usual_mode());
+	o->seek = true;
+	return 0;
+}
+
+static int
+emit(struct output *o, const void *b, size_t n, uint64_t at, struct err *e)
+{
+	if (o->seek)
+		return io_pwrite(o->fd, b, n, at, e);
+	o->at += n;
+	return io_write(o->fd, b, n, e);
+}
+
+/* Zeros up to `to`, in a pipe; a file has them by itself. */
+static int
+zeros(struct output *o, uint64_t to, struct err *e)
+{
+	static const unsigned char zero[4096];
+
+	while (!o->seek && o->at < to) {
+		uint64_t n = to - o->at;
+
+		if (emit(o, zero, n < sizeof zero ? (size_t)n : sizeof zero, 0, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* CRC of n zeros: by doubling, as padding may be any length. */
+static uint32_t
+crc_zeros(uint64_t n)
+{
+	static const unsigned char zero[4096];
+	uint32_t piece = libdeflate_crc32(0, zero, sizeof zero), crc = 0;
+	uint64_t len = sizeof zero;
+
+	for (uint64_t k = n / sizeof zero; k; k >>= 1) {
+		if (k & 1)
+			crc = (uint32_t)crc32_combine(crc, piece, (z_off_t)len);
+		piece = (uint32_t)crc32_combine(piece, piece, (z_off_t)len);
+		len *= 2;
+	}
+	return libdeflate_crc32(crc, zero, n % sizeof zero);
+}
+
+/* The footer: the pieces' CRCs and the zeros between, in order of place. */
+static uint32_t
+footer(const struct pack *p, const struct output *o)
+{
+	uint32_t crc = libdeflate_crc32(0, o->l.head.p, o->l.head.len);
+	uint64_t at = o->l.head.len;
+
+	for (size_t i = 0; i <= o->n; i++) {
+		const struct tensor *t = i < o->n ? &p->m->tensor[o->which[i]] : NULL;
+		uint64_t to = t ? o->l.offset[i] : o->l.end;
+
+		if (t && (t->tied_to || t->bytes == 0))
+			continue;
+		if (to > at) {
+			crc = (uint32_t)crc32_combine(crc, crc_zeros(to - at), (z_off_t)(to - at));
+			at = to;
+		}
+		if (t) {
+			crc = (uint32_t)crc32_combine(crc, o->crc[i], (z_off_t)t->bytes);
+			at += t->bytes;
+		}
+	}
+	return crc;
+}
+
+static int
+begin(struct pack *p, struct err *e)
+{
+	if (pack_plan(p, e) < 0)
+		return -1;
+	for (size_t k = 0; k < p->nout && !p->m->plan; k++) {
+		struct output *o = &p->out[k];
+
+		if (p->t.split && p->t.path) {
+			free(o->name);
+			if (!(o->name = malloc(strlen(p->t.path) + 32)))
+				return err_set(e, "out of memory");
+			sprintf(o->name, "%.*s-%05zu-of-%05zu.gguf",
+			    (int)(strlen(p->t.path) - strlen(p->t.format->suffix)),
+			    p->t.path, k + 1, p->nout);
+			if (!p->t.force && exists(o->name))
+				return err_set(e, "%s: exists; -f replaces it", o->name);
+		}
+		if (open_output(p, o, e) < 0 ||
+		    emit(o, o->l.head.p, o->l.head.len, 0, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static const char *
+why_order(const struct pack *p)
+{
+	if (p->t.format == &format_gguf)
+		return "apr-cat --order quantize gives the order that a pipe needs";
+	return "the order of the manifest is what a pipe needs: apr-cat --order source";
+}
+
+static int
+tensor(struct pack *p, struct stream_in *in, const struct member *m, struct err *e)
+{
+	const struct tensor *t = &p->m->tensor[m->index];
+	size_t k = p->place[m->index].out, i = p->place[m->index].pos, n;
+	struct output *o;
+	const void *b;
+	uint64_t at;
+	int r;
+
+	if (k == SIZE_MAX || t->tied_to)
+		return 0;	/* only .apr has ghosts, and they have no bytes */
+	o = &p->out[k];
+	at = o->l.offset[i];
+	if (!o->seek) {
+		while (o->next < i && (p->m->tensor[o->which[o->next]].bytes == 0))
+			o->next++;
+		if (t->bytes > 0 && (i < o->next || i > o->next))
+			return err_set(e, "%s: comes out of order for an output that"
+			    " cannot seek; %s", t->name, why_order(p));
+		o->next = i >= o->next ? i + 1 : o->next;
+		if (t->bytes > 0 && zeros(o, at, e) < 0)
+			return -1;
+	}
+	while ((r = stream_some(in, &b, &n, e)) > 0) {
+		if (o->l.footer)
+			o->crc[i] = libdeflate_crc32(o->crc[i], b, n);
+		if (emit(o, b, n, at, e) < 0)
+			return err_prefix(e, "%s", t->name);
+		at += n;
+		if (p->t.progress)
+			p->t.progress(n);
+	}
+	return r;
+}
+
+static int
+slurp(struct stream_in *in, struct buf *b, struct err *e)
+{
+	const void *q;
+	size_t n;
+	int r;
+
+	while ((r = stream_some(in, &q, &n, e)) > 0)
+		buf_put(b, q, n);
+	return r < 0 ? -1 : buf_check(b, e);
+}
+
+static bool
+same_format(const struct pack *p)
+{
+	const char *s = p->m->source;
+
+	return s && (!strcmp(s, p->t.format->name) ||
+	    (!strcmp(s, "hf") && p->t.format == &format_safetensors));
+}
+
+/* A travelling file: held for the header, written into the directory, or
+ * dropped by a sink that has no place for it. */
+static int
+file(struct pack *p, struct stream_in *in, const struct member *m, struct err *e)
+{
+	const char *name = p->m->file[m->index].name;
+	bool header = !strncmp(name, ".source/", 8);
+	char *path = NULL;
+	int fd, r;
+
+	if (header ? same_format(p) : p->t.format == &format_apr && !same_format(p)) {
+		struct carried *f = realloc(p->file, (p->nfile + 1) * sizeof *f);
+		struct buf *h = realloc(p->held, (p->nfile + 1) * sizeof *h);
+
+		if (f)
+			p->file = f;
+		if (h)
+			p->held = h;
+		if (!f || !h)
+			return err_set(e, "out of memory");
+		memset(&h[p->nfile], 0, sizeof *h);
+		r = slurp(in, &h[p->nfile], e);
+		f[p->nfile] = (struct carried){ name, h[p->nfile].p, h[p->nfile].len };
+		p->nfile++;
+		return r;
+	}
+	if (!p->t.dir || header || p->m->plan)
+		return 0;
+	/* The index is judged when the shards are known. */
+	if (!strcmp(name, "model.safetensors.index.json"))
+		return slurp(in, &p->index, e);
+	if ((fd = open_in_dir(p, name, &path, e)) < 0) {
+		free(path);
+		return -1;
+	}
+	while (1) {
+		const void *q;
+		size_t n;
+
+		if ((r = stream_some(in, &q, &n, e)) <= 0)
+			break;
+		if ((r = io_write(fd, q, n, e)) < 0) {
+			err_prefix(e, "%s", name);
+			break;
+		}
+	}
+	if (r < 0)
+		close(fd);
+	else
+		r = close_file(fd, name, e);
+	free(path);
+	return r;
+}
+
+static int
+finish_output(struct pack *p, struct output *o, struct err *e)
+{
+	unsigned char crc[4];
+
+	if (zeros(o, o->l.end, e) < 0)
+		return -1;
+	if (o->seek && ftruncate(o->fd, (off_t)o->l.end) < 0)
+		return err_sys(e, "write");
+	if (o->l.footer) {
+		le32_put(crc, footer(p, o));
+		if (emit(o, crc, 4, o->l.end, e) < 0)
+			return -1;
+	}
+	if (o->temp || p->t.path) {
+		int fd = o->fd;
+
+		o->fd = -1;
+		return close_file(fd, o->temp ? o->temp : p->t.path, e);
+	}
+	return 0;
+}
+
+static int
+write_index(struct pack *p, struct err *e)
+{
+	char *path = NULL;
+	int fd, r;
+
+	/* Shards without the old files' names have a new index, or none. */
+	if (p->index.len == 0 || (p->nout < 2 && !p->keep_index))
+		return 0;
+	if ((fd = open_in_dir(p, "model.safetensors.index.json", &path, e)) < 0) {
+		free(path);
+		return -1;
+	}
+	if ((r = io_write(fd, p->index.p, p->index.len, e)) < 0)
+		close(fd);
+	else
+		r = close_file(fd, path, e);
+	free(path);
+	return r;
+}
+
+static void
+sync_parent(const char *path)
+{
+	char *dir = strdup(path), *slash = dir ? strrchr(dir, '/') : NULL;
+	int fd;
+
+	if (slash)
+		slash[slash == dir] = '\0';
+	fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0) {
+		(void)fsync(fd);
+		close(fd);
+	}
+	free(dir);
+}
+
+/* Give it its name: over what is there only with -f. */
+static int
+put_name(const struct pack *p, const char *temp, const char *name, struct err *e)
+{
+	unsigned flags = p->t.force ? 0 : RENAME_NOREPLACE;
+
+	if (renameat2(AT_FDCWD, temp, AT_FDCWD, name, flags) == 0)
+		goto done;
+	if (errno == EEXIST && !p->t.force)
+		return err_set(e, "%s: exists; -f replaces it", name);
+	if ((errno == EINVAL || errno == ENOSYS) && (p->t.force || !exists(name)) &&
+	    rename(temp, name) == 0)
+		goto done;
+	return err_sys(e, "%s", name);
+done:
+	sync_parent(name);
+	return 0;
+}
+
+/* The directory that was there, whatever is in it. */
+static int
+remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static void
+remove_old(const char *path)
+{
+	(void)nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static int
+put_dir(const struct pack *p, struct err *e)
+{
+	if (p->t.force && exists(p->t.path)) {
+		if (renameat2(AT_FDCWD, p->tempdir, AT_FDCWD, p->t.path, RENAME_EXCHANGE) < 0)
+			return err_sys(e, "%s", p->t.path);
+		sync_parent(p->t.path);
+		remove_old(p->tempdir);
+		return 0;
+	}
+	return put_name(p, p->tempdir, p->t.path, e);
+}
+
+static int
+finish(struct pack *p, struct err *e)
+{
+	for (size_t k = 0; k < p->nout; k++)
+		if (finish_output(p, &p->out[k], e) < 0)
+			return -1;
+	if (p->t.dir) {
+		if (write_index(p, e) < 0 || open_dir(p, e) < 0)
+			return -1;
+		return put_dir(p, e);
+	}
+	for (size_t k = 0; k < p->nout; k++)
+		if (p->out[k].temp && put_name(p, p->out[k].temp,
+		    p->out[k].name ? p->out[k].name : p->t.path, e) < 0)
+			return -1;
+	return 0;
+}
+
+int
+pack_run(struct pack *p, struct stream_in *in, struct err *e)
+{
+	struct buf tail = { 0 };
+	struct member m;
+	bool begun = false;
+	int r;
+
+	while ((r = stream_next(in, &m, e)) > 0) {
+		if (m.kind != MEMBER_FILE && !begun) {
+			if (begin(p, e) < 0)
+				goto fail;
+			begun = true;
+		}
+		if (m.kind == MEMBER_TAIL ? slurp(in, &tail, e) < 0 ||
+		    pack_tail(p, tail.p, tail.len, e) < 0 :
+		    m.kind == MEMBER_FILE ? file(p, in, &m, e) < 0 : tensor(p, in, &m, e) < 0)
+			goto fail;
+	}
+	if (r < 0 || (!begun && begin(p, e) < 0))
+		goto fail;
+	buf_release(&tail);
+	return p->m->plan ? 0 : finish(p, e);
+fail:
+	buf_release(&tail);
+	return -1;
+}
+
+size_t
+pack_files(const struct pack *p, size_t i, const char **name, uint64_t *size)
+{
+	if (i < p->nout) {
+		*name = p->out[i].name;
+		*size = p->out[i].size;
+	}
+	return p->nout;
+}
+
+void
+pack_free(struct pack *p)
+{
+	if (!p)
+		return;
+	for (size_t k = 0; k < p->nout; k++) {
+		struct output *o = &p->out[k];
+
+		if (o->fd >= 0 && (o->temp || p->t.path))
+			close(o->fd);
+		free(o->name);
+		free(o->temp);
+		free(o->which);
+		free(o->crc);
+		free(o->l.offset);
+		buf_release(&o->l.head);
+	}
+	free(p->out);
+	for (size_t k = 0; k < p->nsrc; k++) {
+		header_release(&p->src[k]);
+		manifest_free(p->srcm[k]);
+	}
+	free(p->src);
+	free(p->srcm);
+	for (size_t i = 0; i < p->nfile; i++)
+		buf_release(&p->held[i]);
+	free(p->held);
+	free(p->file);
+	buf_release(&p->index);
+	free(p->place);
+	free(p->padding);
+	free(p->footer);
+	free(p->tempdir);
+	free(p);
+}

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+/* source.c -- opening a model: which files, which format, one manifest. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "source.h"
+
+static struct part *
+add_part(struct source *s, const char *path, struct err *e)
+{
+	struct part *p = realloc(s->part, (s->npart + 1) * sizeof *p);
+
+	if (!p) {
+		err_set(e, "out of memory");
+		return NULL;
+	}
+	s->part = p;
+	p += s->npart;
+	memset(p, 0, sizeof *p);
+	p->fd = -1;
+	if (!(p->path = strdup(path))) {
+		err_set(e, "out of memory");
+		return NULL;
+	}
+	s->npart++;
+	if (!strcmp(path, "-")) {
+		p->fd = STDIN_FILENO;
+	} else {
+		if ((p->fd = open(path, O_RDONLY | O_CLOEXEC)) < 0) {
+			err_sys(e, "%s", path);
+			return NULL;
+		}
+		p->owned = true;
+	}
+	if (!(p->in = in_open(p->fd, e))) {
+		err_prefix(e, "%s", path);
+		return NULL;
+	}
+	return p;
+}
+
+static bool
+is_tar(const unsigned char *p, size_t n)
+{
+	return n >= 512 && !memcmp(p + 257, "ustar", 5);
+}
+
+/* Parse part k's header; several parts are numbered from 1. */
+static int
+parse(struct source *s, size_t k, const struct format *want, bool shards, struct err *e)
+{
+	struct part *p = &s->part[k];
+	const struct format *f;
+	const unsigned char *b;
+	size_t n;
+
+	if (in_peek(p->in, 512, &b, &n, e) < 0)
+		goto bad;
+	if (n == 0) {
+		err_set(e, "empty");
+		goto bad;
+	}
+	if (!(f = format_probe(b, n))) {
+		err_set(e, "neither .apr, GGUF, safetensors nor a stream");
+		goto bad;
+	}
+	if (want && f != want) {
+		err_set(e, "is %s, the first part is %s", f->name, want->name);
+		goto bad;
+	}
+	if (f->parse && strcmp(f->name, "apr") == 0)
+		in_crc_start(p->in);
+	if (header_parse(&p->h, f, p->in, s->m, shards ? (unsigned)k + 1 : 0, e) < 0)
+		goto bad;
+	p->data = in_pos(p->in);
+	p->count = s->m->ntensor - p->h.first;
+	header_sort(s->m, p->h.first);
+	if (header_check(s->m, p->h.first, p->data, in_size(p->in), e) < 0)
+		goto bad;
+	return 0;
+bad:
+	return err_prefix(e, "%s", strcmp(p->path, "-") ? p->path : "standard input");
+}
+
+static const char *
+base(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* The other parts of a split GGUF, by the name of the first. */
+static int
+open_split(struct source *s, struct err *e)
+{
+	const char *path = s->part[0].path, *tail;
+	uint64_t count = s->part[0].h.split;
+	size_t n = strlen(path), head;
+	unsigned no, of;
+	char *name;
+
+	if (count > 99999)
+		return err_set(e, "%s: a split into %" PRIu64 " parts", path, count);
+	if (n < 20 || sscanf(tail = path + n - 20, "-%5u-of-%5u.gguf", &no, &of) != 2 ||
+	    of != count)
+		return err_set(e, "%s: one of %" PRIu64 " parts, but its name does not"
+		    " end in -00001-of-%05" PRIu64 ".gguf, so the others are not found",
+		    path, count, count);
+	if (no != 1)
+		return err_set(e, "%s: part %u of %u; the first is the operand", path, no, of);
+	head = (size_t)(tail - path);
+	if (!(name = malloc(n + 32)))
+		return err_set(e, "out of memory");
+	for (unsigned i = 2; i <= of; i++) {
+		snprintf(name, n + 32, "%.*s-%05u-of-%05u.gguf", (int)head, path, i, of);
+		if (!add_part(s, name, e)) {
+			free(name);
+			return -1;
+		}
+	}
+	free(name);
+	return 0;
+}
+
+static int
+add_file(struct source *s, const char *name, uint64_t bytes, enum where w,
+    size_t index, struct err *e)
+{
+	struct where_is *f = realloc(s->file, (s->m->nfile + 1) * sizeof *f);
+
+	if (!f)
+		return err_set(e, "out of memory");
+	s->file = f;
+	f[s->m->nfile] = (struct where_is){ w, index };
+	return manifest_add_file(s->m, name, bytes, e);
+}
+
+static int
+add_files(struct source *s, bool shards, struct err *e)
+{
+	char name[64];
+
+	for (size_t k = 0; k < s->npart; k++) {
+		if (shards)
+			snprintf(name, sizeof name, ".source/header.%05zu", k + 1);
+		else
+			snprintf(name, sizeof name, ".source/header");
+		if (add_file(s, name, s->part[k].h.raw.len, FILE_HEADER, k, e) < 0)
+			return -1;
+	}
+	for (size_t i = 0; s->npart > 0 && i < s->part[0].h.nheld; i++)
+		if (add_file(s, s->part[0].h.held[i].name, s->part[0].h.held[i].bytes,
+		    FILE_HELD, i, e) < 0)
+			return -1;
+	for (size_t i = 0; i < s->dir.nfile; i++)
+		if (add_file(s, s->dir.file[i].name, s->dir.file[i].bytes, FILE_PATH, i, e) < 0)
+			return -1;
+	return 0;
+}
+
+/* config.json is what a directory's metadata shows. */
+static int
+read_config(struct source *s, const char *path, struct err *e)
+{
+	struct view *v = NULL;
+	struct json *j = NULL;
+	const unsigned char *p;
+	const char *text;
+	struct in *in = NULL;
+	size_t n;
+	int fd = open(path, O_RDONLY | O_CLOEXEC), r = -1, k;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : err_sys(e, "%s", path);
+	if (!(in = in_open(fd, e)) || !(v = view_new(e)) ||
+	    !(j = json_new("config.json", view_event, v, e)))
+		goto out;
+	while ((k = in_some(in, 65536, &p, &n, e)) > 0)
+		if (json_feed(j, p, n, e) < 0)
+			goto out;
+	if (k < 0 || json_end(j, e) < 0 || !(text = view_text(v, e)))
+		goto out;
+	if (*text != '{') {
+		err_set(e, "%s: no JSON object", path);
+		goto out;
+	}
+	s->m->metadata = arena_strn(&s->m->arena, text, strlen(text));
+	r = s->m->metadata ? 0 : err_set(e, "out of memory");
+out:
+	json_free(j);
+	view_free(v);
+	in_close(in);
+	close(fd);
+	return r;
+}
+
+static int
+open_dir(struct source *s, const char *path, struct err *e)
+{
+	struct buf name = { 0 };
+	int r = -1;
+
+	if (hfdir_open(&s->dir, path, e) < 0)
+		return -1;
+	buf_printf(&name, "%s/config.json", s->dir.dir);
+	buf_put(&name, "", 1);
+	if (buf_check(&name, e) < 0 || read_config(s, (char *)name.p, e) < 0)
+		goto out;
+	s->m->source = "hf";
+	for (size_t i = 0; i < s->dir.nshard; i++) {
+		name.len = 0;
+		buf_printf(&name, "%s/%s", s->dir.dir, s->dir.shard[i]);
+		buf_put(&name, "", 1);
+		if (buf_check(&name, e) < 0 || !add_part(s, (char *)name.p, e) ||
+		    manifest_add_shard(s->m, s->dir.shard[i], e) < 0 ||
+		    parse(s, i, &format_safetensors, true, e) < 0)
+			goto out;
+	}
+	r = 0;
+out:
+	buf_release(&name);
+	return r;
+}
+
+static bool
+is_dir(const char *path)
+{
+	struct stat st;
+	size_t n = strlen(path);
+
+	return strcmp(path, "-") && ((stat(path, &st) == 0 && S_ISDIR(st.st_mode)) ||
+	    (n > 11 && !strcmp(path + n - 11, ".index.json")));
+}
+
+static int
+open_files(struct source *s, char *const *path, size_t n, struct err *e)
+{
+	const unsigned char *b;
+	bool shards;
+	size_t got;
+
+	for (size_t i = 0; i < n; i++) {
+		if (is_dir(path[i]))
+			return err_set(e, "%s: a directory is no part of a model", path[i]);
+		if (!add_part(s, path[i], e))
+			return -1;
+	}
+	if (in_peek(s->part[0].in, 512, &b, &got, e) < 0)
+		return err_prefix(e, "%s", path[0]);
+	if (is_tar(b, got)) {
+		if (n > 1)
+			return err_set(e, "%s: a saved stream is a whole model", path[0]);
+		s->stream = stream_open(s->part[0].in, e);
+		s->part[0].in = NULL;
+		return s->stream ? 0 : err_prefix(e, "%s", path[0]);
+	}
+	if (n == 1) {
+		/* How many parts there are is in the first one's header. */
+		if (parse(s, 0, NULL, false, e) < 0)
+			return -1;
+		if (s->part[0].h.split > 1 && open_split(s, e) < 0)
+			return -1;
+	} else if (parse(s, 0, NULL, true, e) < 0) {
+		return -1;
+	}
+	shards = s->npart > 1;
+	for (size_t i = 0; shards && i < s->part[0].count; i++)
+		s->m->tensor[i].shard = 1;
+	for (size_t i = 1; i < s->npart; i++)
+		if (parse(s, i, s->part[0].h.format, true, e) < 0)
+			return -1;
+	for (size_t i = 0; shards && i < s->npart; i++)
+		if (manifest_add_shard(s->m, base(s->part[i].path), e) < 0)
+			return -1;
+	return 0;
+}
+
+struct source *
+source_open(char *const *path, size_t n, struct err *e)
+{
+	struct source *s = calloc(1, sizeof *s);
+	bool dir = n == 1 && is_dir(path[0]);
+
+	if (!s || !(s->m = manifest_new(e))) {
+		free(s);
+		err_set(e, "out of memory");
+		return NULL;
+	}
+	if ((dir ? open_dir(s, path[0], e) : open_files(s, path, n, e)) < 0)
+		goto fail;
+	if (s->stream)
+		return s;
+	if (add_files(s, dir || s->npart > 1, e) < 0)
+		goto fail;
+	if (manifest_check(s->m, e) < 0) {
+		err_prefix(e, "%s", path[0]);
+		goto fail;
+	}
+	return s;
+fail:
+	source_close(s);
+	return NULL;
+}
+
+struct manifest *
+source_manifest(struct source *s)
+{
+	return s->stream ? stream_manifest(s->stream) : s->m;
+}
+
+const char *const *
+source_skipped(const struct source *s, size_t *n)
+{
+	*n = s->dir.nskipped;
+	return s->dir.skipped;
+}
+
+bool
+source_is_stream(const struct source *s)
+{
+	return s->stream != NULL;
+}
+
+bool
+source_seekable(const struct source *s)
+{
+	for (size_t i = 0; i < s->npart; i++)
+		if (!s->part[i].in || !in_seekable(s->part[i].in))
+			return false;
+	return !s->stream;
+}
+
+void
+source_close(struct source *s)
+{
+	if (!s)
+		return;
+	stream_close(s->stream);
+	for (size_t i = 0; i < s->npart; i++) {
+		struct part *p = &s->part[i];
+
+		in_close(p->in);
+		header_release(&p->h);
+		if (p->owned)
+			close(p->fd);
+		free(p->path);
+	}
+	free(s->part);
+	free(s->file);
+	hfdir_release(&s->dir);
+	manifest_free(s->m);
+	free(s);
+}

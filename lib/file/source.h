@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* source.h -- what opening a source and copying it share. */
+#ifndef FILE_SOURCE_H
+#define FILE_SOURCE_H
+
+#include <apr/source.h>
+
+/* One file of a model. */
+struct part {
+	char		*path;
+	int		 fd;
+	bool		 owned;		/* fd is ours to close */
+	struct in	*in;
+	struct header	 h;
+	uint64_t	 data;		/* where the header ended */
+	size_t		 count;		/* tensors that it has */
+};
+
+/* Where a travelling file is. */
+enum where { FILE_HEADER, FILE_HELD, FILE_PATH };
+struct where_is {
+	enum where	 where;
+	size_t		 index;
+};
+
+struct source {
+	struct manifest	*m;
+	struct stream_in *stream;	/* a saved stream: then nothing else */
+	struct part	*part;
+	size_t		 npart;
+	struct where_is	*file;		/* as m->file */
+	struct hfdir	 dir;
+	bool		 reordered;
+};
+
+/* copy.c: the end of a part, as tail.json has it ("" is as usual). */
+int	part_tail(const struct part *, const struct manifest *, uint64_t end,
+	    bool plan, struct buf *, struct err *);
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* member.h -- what reader and writer agree on: names of members, sums. */
+#ifndef APR_STREAM_MEMBER_H
+#define APR_STREAM_MEMBER_H
+
+#include <stddef.h>
+
+#include <xxhash.h>
+
+#include <apr/stream.h>
+
+#define MEMBER_NAME	(TENSOR_NAME * 3 + 16)
+
+/* "tensors/NAME", "files/NAME", "tail.json": bytes outside [A-Za-z0-9._-]
+ * and a leading dot as %XX (but for files/.source/).  Returns dst. */
+const char *member_name(enum member_kind, const char *name, char dst[MEMBER_NAME]);
+/* A line's 32 digits, as xxhsum prints them. */
+void	member_sum_hex(XXH128_hash_t, char dst[33]);
+
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/* apr-ls -- what is inside a stream or a model, from its manifest alone. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <apr/source.h>
+
+#include "tool.h"
+
+const char usage_text[] =
+    "usage: apr-ls [-qv] [--json] [source...]\n"
+    "      --json    one object with tensors, metadata, files\n"
+    "  -q, --quiet  -v, --verbose  --help  --version\n"
+    "without a source, standard input is read\n";
+
+enum { OPT_JSON = OPT_OWN };
+
+static const struct option options[] = {
+	{ "json", no_argument, NULL, OPT_JSON },
+	TOOL_OPTIONS
+};
+
+static void
+print_json(const struct manifest *m)
+{
+	struct buf b = { 0 };
+	struct err e;
+
+	if (manifest_write(m, &b, &e) < 0)
+		die("%s", e.msg);
+	fwrite(b.p, 1, b.len, stdout);
+	buf_release(&b);
+}
+
+/* Names come from files; err_set() takes the teeth out of them. */
+static const char *
+tame(const char *s, struct err *e)
+{
+	err_set(e, "%s", s);
+	return e->msg;
+}
+
+static void
+print_table(const struct manifest *m)
+{
+	uint64_t bytes = 0, n = 0;
+	char shape[192];
+	struct err e;
+
+	for (size_t i = 0; i < m->nfile; i++)
+		printf("%-8s %14" PRIu64 "  %-20s %s\n", "file", m->file[i].bytes, "-",
+		    tame(m->file[i].name, &e));
+	for (size_t i = 0; i < m->ntensor; i++) {
+		const struct tensor *t = &m->tensor[i];
+
+		printf("%-8s %14" PRIu64 "  %-20s %s", t->type->name, t->bytes,
+		    tensor_shape(t, shape, sizeof shape), tame(t->name, &e));
+		printf(t->tied_to ? " (tied to %s)\n" : "\n",
+		    t->tied_to ? tame(t->tied_to, &e) : "");
+		bytes += t->bytes;
+		n += t->tied_to ? 0 : t->n;
+	}
+	printf("%zu tensors, %" PRIu64 " weights, %" PRIu64 " bytes, %.2f bits per weight%s%s%s\n",
+	    m->ntensor, n, bytes, n ? 8.0 * (double)bytes / (double)n : 0,
+	    m->source ? ", from " : "", m->source ? tame(m->source, &e) : "",
+	    m->plan ? ", a plan" : "");
+}
+
+int
+main(int argc, char **argv)
+{
+	static char dash[] = "-";
+	char *standard[] = { dash };
+	bool json = false;
+	struct source *s;
+	struct err e;
+	int c;
+
+	tool_init(argv);
+	while ((c = getopt_long(argc, argv, TOOL_OPTSTRING, options, NULL)) != -1)
+		if (c == OPT_JSON)
+			json = true;
+		else
+			tool_option(c);
+	if (optind == argc && isatty(STDIN_FILENO))
+		usage("no source, and standard input is a terminal");
+	s = source_open(optind < argc ? argv + optind : standard,
+	    optind < argc ? (size_t)(argc - optind) : 1, &e);
+	if (!s)
+		die("%s", e.msg);
+	if (json)
+		print_json(source_manifest(s));
+	else
+		print_table(source_manifest(s));
+	tool_flush();
+	source_close(s);
+	return STATUS_OK;
+}
