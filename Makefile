@@ -103,7 +103,8 @@ lint: $(BUILD)/ready
 	@mandoc -T lint -W warning $(PAGES)
 
 oracles: all
-	@$(RUN_ENV) scripts/oraclesbench: all
+	@$(RUN_ENV) scripts/oracles
+bench: all
 	@test -x scripts/bench || { echo "make: scripts/bench is not there yet" >&2; exit 1; }
 	@$(RUN_ENV) scripts/bench
 

@@ -125,7 +125,7 @@ def make_texts():
 def write_texts(folder, corpus, questions, heldout):
     text = "".join(line + "\n" for line in corpus)
     for q in questions:
-        assert q["prompt"] not in text, q
+        assert q["prompt"] not in text and q["prompt"] not in "\n".join(heldout), q
     known = set(corpus)
     assert not [line for line in heldout if line in known]
     folder.mkdir(parents=True, exist_ok=True)
@@ -243,6 +243,7 @@ def train(folder):
     model.to(torch.float16).save_pretrained(folder)
     config = json.loads((folder / "config.json").read_text())
     config.update(rope_theta=THETA, torch_dtype="float16")  # the names older readers know
+    (folder / "model.safetensors").chmod(0o644)
     (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
     print(f"saved after {time.time() - began:.0f}s", flush=True)
 
@@ -281,7 +282,7 @@ def evaluate(folder):
         print(f"{prompt!r} -> {got!r}{'' if got.startswith(want) else '  WRONG'}")
     print(f"patterns: {good} of {len(PATTERNS)}")
 
-    ids = tok.encode((folder / "heldout.txt").read_text())
+    ids = tok.encode((folder / "heldout.txt").read_text(), verbose=False)
     total = count = 0
     for i in range(0, len(ids), CONTEXT):  # non-overlapping windows
         part = torch.tensor([ids[i:i + CONTEXT]])

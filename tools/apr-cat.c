@@ -93,6 +93,43 @@ order_by_name(const char *s)
 	usage("--order: %s is none of source, name, quantize", s);
 }
 
+static void
+put_globs(struct buf *b, const char *key, const struct globs *g)
+{
+	if (g->n == 0)
+		return;
+	buf_printf(b, "%s\"%s\":[", b->p[b->len - 1] == '{' ? "" : ",", key);
+	for (size_t i = 0; i < g->n; i++) {
+		buf_str(b, i ? "," : "");
+		buf_json(b, g->v[i], strlen(g->v[i]));
+	}
+	buf_str(b, "]");
+}
+
+/* What was chosen is part of what the model is. */
+static void
+add_history(struct manifest *m, const struct globs *select, const struct globs *reject,
+    const char *expr)
+{
+	struct buf b = { 0 };
+	struct err e;
+
+	buf_printf(&b, "{\"tool\":\"apr-cat\",\"version\":\"%s\",\"options\":{", TOOL_VERSION);
+	if (buf_check(&b, &e) < 0)
+		die("%s", e.msg);
+	put_globs(&b, "select", select);
+	put_globs(&b, "reject", reject);
+	if (expr) {
+		buf_str(&b, b.p[b.len - 1] == '{' ? "\"where\":" : ",\"where\":");
+		buf_json(&b, expr, strlen(expr));
+	}
+	buf_str(&b, "}}");
+	buf_put(&b, "", 1);
+	if (buf_check(&b, &e) < 0 || manifest_add_history(m, (char *)b.p, &e) < 0)
+		die("%s", e.msg);
+	buf_release(&b);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -138,6 +175,8 @@ main(int argc, char **argv)
 	}
 	if (plan && source_is_stream(s) && !m->plan)
 		die("%s: a plan of a saved stream: apr-ls shows it", argv[optind]);
+	if (!source_is_stream(s))
+		add_history(m, &select, &reject, expr);
 	m->plan |= plan;
 	if ((absmax && !m->plan && source_absmax(s, &e) < 0) || source_order(s, order, &e) < 0 ||
 	    manifest_check(m, &e) < 0)

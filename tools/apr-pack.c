@@ -133,6 +133,8 @@ print_plan(struct pack *p, const struct pack_target *t, const struct manifest *m
 		for (size_t i = 0; i < m->ntensor; i++) {
 			buf_str(&b, i ? ",\n" : "\n");
 			tensor_write(&m->tensor[i], &b);
+			fwrite(b.p, 1, b.len, stdout);
+			b.len = 0;
 		}
 		buf_str(&b, "\n]}\n");
 		fwrite(b.p, 1, b.len, stdout);
@@ -171,7 +173,7 @@ keep_history(struct manifest *m)
 		buf_json(&q, b.p, b.len);
 		buf_put(&q, "", 1);
 		if (buf_check(&q, &e) < 0 ||
-		    manifest_set(m, "apr_tools.history", "string", (char *)q.p, &e) < 0)
+		    manifest_set(m, HISTORY_KEY, "string", (char *)q.p, &e) < 0)
 			die("%s", e.msg);
 		buf_release(&q);
 	}
@@ -183,7 +185,7 @@ main(int argc, char **argv)
 {
 	struct pack_target t = { .temp = tool_temp, .progress = tool_progress };
 	const char *format = NULL;
-	bool json = false;
+	bool json = false, provenance = false;
 	struct stream_in *in;
 	struct manifest *m;
 	struct pack *p;
@@ -203,7 +205,7 @@ main(int argc, char **argv)
 				usage("--apr-codes: %s is neither legacy nor current", optarg);
 			t.opts.legacy = !strcmp(optarg, "legacy");
 			break;
-		case OPT_PROVENANCE: t.opts.provenance = true; break;
+		case OPT_PROVENANCE: provenance = true; break;
 		case OPT_SHARD: t.shard_size = tool_number(optarg, "--shard-size", 1, INT64_MAX); break;
 		case OPT_SPLIT: t.split = true; break;
 		case OPT_ORDER:
@@ -227,7 +229,7 @@ main(int argc, char **argv)
 	if (t.split && (t.format != &format_gguf || !t.path))
 		usage("--split-like-source: the output is no .gguf file");
 	refuse_foreign(&t, m);
-	if (t.opts.provenance)
+	if (provenance)
 		keep_history(m);
 	if (!(p = pack_open(&t, m, &e)))
 		die("%s", e.msg);

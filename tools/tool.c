@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* tool.c -- what every main() shares. */
 #include <errno.h>
+#ifdef __GLIBC__
+# include <malloc.h>
+#endif
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -183,6 +186,11 @@ tool_init(char **argv)
 
 	if (argv[0])
 		progname = slash ? slash + 1 : argv[0];
+#ifdef __GLIBC__
+	/* What was freed goes back: peaks are promised, not just usual. */
+	(void)mallopt(M_MMAP_THRESHOLD, 1 << 16);
+	(void)mallopt(M_ARENA_MAX, 1);
+#endif
 	/* Parents forget: a pipe that closes must end us quietly. */
 	(void)signal(SIGPIPE, SIG_DFL);
 }

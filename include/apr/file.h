@@ -25,6 +25,16 @@ struct held {
 	uint64_t	 bytes;		/* decoded */
 };
 
+/* Onto b: a JSON object's text with one member more, put at its end; one
+ * that has the key already gives way. */
+void	json_with(struct buf *b, const void *text, size_t n, const char *key,
+	    const char *value);
+
+/* Where --provenance puts the stream's history, in every format; as set by
+ * apr-pack: the JSON text of a string, or NULL. */
+#define HISTORY_KEY	"apr_tools.history"
+const char *history_of(const struct manifest *);
+
 /*
  * A parsed header.  parse() appends to m: tensors (in the index's order,
  * offsets absolute in the file) and, if wanted, the metadata view.
@@ -61,7 +71,6 @@ struct layout {
 struct pack_opts {
 	bool		 raw;		/* --raw: names as they are */
 	bool		 legacy;	/* --apr-codes=legacy */
-	bool		 provenance;	/* history into the output */
 	int		 order;		/* enum order */
 };
 

@@ -13,7 +13,7 @@
 #include <apr/buf.h>
 #include <apr/err.h>
 
-#define IO_CHUNK	((size_t)1 << 20)	/* what is read at once */
+#define IO_CHUNK	((size_t)1 << 18)	/* what is read at once */
 #define IO_PEEK		((size_t)1 << 16)	/* the most in_peek() can show */
 
 struct in;
@@ -52,6 +52,7 @@ uint64_t in_size(const struct in *);	/* UINT64_MAX: unknown */
 void	in_tee(struct in *, struct buf *);
 /* CRC-32 of all bytes consumed since in_crc_start(). */
 void	in_crc_start(struct in *);
+void	in_crc_stop(struct in *);
 uint32_t in_crc(const struct in *);
 
 /* Enlarge fd's pipe, if it is one, to what the system allows. */

@@ -23,20 +23,20 @@
 struct tensor {
 	const char		*name;
 	const struct type	*type;
-	unsigned		 ndim;
+	unsigned		 code;		/* the format's own dtype code */
+	unsigned		 shard;		/* from 1; 0: one file */
 	uint64_t		 dim[TENSOR_DIMS];	/* slowest first */
 	uint64_t		 n;		/* elements */
 	uint64_t		 rows;		/* n / the last dimension */
 	uint64_t		 bytes;		/* of data in the stream */
 	const char		*tied_to;	/* 0 bytes, equal to that one */
 	uint64_t		 row_bytes;	/* rows padded to whole blocks; 0 */
+	unsigned		 ndim;
 	bool			 flat;		/* blocks run over row ends */
-	unsigned		 shard;		/* from 1; 0: one file */
 	const struct type	*source;	/* source_dtype, or NULL */
 	const char		*absmax;	/* number text, or NULL */
 	const char		*extra;		/* ,"key":value of unknown keys */
 	uint64_t		 offset;	/* in its source file (not written) */
-	unsigned		 code;		/* the format's own dtype code */
 };
 
 /* What tensor_set() is to make of rows that are not whole blocks. */

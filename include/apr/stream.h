@@ -5,7 +5,7 @@
  *
  * A filter reads like this:
  *
- *	in = stream_open(0, &e);  m = stream_manifest(in);  edit m;
+ *	in = stream_open(in_open(0, &e), &e);  m = stream_manifest(in);  edit m;
  *	out = stream_create(1, m, 0, &e);
  *	while ((r = stream_next(in, &mem, &e)) > 0)
  *		stream_copy(out, in, &mem, &e), or read it and write another
@@ -55,7 +55,7 @@ int	stream_member(struct stream_out *, enum member_kind, const char *name,
 	    uint64_t bytes, struct err *) APR_MUSTCHECK;
 int	stream_write(struct stream_out *, const void *, size_t, struct err *)
 	    APR_MUSTCHECK;
-/* The current member of in, unchanged, as `name`. */
+/* The current member of in, unchanged, under the name it came with. */
 int	stream_copy(struct stream_out *, struct stream_in *,
 	    const struct member *, struct err *) APR_MUSTCHECK;
 /* CHECKSUMS, and everything flushed. */

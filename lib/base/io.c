@@ -384,6 +384,12 @@ in_crc_start(struct in *in)
 	in->crc = 0;
 }
 
+void
+in_crc_stop(struct in *in)
+{
+	in->keep_crc = false;
+}
+
 uint32_t
 in_crc(const struct in *in)
 {

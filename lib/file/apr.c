@@ -116,13 +116,23 @@ read_entry(struct in *in, struct header *h, uint64_t data, struct err *e)
 	return set_type(t, code, size, e);
 }
 
+#define EMBEDDINGS	16	/* that ghosts may choose from */
+
 /* A ghost is tied to the one embedding of its shape that has bytes. */
 static int
 tie(struct header *h, struct err *e)
 {
 	const struct apr *a = h->priv;
 	struct manifest *m = h->m;
+	const struct tensor *o, *with[EMBEDDINGS];
+	size_t n = 0;
 
+	/* So few that a million of ghosts is no work. */
+	for (size_t i = h->first; i < m->ntensor && n < EMBEDDINGS; i++) {
+		o = &m->tensor[i];
+		if (!o->tied_to && o->bytes > 0 && name_is_embedding(o->name))
+			with[n++] = o;
+	}
 	for (size_t i = h->first; i < m->ntensor; i++) {
 		struct tensor *t = &m->tensor[i];
 		size_t found = 0;
@@ -132,18 +142,17 @@ tie(struct header *h, struct err *e)
 		if (!a->tied)
 			return err_set(e, "%s: has no bytes, and tied_embeddings is not true",
 			    t->name);
-		for (size_t k = h->first; k < m->ntensor; k++) {
-			const struct tensor *o = &m->tensor[k];
-
-			if (!o->tied_to && o->bytes > 0 && name_is_embedding(o->name) &&
-			    tensor_same_shape(o, t)) {
-				t->tied_to = o->name;
+		if (n == EMBEDDINGS)
+			return err_set(e, "%s: has no bytes, and there are %d embeddings"
+			    " or more to which it could be tied", t->name, EMBEDDINGS);
+		for (size_t k = 0; k < n; k++)
+			if (tensor_same_shape(with[k], t)) {
+				t->tied_to = with[k]->name;
 				found++;
 			}
-		}
 		if (found != 1)
-			return err_set(e, "%s: has no bytes, and %zu embeddings have its"
-			    " shape", t->name, found);
+			return err_set(e, "%s: has no bytes, and %zu of %zu embeddings"
+			    " have its shape, so it is tied to none", t->name, found, n);
 		t->bytes = 0;
 		t->offset = 0;
 	}
@@ -243,20 +252,22 @@ check_flags(unsigned flags, struct err *e)
 }
 
 static int
-read_header(const unsigned char *b, struct err *e)
+read_header(struct in *in, unsigned char *b, struct err *e)
 {
-	static const char zero[20];
-
+	/* An older file may be shorter than this header. */
+	if (in_read(in, b, 6, e) < 0)
+		return -1;
 	if (!memcmp(b, "APRN", 4) || !memcmp(b, "APR1", 4))
 		return err_set(e, "an APR v1 file (%.4s): only version 2 is read", b);
 	if (memcmp(b, "APR", 4))
 		return err_set(e, "magic APR%c: only APR\\0 is read", b[3]);
 	if (b[4] != 2)
 		return err_set(e, "version %u.%u: only version 2 is read", b[4], b[5]);
+	if (in_read(in, b + 6, APR_HEADER - 6, e) < 0)
+		return -1;
 	if (apr_header_crc(b) != le32_get(b + 40))
 		return err_set(e, "header checksum %08x, its bytes give %08x",
 		    le32_get(b + 40), apr_header_crc(b));
-	(void)zero;
 	return check_flags(le16_get(b + 6), e);
 }
 
@@ -270,7 +281,7 @@ parse(struct in *in, struct header *h, struct err *e)
 
 	if (!(h->priv = calloc(1, sizeof(struct apr))))
 		return err_set(e, "out of memory");
-	if (in_read(in, b, sizeof b, e) < 0 || read_header(b, e) < 0)
+	if (read_header(in, b, e) < 0)
 		return -1;
 	n = le32_get(b + 8);
 	meta = le64_get(b + 12);
@@ -348,8 +359,7 @@ holds(const struct tensor *t, struct err *e)
 static bool
 has_key(const char *key)
 {
-	(void)key;
-	return false;
+	return !strcmp(key, HISTORY_KEY);
 }
 
 const struct format format_apr = {

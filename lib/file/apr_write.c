@@ -138,13 +138,32 @@ out:
 static int
 put_metadata(const struct layout_in *in, bool ghost, struct buf *b, struct err *e)
 {
+	const char *history = history_of(in->m);
+	struct buf made = { 0 };
+	const unsigned char *text;
+	size_t n;
+
 	if (in->source) {
 		const struct apr *a = in->source->priv;
 
-		buf_put(b, in->source->raw.p + a->meta, a->meta_len);
-		return 0;
+		text = in->source->raw.p + a->meta;
+		n = a->meta_len;
+	} else {
+		if (apr_metadata(in, ghost, history ? &made : b, e) < 0) {
+			buf_release(&made);
+			return -1;
+		}
+		if (!history)
+			return 0;
+		text = made.p;
+		n = made.len;
 	}
-	return apr_metadata(in, ghost, b, e);
+	if (history)
+		json_with(b, n ? (const void *)text : "{}", n ? n : 2, HISTORY_KEY, history);
+	else
+		buf_put(b, text, n);
+	buf_release(&made);
+	return 0;
 }
 
 int

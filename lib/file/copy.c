@@ -202,6 +202,9 @@ copy_part(struct source *s, size_t from, size_t to, struct part *p,
 {
 	uint64_t end = p->data;
 
+	/* A few tensors of a large file: then seek, and trust no footer. */
+	if (!whole && in_seekable(p->in))
+		in_crc_stop(p->in);
 	for (size_t i = from; i < to; i++) {
 		const struct tensor *t = &s->m->tensor[i];
 

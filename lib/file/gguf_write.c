@@ -25,7 +25,8 @@ struct writer {
 bool
 gguf_has_key(const char *key)
 {
-	return strchr(key, '.') != NULL && strncmp(key, "apr_tools.", 10) != 0;
+	return strchr(key, '.') != NULL && (strncmp(key, "apr_tools.", 10) != 0 ||
+	    !strcmp(key, HISTORY_KEY));
 }
 
 int

@@ -246,6 +246,51 @@ bad:
 	return err_set(e, "apr_tools.files: %s is neither text nor {\"base64\": text}", f.name);
 }
 
+void
+json_with(struct buf *b, const void *text, size_t n, const char *key, const char *value)
+{
+	struct scan s = { text, (const unsigned char *)text + n, text };
+	size_t from = n, to = n, a, k, end = n;
+	bool any = false;
+
+	blanks(&s);
+	s.p += s.p < s.end;
+	for (blanks(&s); s.p < s.end && *s.p == '"'; blanks(&s)) {
+		const unsigned char *at = s.p;
+
+		string(&s, &a, &k);
+		if (is(&s, a, k, key)) {
+			/* With the comma on one side of it. */
+			skip(&s);
+			from = (size_t)(at - s.base);
+			while (s.p < s.end && strchr(" \t\r\n", *s.p))
+				s.p++;
+			s.p += s.p < s.end && *s.p == ',';
+			to = (size_t)(s.p - s.base);
+			continue;
+		}
+		any = true;
+		skip(&s);
+	}
+	while (end > 0 && s.base[--end] != '}')
+		;
+	buf_put(b, text, from < end ? from : end);
+	if (to < end)
+		buf_put(b, s.base + to, end - to);
+	while (b->len > 0 && strchr(" \t\r\n,", b->p[b->len - 1]))
+		b->len--;
+	buf_printf(b, "%s\"%s\":%s}", any ? "," : "", key, value);
+}
+
+const char *
+history_of(const struct manifest *m)
+{
+	for (size_t i = 0; i < m->nset; i++)
+		if (!strcmp(m->set[i].key, HISTORY_KEY))
+			return m->set[i].value;
+	return NULL;
+}
+
 int
 held_find(struct header *h, size_t from, size_t to, struct err *e)
 {

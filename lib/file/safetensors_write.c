@@ -161,24 +161,28 @@ span(const unsigned char *p, size_t n, size_t which, size_t *len)
 
 /* A safetensors source keeps its own, or has none as before. */
 static int
-put_metadata(struct buf *b, const struct header *h, struct err *e)
+put_metadata(struct buf *b, const struct layout_in *in, struct err *e)
 {
-	const struct safetensors *s;
-	const unsigned char *p;
-	size_t n;
+	static const char usual[] = "{\"format\":\"pt\"}";
+	const struct header *h = in->source;
+	const char *history = history_of(in->m);
+	const struct safetensors *s = h ? h->priv : NULL;
+	const unsigned char *p = (const unsigned char *)usual;
+	size_t n = sizeof usual - 1;
 
-	if (!h || h->format != &format_safetensors || !h->priv) {
-		buf_str(b, "\"" SAFETENSORS_METADATA "\":{\"format\":\"pt\"}");
-		return 0;
-	}
-	s = h->priv;
-	if (s->metadata == 0)
-		return 0;
-	if (h->raw.len < 8 ||
-	    !(p = span(h->raw.p + 8, h->raw.len - 8, s->metadata, &n)))
+	if (s && s->metadata == 0) {
+		if (!history)
+			return 0;
+		p = (const unsigned char *)"{}";
+		n = 2;
+	} else if (s && (h->raw.len < 8 ||
+	    !(p = span(h->raw.p + 8, h->raw.len - 8, s->metadata, &n))))
 		return err_set(e, "header: the source's __metadata__ is not there");
 	buf_str(b, "\"" SAFETENSORS_METADATA "\":");
-	buf_put(b, p, n);
+	if (history)
+		json_with(b, p, n, HISTORY_KEY, history);
+	else
+		buf_put(b, p, n);
 	return 0;
 }
 
@@ -208,7 +212,7 @@ safetensors_layout(const struct layout_in *in, struct layout *l, struct err *e)
 		return err_set(e, "out of memory");
 	buf_put(b, zero, sizeof zero);
 	buf_str(b, "{");
-	if (put_metadata(b, in->source, e) < 0)
+	if (put_metadata(b, in, e) < 0)
 		return -1;
 	for (size_t i = 0; i < in->n; i++) {
 		const struct tensor *t = &in->m->tensor[in->which[i]];

@@ -71,9 +71,12 @@ manifest_add_tensor(struct manifest *m, const char *name, size_t n, struct err *
 {
 	struct tensor *t;
 
-	if (n == 0 || n > TENSOR_NAME || memchr(name, 0, n) || !utf8_valid(name, n)) {
-		err_set(e, "tensor %zu: the name is empty, not UTF-8 or longer than"
-		    " %d bytes", m->ntensor, TENSOR_NAME);
+	const char *why = n == 0 ? "is empty" : n > TENSOR_NAME ? "is too long" :
+	    memchr(name, 0, n) ? "has a NUL in it" :
+	    utf8_valid(name, n) ? NULL : "is not UTF-8";
+
+	if (why) {
+		err_set(e, "tensor %zu: the name, of %zu bytes, %s", m->ntensor, n, why);
 		return NULL;
 	}
 	if (m->ntensor >= TENSOR_COUNT) {

@@ -240,8 +240,11 @@ entry_string(struct manifest_reader *r, const char *s, size_t n, struct err *e)
 
 	switch (r->key) {
 	case E_NAME:
-		if (n == 0 || n > TENSOR_NAME || memchr(s, 0, n))
-			return wrong(r, "a tensor's name is empty, too long or has a NUL", e);
+		if (n == 0 || n > TENSOR_NAME || memchr(s, 0, n) || !utf8_valid(s, n))
+			return wrong(r, n == 0 ? "a tensor's name is empty" :
+			    n > TENSOR_NAME ? "a tensor's name is too long" :
+			    memchr(s, 0, n) ? "a tensor's name has a NUL in it" :
+			    "a tensor's name is not UTF-8", e);
 		r->t->name = arena_strn(a, s, n);
 		return r->t->name ? 0 : err_set(e, "out of memory");
 	case E_DTYPE:
@@ -439,6 +442,8 @@ event(void *ctx, enum json_ev ev, const char *s, size_t n, struct err *e)
 			return 0;
 		}
 		if (ev == JSON_KEY) {
+			if (n == 0 || memchr(s, 0, n))
+				return wrong(r, "set: a key is empty or has a NUL in it", e);
 			free(r->name);
 			return (r->name = dup(s, n, e)) ? 0 : -1;
 		}

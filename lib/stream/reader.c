@@ -258,6 +258,12 @@ stream_manifest(struct stream_in *s)
 	return s->m;
 }
 
+const char *
+stream_path(const struct stream_in *s)
+{
+	return s->cur->name;
+}
+
 int
 stream_some(struct stream_in *s, const void **p, size_t *n, struct err *e)
 {

@@ -126,7 +126,6 @@ stream_create(int fd, const struct manifest *m, int level, struct err *e)
 		goto fail;
 	s->e = e;
 	if (archive_write_set_format_pax_restricted(s->a) != ARCHIVE_OK ||
-	    archive_write_set_options(s->a, "hdrcharset=BINARY") != ARCHIVE_OK ||
 	    archive_write_set_bytes_per_block(s->a, 0) != ARCHIVE_OK ||
 	    archive_write_open(s->a, s, NULL, on_write, NULL) != ARCHIVE_OK) {
 		broken(s, e);
@@ -149,14 +148,11 @@ int
 stream_copy(struct stream_out *s, struct stream_in *in, const struct member *m,
     struct err *e)
 {
-	const struct manifest *mf = stream_manifest(in);
-	const char *name = m->kind == MEMBER_FILE ? mf->file[m->index].name :
-	    m->kind == MEMBER_TENSOR ? mf->tensor[m->index].name : "tail.json";
 	const void *p;
 	size_t n;
 	int r;
 
-	if (stream_member(s, m->kind, name, m->bytes, e) < 0)
+	if (finish(s, e) < 0 || begin(s, stream_path(in), m->bytes, e) < 0)
 		return -1;
 	while ((r = stream_some(in, &p, &n, e)) > 0)
 		if (stream_write(s, p, n, e) < 0)

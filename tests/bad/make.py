@@ -164,6 +164,7 @@ def make_apr():
     g = apr()
     good('good.apr', g)
     good('good-tied.apr', tied()[0])
+    good('good-bare.apr', apr(meta=b''))
 
     def p(name, why, fragment, data):
         bad('apr/' + name, why, fragment, data)
@@ -205,8 +206,6 @@ def make_apr():
       'metadata', apr(moff=M64 - 1))
     p('metadata-in-header', 'the metadata offset lies in the header',
       'metadata', apr(moff=40, meta=META))
-    p('metadata-none', 'metadata of no bytes: not JSON', 'metadata',
-      apr(meta=b''))
     p('metadata-not-json', 'metadata is not JSON', 'JSON',
       apr(meta=b'model_type: llama'))
     p('metadata-cut', 'metadata size one byte short: the last } is missing',
@@ -610,10 +609,10 @@ def st(head=STH, data=A + B, length=None, pad=b' '):
 def make_safetensors():
     g = st()
     good('good.safetensors', g)
-    good('good-odd.safetensors', st(    # rank 0, nothing, 2 x 4 bits, blanks
+    good('good-odd.safetensors', st(    # rank 0, nothing, blanks
         '{"s":{"dtype":"F32","shape":[],"data_offsets":[0,4]} ,\n'
         '"z":{"dtype":"I64","shape":[0,5],"data_offsets":[4,4]},'
-        '"x":{"shape":[2],"data_offsets":[4,5],"dtype":"F4"}}',
+        '"x":{"shape":[1],"data_offsets":[4,5],"dtype":"U8"}}',
         f32(1) + b'\x12'))
 
     def p(name, why, fragment, data):
@@ -743,6 +742,9 @@ def make_safetensors():
          A + b'\1')
     edit('shape-mismatch', 'shape and data_offsets disagree', 'bytes',
          '[3]', '[4]')
+    edit('f4', 'F4 of 4 elements: 2 bytes, in itself right', 'bits',
+         '"F16","shape":[3],"data_offsets":[32,38]',
+         '"F4","shape":[4],"data_offsets":[32,34]', A + b'\1\2')
     edit('odd-bits', 'F4 of 3 elements: 12 bits', 'bits',
          '"F16","shape":[3],"data_offsets":[32,38]',
          '"F4","shape":[3],"data_offsets":[32,34]', A + b'\1\2')
@@ -1264,16 +1266,18 @@ def make_stream():
     p('manifest-symlink', 'the manifest is a symbolic link', 'manifest',
       tar([Member('manifest.json', first.data, body=b'', kind=b'2',
                   link=b'/etc/passwd')] + plain[1:]))
-    p('member-gnu-sparse', 'a tensor as a GNU sparse entry',
+    hole = B[:4] + bytes(2)
+    p('member-gnu-sparse', 'a tensor as a GNU sparse entry, with a hole',
       'tensors/b.weight',
-      tar(swap(MB, Member('tensors/b.weight', B, kind=b'S', fields=(
+      tar(swap(MB, Member('tensors/b.weight', hole, body=B[:4], kind=b'S',
+                          fields=(
           (257, b'ustar  \0'), (345, bytes(41)),
-          (386, b'00000000000\0' + b'00000000006\0'),
+          (386, b'00000000000\0' + b'00000000004\0'),
           (483, b'00000000006\0'))))))
-    p('member-pax-sparse', 'a tensor as a pax sparse entry',
+    p('member-pax-sparse', 'a tensor as a pax sparse entry, with a hole',
       'tensors/b.weight',
-      tar(swap(MB, Member('tensors/b.weight', B, body=b'1\n0\n6\n' +
-                          bytes(506) + B, before=pax(
+      tar(swap(MB, Member('tensors/b.weight', hole, body=b'1\n0\n4\n' +
+                          bytes(506) + B[:4], before=pax(
                               GNU__sparse__major=b'1',
                               GNU__sparse__minor=b'0',
                               GNU__sparse__name=b'tensors/b.weight',

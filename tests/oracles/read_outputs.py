@@ -109,7 +109,7 @@ def safetensors_from_directory(src, tmp):
     for name, tensor in want.items():
         check(f"{src.name}: {name}", got[name] == tensor)
 
-    pipe(tmp / "log", ["apr-cat", src], ["apr-dequant"], ["apr-pack", "-f", out])
+    pipe(tmp / "log", ["apr-cat", src], ["apr-dequant", "-q"], ["apr-pack", "-f", out])
     for name, (dtype, shape, data) in raw(out).items():
         if want[name][0] not in ("F32", "F16", "BF16"):
             continue
@@ -119,9 +119,15 @@ def safetensors_from_directory(src, tmp):
 
 def gguf_from_gguf(src, tmp):
     """The values of a decoded GGUF are those that gguf's own decoder gives."""
-    source = {t.name: t for t in gguf.GGUFReader(src).tensors}
+    try:
+        source = {t.name: t for t in gguf.GGUFReader(src).tensors}
+    except ValueError as e:
+        # Newer than the package: no values to compare with, so it must say why.
+        assert "GGMLQuantizationType" in str(e), src
+        print(f"read_outputs: {src.name}: {e}")
+        return
     out = tmp / "f32.gguf"
-    pipe(tmp / "log", ["apr-cat", src], ["apr-dequant"], ["apr-pack", "-f", out])
+    pipe(tmp / "log", ["apr-cat", src], ["apr-dequant", "-q"], ["apr-pack", "-f", out])
     got = gguf.GGUFReader(out)
     check(f"{src.name}: names", sorted(t.name for t in got.tensors) == sorted(source))
     for t in got.tensors:
@@ -139,7 +145,7 @@ def gguf_quantized(src, tmp, kind):
     """gguf's decoder and ours see the same in what our quantizer wrote."""
     q, out = tmp / "q.gguf", tmp / "q-f32.gguf"
     pipe(tmp / "log", ["apr-cat", src], ["apr-quant", "-q", kind], ["apr-pack", "-f", q])
-    pipe(tmp / "log", ["apr-cat", q], ["apr-dequant"], ["apr-pack", "-f", out])
+    pipe(tmp / "log", ["apr-cat", q], ["apr-dequant", "-q"], ["apr-pack", "-f", out])
     ours = {t.name: t for t in gguf.GGUFReader(out).tensors}
     reader = gguf.GGUFReader(q)
     types = {t.tensor_type.name.lower() for t in reader.tensors}

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: MIT
+# helper.bash -- what all tests share.  `load helper`, then write pipes.
+
+# Programs come from PATH: `make suite` puts them there.
+bats_require_minimum_version 1.5.0
+REPO=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
+export LC_ALL=C
+command -v apr-cat >/dev/null || PATH=${APR_BUILD:-$REPO/build}/bin:$PATH
+
+setup() {
+	set -o pipefail
+	fixtures
+	T=$BATS_TEST_TMPDIR
+	cd "$T" || return
+}
+
+# F: where the fixtures are; tests/data has a small part of them.
+fixtures() {
+	F=${APR_FIXTURES:-$REPO/../shared/fixtures}
+	[ -d "$F" ] || F=$REPO/tests/data
+	F=$(cd "$F" && pwd)
+}
+
+# need FILE... -- skip the test where a fixture (below $F) is not there.
+# APR_ENFORCE=1 makes that a failure.
+need() {
+	local f
+	for f; do
+		[ -e "$F/$f" ] && continue
+		if [ "${APR_ENFORCE:-0}" = 1 ]; then
+			echo "no fixture $f in $F" >&2
+			return 1
+		fi
+		skip "no fixture $f"
+	done
+}
+
+# has PROGRAM... -- the same for a program.
+has() {
+	local p
+	for p; do
+		command -v "$p" >/dev/null && continue
+		if [ "${APR_ENFORCE:-0}" = 1 ]; then
+			echo "no program $p" >&2
+			return 1
+		fi
+		skip "no program $p"
+	done
+}
+
+# fails N CMD... -- exactly status N (so a crash is no pass), and one line on
+# standard error that begins with the tool's name.  With 2, the usage follows.
+# The line is left in $said, standard output in fails.out.
+fails() {
+	local want=$1 got=0 err=${BATS_TEST_TMPDIR:-.}/fails.err lines tool
+	shift
+	"$@" >"${BATS_TEST_TMPDIR:-.}/fails.out" 2>"$err" || got=$?
+	said=$(head -n 1 "$err")
+	lines=$(wc -l <"$err")
+	tool=${1##*/}
+	if [ "$got" != "$want" ]; then
+		echo "$*: status $got, not $want: $said" >&2
+		return 1
+	fi
+	case $said in
+	"$tool: "?*) ;;
+	*) echo "$*: says \"$said\", which does not begin with \"$tool: \"" >&2; return 1 ;;
+	esac
+	if [ "$want" = 2 ]; then
+		case $(sed -n 2p "$err") in
+		"usage: $tool "*) return 0 ;;
+		*) echo "$*: no usage behind \"$said\"" >&2; return 1 ;;
+		esac
+	fi
+	if [ "$lines" != 1 ] || [ -n "$(tail -c 1 "$err")" ]; then
+		echo "$*: $lines lines on standard error:" >&2
+		cat "$err" >&2
+		return 1
+	fi
+}
+
+# says TEXT -- does the line of the last `fails` contain it?
+says() {
+	case $said in
+	*"$1"*) ;;
+	*) echo "\"$said\" does not say \"$1\"" >&2; return 1 ;;
+	esac
+}
+
+# same A B [WHAT] -- equal files; names what differs.
+same() {
+	cmp "$1" "$2" >&2 || { echo "${3:-$1} differs" >&2; return 1; }
+}
+
+# The lines of CHECKSUMS for tensors, sorted: what a stream's tensors are.
+sums() {
+	tar xOf - CHECKSUMS | grep ' tensors/' | sort -k2
+}
+
+# nothing PATH... -- neither it nor a temporary name beside it is there.
+nothing() {
+	local p
+	for p; do
+		if [ -n "$(compgen -G "$p" "$p.??????")" ]; then
+			echo "left behind: $(compgen -G "$p*")" >&2
+			return 1
+		fi
+	done
+}
