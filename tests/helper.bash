@@ -50,11 +50,11 @@ has() {
 
 # fails N CMD... -- exactly status N (so a crash is no pass), and one line on
 # standard error that begins with the tool's name.  With 2, the usage follows.
-# The line is left in $said, standard output in fails.out.
+# The line is left in $said, standard output in fails.out, or where $OUT says.
 fails() {
 	local want=$1 got=0 err=${BATS_TEST_TMPDIR:-.}/fails.err lines tool
 	shift
-	"$@" >"${BATS_TEST_TMPDIR:-.}/fails.out" 2>"$err" || got=$?
+	"$@" >"${OUT:-${BATS_TEST_TMPDIR:-.}/fails.out}" 2>"$err" || got=$?
 	said=$(head -n 1 "$err")
 	lines=$(wc -l <"$err")
 	tool=${1##*/}
@@ -106,4 +106,27 @@ nothing() {
 			return 1
 		fi
 	done
+}
+
+# st FILE JSON -- a .safetensors file with the data on standard input.
+st() {
+	local n=${#2} i
+	{
+		for i in 0 8 16 24 32 40 48 56; do
+			printf "\\x$(printf %02x $((n >> i & 255)))"
+		done
+		printf %s "$2"
+		cat
+	} >"$1"
+}
+
+# names -- of a stream's tensors, in its order.
+names() {
+	tar xOf - manifest.json | jq -r '.tensors[].name'
+}
+
+# can_trace -- skip where strace may not.
+can_trace() {
+	has strace
+	strace -o /dev/null true 2>/dev/null || skip "strace is not allowed to trace"
 }

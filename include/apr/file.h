@@ -86,7 +86,8 @@ struct layout_in {
 	const struct manifest	*m;
 	const size_t		*which;		/* tensors, in the order of data */
 	size_t			 n;
-	const struct header	*source;	/* parsed header of the same format, or NULL */
+	struct header		*source;	/* parsed, of the same format, or NULL;
+						 * layout() may let its index go */
 	const struct carried	*files;		size_t nfiles;
 	const struct pack_opts	*opts;
 };

@@ -18,8 +18,8 @@
 #define TENSOR_NAME	1024		/* bytes of a name, at most */
 #define TENSOR_COUNT	(1u << 20)	/* more is refused */
 
-/* One tensor.  Strings belong to the manifest.  n, rows, bytes are set by
- * tensor_set() alone and trusted afterwards. */
+/* One tensor.  Strings belong to the manifest.  n and bytes are set by
+ * tensor_set() alone and trusted afterwards.  There may be 20,000. */
 struct tensor {
 	const char		*name;
 	const struct type	*type;
@@ -27,7 +27,6 @@ struct tensor {
 	unsigned		 shard;		/* from 1; 0: one file */
 	uint64_t		 dim[TENSOR_DIMS];	/* slowest first */
 	uint64_t		 n;		/* elements */
-	uint64_t		 rows;		/* n / the last dimension */
 	uint64_t		 bytes;		/* of data in the stream */
 	const char		*tied_to;	/* 0 bytes, equal to that one */
 	uint64_t		 row_bytes;	/* rows padded to whole blocks; 0 */
@@ -46,6 +45,8 @@ enum tensor_layout { TENSOR_ROWS, TENSOR_PADDED, TENSOR_FLAT };
  * the tensor, if sizes overflow or rows are not whole blocks. */
 int	tensor_set(struct tensor *, const struct type *, enum tensor_layout,
 	    struct err *) APR_MUSTCHECK;
+/* n / the last dimension; 0 if there is nothing. */
+uint64_t tensor_rows(const struct tensor *);
 /* Bytes of one row in the stream (flat: 0, it has none). */
 uint64_t tensor_row_bytes(const struct tensor *);
 /* Do its blocks run over row ends, so that shape x type is not its length? */

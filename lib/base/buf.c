@@ -187,7 +187,9 @@ arena_alloc(struct arena *a, size_t n)
 	if (n > SIZE_MAX / 4)
 		return NULL;
 	need = (n + 15) & ~(size_t)15;
-	if (!b || b->size - b->used < need) {
+	if (b)
+		b->used = (b->used + 15) & ~(size_t)15;
+	if (!b || b->used > b->size || b->size - b->used < need) {
 		size_t size = need > 16384 ? need : 65536 - sizeof *b;
 
 		if (!(b = calloc(1, sizeof *b + size)))
@@ -209,7 +211,16 @@ arena_alloc(struct arena *a, size_t n)
 char *
 arena_strn(struct arena *a, const void *s, size_t n)
 {
-	char *p = n < SIZE_MAX ? arena_alloc(a, n + 1) : NULL;
+	struct arena_block *b = a->head;
+	char *p;
+
+	/* Strings need no alignment, and there are many. */
+	if (b && n < b->size - b->used) {
+		p = (char *)b->data + b->used;
+		b->used += n + 1;
+	} else {
+		p = n < SIZE_MAX ? arena_alloc(a, n + 1) : NULL;
+	}
 
 	if (p && n > 0)
 		memcpy(p, s, n);

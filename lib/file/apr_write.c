@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* apr_write.c -- header, metadata and index of an .apr, ahead of its data. */
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,16 +10,21 @@
 #include "apr.h"
 
 struct entry {
-	const char	*name;
 	const struct tensor *t;
-	uint64_t	 offset, bytes;
-	unsigned	 code;
+	unsigned	 code, at;	/* at: its place among the data, or GHOST */
 };
+#define GHOST	UINT_MAX
+
+static const char *
+name_of(const struct entry *en)
+{
+	return en->at == GHOST && !en->t->tied_to ? "lm_head.weight" : en->t->name;
+}
 
 static int
 by_name(const void *a, const void *b)
 {
-	return strcmp(((const struct entry *)a)->name, ((const struct entry *)b)->name);
+	return strcmp(name_of(a), name_of(b));
 }
 
 /* The source's own entry of that name, if its type did not change. */
@@ -61,21 +67,22 @@ put_u64(struct buf *b, uint64_t v)
 }
 
 static void
-put_entry(struct buf *b, const struct entry *en)
+put_entry(struct buf *b, const struct entry *en, const uint64_t *offset)
 {
+	const char *name = name_of(en);
+	size_t n = strlen(name);
 	unsigned char p[2];
-	size_t n = strlen(en->name);
 
 	le16_put(p, (uint16_t)n);
 	buf_put(b, p, 2);
-	buf_put(b, en->name, n);
+	buf_put(b, name, n);
 	p[0] = (unsigned char)en->code;
 	p[1] = (unsigned char)en->t->ndim;
 	buf_put(b, p, 2);
 	for (unsigned i = 0; i < en->t->ndim; i++)
 		put_u64(b, en->t->dim[i]);
-	put_u64(b, en->offset);
-	put_u64(b, en->bytes);
+	put_u64(b, en->at == GHOST ? 0 : offset[en->at]);
+	put_u64(b, en->at == GHOST ? 0 : en->t->bytes);
 }
 
 static void
@@ -86,10 +93,10 @@ pad(struct buf *b)
 	buf_put(b, zero, (APR_ALIGN - b->len % APR_ALIGN) % APR_ALIGN);
 }
 
-/* Offsets relative to the data; total gets the padded length. */
+/* Codes, and offsets relative to the data. */
 static int
-place(const struct layout_in *in, struct entry *en, size_t n, uint64_t *total,
-    struct err *e)
+place(const struct layout_in *in, struct entry *en, size_t n, uint64_t *offset,
+    uint64_t *total, struct err *e)
 {
 	const struct header *h = in->source;
 	struct names *names = NULL;
@@ -118,9 +125,10 @@ place(const struct layout_in *in, struct entry *en, size_t n, uint64_t *total,
 			err_set(e, "%s: an .apr's names have at most 256 bytes", t->name);
 			goto out;
 		}
-		en[i] = (struct entry){ t->name, t, t->tied_to ? 0 : at, t->bytes,
-		    o ? o->code : t->tied_to ? 0 :
-		    (unsigned)apr_code(t->type, in->opts && in->opts->legacy) };
+		en[i] = (struct entry){ t, o ? o->code : t->tied_to ? 0 :
+		    (unsigned)apr_code(t->type, in->opts && in->opts->legacy),
+		    t->tied_to ? GHOST : (unsigned)i };
+		offset[i] = at;
 		if (t->tied_to)
 			continue;
 		if (u64_add(&at, at, t->bytes) || u64_align(&at, at, APR_ALIGN)) {
@@ -182,8 +190,19 @@ apr_layout(const struct layout_in *in, struct layout *l, struct err *e)
 		free(en);
 		return err_set(e, "out of memory");
 	}
-	if (place(in, en, n, &total, e) < 0)
+	if (place(in, en, n, l->offset, &total, e) < 0)
 		goto out;
+	if (in->source) {
+		/* Its index has been read; the new one needs the room. */
+		const struct apr *a = in->source->priv;
+		struct buf *raw = &in->source->raw;
+		void *less = realloc(raw->p, a->meta + a->meta_len + 1);
+
+		if (less) {
+			raw->p = less;
+			raw->len = raw->cap = a->meta + a->meta_len;
+		}
+	}
 	buf_put(b, h, sizeof h);
 	if (put_metadata(in, embed != NULL, b, e) < 0)
 		goto out;
@@ -191,10 +210,10 @@ apr_layout(const struct layout_in *in, struct layout *l, struct err *e)
 	pad(b);
 	index = b->len;
 	if (embed)
-		en[n] = (struct entry){ "lm_head.weight", embed, 0, 0, 0 };
+		en[n] = (struct entry){ embed, 0, GHOST };
 	qsort(en, n + (embed != NULL), sizeof *en, by_name);
 	for (size_t i = 0; i < n + (embed != NULL); i++)
-		put_entry(b, &en[i]);
+		put_entry(b, &en[i], l->offset);
 	pad(b);
 	if (buf_check(b, e) < 0)
 		goto out;
@@ -212,16 +231,11 @@ apr_layout(const struct layout_in *in, struct layout *l, struct err *e)
 	le64_put(h + 32, b->len);
 	le32_put(h + 40, apr_header_crc(h));
 	memcpy(b->p, h, sizeof h);
-	total = b->len;
-	for (size_t i = 0; i < n; i++) {
-		const struct tensor *t = &in->m->tensor[in->which[i]];
-
-		l->offset[i] = total;
-		/* place() has made sure that these fit. */
-		if (u64_add(&total, total, t->bytes) || u64_align(&total, total, APR_ALIGN)) {
-			err_set(e, "%s: the file would be too large", t->name);
-			goto out;
-		}
+	for (size_t i = 0; i < n; i++)
+		l->offset[i] += b->len;
+	if (u64_add(&total, total, b->len) || total > INT64_MAX) {
+		err_set(e, "the file would be too large");
+		goto out;
 	}
 	l->end = total;
 	l->footer = true;

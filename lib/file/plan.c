@@ -216,11 +216,44 @@ lay_out(struct pack *p, size_t k, struct err *e)
 
 		if (!t->tied_to && o->l.offset[i] + t->bytes > o->end)
 			o->end = o->l.offset[i] + t->bytes;
-		p->place[o->which[i]].out = k;
-		p->place[o->which[i]].pos = i;
+		if (p->place) {
+			p->place[o->which[i]].out = k;
+			p->place[o->which[i]].pos = i;
+		}
 	}
-	if (!(o->crc = calloc(o->n + 1, sizeof *o->crc)))
+	if (!p->m->plan && !(o->crc = calloc(o->n + 1, sizeof *o->crc)))
 		return err_set(e, "out of memory");
+	return 0;
+}
+
+struct pair {
+	struct carried	 file;
+	struct buf	 held;
+};
+
+static int
+by_file_name(const void *a, const void *b)
+{
+	return strcmp(((const struct pair *)a)->file.name,
+	    ((const struct pair *)b)->file.name);
+}
+
+/* Files come in any order; header k is shard k's all the same. */
+static int
+sort_files(struct pack *p, struct err *e)
+{
+	struct pair *v = calloc(p->nfile + 1, sizeof *v);
+
+	if (!v)
+		return err_set(e, "out of memory");
+	for (size_t i = 0; i < p->nfile; i++)
+		v[i] = (struct pair){ p->file[i], p->held[i] };
+	qsort(v, p->nfile, sizeof *v, by_file_name);
+	for (size_t i = 0; i < p->nfile; i++) {
+		p->file[i] = v[i].file;
+		p->held[i] = v[i].held;
+	}
+	free(v);
 	return 0;
 }
 
@@ -229,6 +262,8 @@ parse_sources(struct pack *p, struct err *e)
 {
 	size_t n = 0;
 
+	if (sort_files(p, e) < 0)
+		return -1;
 	for (size_t i = 0; i < p->nfile; i++)
 		n += !strncmp(p->file[i].name, ".source/header", 14);
 	if (n == 0)
@@ -304,9 +339,9 @@ pack_plan(struct pack *p, struct err *e)
 	} else if (one_file(p, e) < 0) {
 		return -1;
 	}
-	if (!(p->place = calloc(m->ntensor + 1, sizeof *p->place)))
+	if (!m->plan && !(p->place = calloc(m->ntensor + 1, sizeof *p->place)))
 		return err_set(e, "out of memory");
-	for (size_t i = 0; i < m->ntensor; i++)
+	for (size_t i = 0; p->place && i < m->ntensor; i++)
 		p->place[i].out = SIZE_MAX;
 	for (size_t k = 0; k < p->nout; k++)
 		if (lay_out(p, k, e) < 0)

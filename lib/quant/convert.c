@@ -416,7 +416,8 @@ pass(struct convert *c, const struct type *to, struct err *e)
 {
 	const struct tensor *t = c->t;
 	const struct type *from = c->from->type;
-	uint64_t cols = t->ndim ? t->dim[t->ndim - 1] : 1, at, len, k, max;
+	uint64_t cols = t->ndim ? t->dim[t->ndim - 1] : 1, rows = tensor_rows(t);
+	uint64_t at, len, k, max;
 	bool pad_in = c->from->row_bytes != 0, pad_out = to && t->row_bytes != 0;
 	size_t step;
 
@@ -457,14 +458,14 @@ pass(struct convert *c, const struct type *to, struct err *e)
 		len = bytes_of(to, cols);
 	if (c->chunk_rows || len <= c->budget) {
 		k = c->chunk_rows ? c->chunk_rows : c->budget / len;
-		for (at = 0; at < t->rows; at += k) {
-			k = t->rows - at < k ? t->rows - at : k;
+		for (at = 0; at < rows; at += k) {
+			k = rows - at < k ? rows - at : k;
 			if (put(c, from, to, at * cols, k, cols, e) < 0)
 				return -1;
 		}
 		return 0;
 	}
-	for (uint64_t r = 0; r < t->rows; r++)
+	for (uint64_t r = 0; r < rows; r++)
 		for (at = 0; at < cols; at += k) {
 			k = cols - at < max ? cols - at : max;
 			if (put(c, from, to, r * cols + at, 1, k, e) < 0)

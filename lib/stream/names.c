@@ -20,7 +20,7 @@ names_new(size_t n, struct err *e)
 	struct names *t = calloc(1, sizeof *t);
 	size_t size = 64;
 
-	while (size / 2 < n && size < SIZE_MAX / 4 / sizeof(struct slot))
+	while (size / 4 * 3 < n && size < SIZE_MAX / 4 / sizeof(struct slot))
 		size *= 2;
 	if (!t || !(t->slot = calloc(size, sizeof *t->slot))) {
 		free(t);
@@ -66,7 +66,7 @@ names_add(struct names *t, const char *name, size_t index, size_t *old,
 {
 	struct slot *s;
 
-	if (t->used > t->mask / 2 && grow(t, e) < 0)
+	if (t->used > t->mask / 4 * 3 && grow(t, e) < 0)
 		return -1;
 	s = find(t, name);
 	if (s->name) {

@@ -61,7 +61,6 @@ tensor_set(struct tensor *t, const struct type *type, enum tensor_layout how,
 		goto overflow;
 	t->type = type;
 	t->n = n;
-	t->rows = rows;
 	t->bytes = bytes;
 	t->flat = how == TENSOR_FLAT || (type->flags & TYPE_FLAT);
 	t->row_bytes = how == TENSOR_PADDED && cols % type->block ? row : 0;
@@ -70,6 +69,14 @@ tensor_set(struct tensor *t, const struct type *type, enum tensor_layout how,
 overflow:
 	return err_set(e, "%s: shape %s of %s overflows", t->name,
 	    tensor_shape(t, shape, sizeof shape), type->name);
+}
+
+uint64_t
+tensor_rows(const struct tensor *t)
+{
+	uint64_t cols = t->ndim ? t->dim[t->ndim - 1] : 1;
+
+	return cols ? t->n / cols : 0;
 }
 
 uint64_t
