@@ -6,7 +6,7 @@ A=apr/smollm.int4.apr
 G=gguf/llama3.bf16.gguf
 
 @test "help, version, wrong usage" {
-	apr-cat --help | grep -q '^usage: apr-cat'
+	apr-cat --help | grep '^usage: apr-cat' >/dev/null
 	apr-cat --help 2>&1 >/dev/null | cmp - /dev/null
 	[ "$(apr-cat --version | cut -d' ' -f1)" = apr-cat ]
 	fails 2 apr-cat
@@ -134,7 +134,7 @@ G=gguf/llama3.bf16.gguf
 	truncate -s $(($(stat -c %s big.safetensors) + n)) big.safetensors || skip "no large sparse files here"
 	timeout 10 apr-cat --plan big.safetensors | apr-pack --json out.safetensors >json
 	[ "$(jq .tensor_bytes json)" = $n ]
-	timeout 10 apr-cat --plan --order name big.safetensors | apr-ls >/dev/null
+	timeout 10 apr-cat --plan --order name big.safetensors | apr-pack out.safetensors >/dev/null
 	timeout 10 apr-ls big.safetensors >/dev/null
 	can_trace
 	strace -f -o trace -e trace=read,pread64,mmap apr-cat --plan big.safetensors >/dev/null
@@ -161,8 +161,8 @@ G=gguf/llama3.bf16.gguf
 	# What the .apr sorts anyway.
 	apr-cat --order name "$F/$A" | apr-pack -f out.apr
 	same out.apr "$F/$A"
-	cat "$F/$A" >fifo.apr
-	run bash -c 'cat fifo.apr | apr-cat --order name - 2>&1 >/dev/null'
+	export F
+	run bash -c 'cat "$F/apr/smollm.int4.apr" | apr-cat --order name - 2>&1 >/dev/null'
 	[ "$status" = 1 ]
 	[[ $output == apr-cat:*seek* ]]
 }
@@ -188,7 +188,7 @@ G=gguf/llama3.bf16.gguf
 	apr-cat -n --select 'blk.1.*' "$F/$G" | apr-pack --json x.gguf | jq .size >size
 	[ "$(cat size)" = "$(stat -c %s out.gguf)" ]
 	fails 1 apr-cat --where '.name + 1' "$F/$G"
-	apr-cat --select nothing "$F/$G" | apr-ls --json | jq -e '.tensors == []' >/dev/null
+	apr-cat --select nothing "$F/$G" | tar xOf - manifest.json | jq -e '.tensors == []' >/dev/null
 	apr-cat "$F/$G" >saved.tar
 	fails 1 apr-cat --select x saved.tar
 }
@@ -204,11 +204,10 @@ G=gguf/llama3.bf16.gguf
 }
 
 @test "--absmax" {
-	printf '\0\0\200\077\0\0\140\300\0\0\200\276\0\100\200\077' >data # 1 -3.5 -.25 1.001953125 / F16 ...
+	printf '\0\0\200\077\0\0\140\300\0\0\200\276\0\100\200\077' >data # 1 -3.5 -.25; 2 1
 	st m.safetensors '{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,12]},"b":{"dtype":"BF16","shape":[2],"data_offsets":[12,16]}}' <data
 	apr-cat --absmax m.safetensors | tar xOf - manifest.json >man
-	[ "$(jq -c '[.tensors[].absmax]' man)" = '[3.5,2]' ] ||
-		[ "$(jq -c '[.tensors[].absmax]' man)" = '[3.5,1]' ]
+	[ "$(jq -c '[.tensors[].absmax]' man)" = '[3.5,2]' ]
 	apr-cat --absmax m.safetensors | apr-pack out.safetensors
 	same out.safetensors m.safetensors
 	run bash -c 'cat m.safetensors | apr-cat --absmax - 2>&1 >/dev/null'
@@ -259,7 +258,8 @@ G=gguf/llama3.bf16.gguf
 	echo x >m/pytorch_model.bin
 	apr-cat m | apr-pack out/
 	diff -r out "$F/hf/qwen2"
-	apr-cat -v m 2>&1 >/dev/null | grep -q pytorch_model.bin
+	apr-cat -v m 2>notes >/dev/null
+	grep -q pytorch_model.bin notes
 	apr-cat m 2>&1 >/dev/null | cmp - /dev/null
 	mkdir two
 	cp "$F/hf/qwen2/model.safetensors" two/a.safetensors
@@ -270,9 +270,9 @@ G=gguf/llama3.bf16.gguf
 
 @test "9000 tiny tensors, in and out of order" {
 	awk 'BEGIN { printf "{"; for (i = 0; i < 9000; i++)
-		printf "%s\"model.layers.%d.experts.%d.weight\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[%d,%d]}",
-		i ? "," : "", i % 90, int(i / 90), 4 * i, 4 * i + 4; printf "}" }' >json
-	seq 100000 | head -c 36000 | st many.safetensors "$(cat json)"
+		printf "%s\"model.layers.%d.experts.%d.weight\":{\"dtype\":\"U8\",\"shape\":[5],\"data_offsets\":[%d,%d]}",
+		i ? "," : "", i % 90, int(i / 90), 5 * i, 5 * i + 5; printf "}" }' >json
+	seq 10000 18999 | tr -d '\n' | st many.safetensors "$(cat json)"
 	apr-cat many.safetensors | apr-pack out.safetensors
 	same out.safetensors many.safetensors
 	apr-cat many.safetensors | sums >want
@@ -285,10 +285,9 @@ G=gguf/llama3.bf16.gguf
 
 @test "names of any bytes make members of safe ones" {
 	printf '\0\0\200\077\0\0\200\077\0\0\200\077' |
-		st m.safetensors '{"../../x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},".a b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]},"é\u001b[31m":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}}' 2>/dev/null || true
-	[ -s m.safetensors ]
+		st m.safetensors '{"../../x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},".a b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]},"é\u001b[31m":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}}'
 	apr-cat m.safetensors | tar tf - >list
-	grep -qx 'tensors/\.\.%2F\.\.%2Fx\|tensors/%2E\.%2F\.\.%2Fx' list
+	grep -qx 'tensors/%2E\.%2F\.\.%2Fx' list
 	grep -qx 'tensors/%2Ea%20b' list
 	grep -qx 'tensors/%C3%A9%1B%5B31m' list
 	apr-cat m.safetensors | apr-pack out.safetensors

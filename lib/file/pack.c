@@ -17,6 +17,8 @@
 
 #include "pack.h"
 
+#define INDEX	"model.safetensors.index.json"
+
 static int
 exists(const char *path)
 {
@@ -332,6 +334,9 @@ file(struct pack *p, struct stream_in *in, const struct member *m, struct err *e
 	char *path = NULL;
 	int fd, r;
 
+	/* An index is for shards: no other sink gets one. */
+	if (!strcmp(name, INDEX) && !p->t.dir)
+		return 0;
 	if (header ? same_format(p) : p->t.format == &format_apr && !same_format(p)) {
 		struct carried *f = realloc(p->file, (p->nfile + 1) * sizeof *f);
 		struct buf *h = realloc(p->held, (p->nfile + 1) * sizeof *h);
@@ -351,7 +356,7 @@ file(struct pack *p, struct stream_in *in, const struct member *m, struct err *e
 	if (!p->t.dir || header || p->m->plan)
 		return 0;
 	/* The index is judged when the shards are known. */
-	if (!strcmp(name, "model.safetensors.index.json"))
+	if (!strcmp(name, INDEX))
 		return slurp(in, &p->index, e);
 	if ((fd = open_in_dir(p, name, &path, e)) < 0) {
 		free(path);
@@ -408,7 +413,7 @@ write_index(struct pack *p, struct err *e)
 	/* Shards without the old files' names have a new index, or none. */
 	if (p->index.len == 0 || (p->nout < 2 && !p->keep_index))
 		return 0;
-	if ((fd = open_in_dir(p, "model.safetensors.index.json", &path, e)) < 0) {
+	if ((fd = open_in_dir(p, INDEX, &path, e)) < 0) {
 		free(path);
 		return -1;
 	}
