@@ -11,10 +11,14 @@
 static void
 tame(char *s)
 {
-	for (; *s; s++)
-		if ((unsigned char)*s < 0x20 || *s == 0x7f ||
-		    ((unsigned char)s[0] == 0xc2 && (unsigned char)s[1] < 0xa0))
-			*s = '?';
+	for (; *s; s++) {
+		unsigned char c = (unsigned char)s[0], d = (unsigned char)s[1];
+
+		if (c < 0x20 || c == 0x7f)
+			s[0] = '?';
+		else if (c == 0xc2 && d >= 0x80 && d < 0xa0)
+			s[0] = s[1] = '?';	/* C1, escapes of 8-bit terminals */
+	}
 }
 
 int
