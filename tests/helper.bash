@@ -7,6 +7,9 @@ REPO=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
 export LC_ALL=C
 command -v apr-cat >/dev/null || PATH=${APR_BUILD:-$REPO/build}/bin:$PATH
 
+# The leak sanitizer cannot work under strace.
+NO_LEAKS=ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
+
 setup() {
 	set -o pipefail
 	fixtures

@@ -72,8 +72,10 @@ choose(struct manifest *m, const struct globs *select, const struct globs *rejec
 		const struct tensor *t = &m->tensor[i];
 		int yes = (!select->n || any(select, t->name)) && !any(reject, t->name);
 
-		if (yes && w && (yes = where_match(w, t, &e)) < 0)
+		if (yes && w && (yes = where_match(w, t, &e)) < 0) {
+			where_free(w);
 			die("--where: %s: %s", t->name, e.msg);
+		}
 		if (yes)
 			m->tensor[n++] = m->tensor[i];
 	}

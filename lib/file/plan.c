@@ -287,6 +287,9 @@ parse_sources(struct pack *p, struct err *e)
 			    p->srcm[k], 0, e) < 0)
 				return err_prefix(e, "%s", p->file[i].name);
 			header_sort(p->srcm[k], 0);
+			/* It may become the output's: no stream is trusted. */
+			if (header_check(p->srcm[k], 0, p->src[k].raw.len, UINT64_MAX, e) < 0)
+				return err_prefix(e, "%s", p->file[i].name);
 		}
 		if (i + 1 == p->nfile) {
 			p->nfile = keep;

@@ -1298,6 +1298,15 @@ def make_stream():
     p('member-header-sum', 'wrong checksum of a tar header', 'tar',
       tar(swap(MB, Member('tensors/b.weight', B, damage=True))))
 
+    # a source's header that apr-pack would write as it is
+    head = apr(EA + entry('b.weight', F16, [3], 26, 6))[:320]
+    own = manifest()
+    own.update(source='apr', convention='apr',
+               files=[{'name': '.source/header', 'bytes': len(head)}])
+    p('header-overlap', 'in the source\'s header, two tensors share bytes',
+      'inside', tar([Member('manifest.json', compact(own)),
+                     Member('files/.source/header', head)] + plain[MA:]))
+
     # plans
     p('plan-tensors', 'a plan that has tensors', 'plan',
       tar(members(key((), plan=True))))
