@@ -21,8 +21,8 @@ refused() {
 		limited apr-cat - <"$f" >/dev/null 2>cat.err || cat=$?
 		limited apr-pack "out.$ext" <"$f" 2>pack.err || pack=$?
 		line=$(cat pack.err)
-		# A filter passes tail.json on; what it means is for the sink.
-		case $1 in stream/tail-*) [ $cat != 0 ] || { cat=1; cp pack.err cat.err; } ;; esac
+		# A filter passes files and tail.json on: what they mean is for the sink.
+		case $1 in stream/tail-* | stream/header-*) [ $cat != 0 ] || { cat=1; cp pack.err cat.err; } ;; esac
 		;;
 	*)
 		limited apr-cat "$f" >out.s 2>cat.err || cat=$?

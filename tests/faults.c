@@ -227,6 +227,10 @@ damage(char **v)
 	}
 	printf("%zu cases, %zu refused, %zu the same, %zu wrong, peak %ld KiB\n",
 	    cases, refused, cases - refused - bad, bad, kib);
+	if (want.p != file.p)
+		free(want.p);
+	free(file.p);
+	free(in.p);
 	return bad > 0 || cases == 0;
 }
 
