@@ -26,6 +26,14 @@ override CFLAGS += -std=c11 -ffp-contract=off -Wall -Wextra -Wpedantic -Wconvers
 override LDLIBS += -Wl,--as-needed $(PLIBS) -ljq -lpthread -lm
 
 LIBSRC := $(wildcard lib/*/*.c)
+
+# Kernels are built once for each instruction set that the machine may have.
+MACHINE := $(shell $(CC) -dumpmachine)
+ISAS    := $(if $(filter x86_64%,$(MACHINE)),avx2 avx512)$(if $(filter aarch64%,$(MACHINE)),neon)
+ISA_avx2   = -mavx2 -mfma -mf16c
+ISA_avx512 = $(ISA_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni
+SIMD   := $(wildcard lib/kernel/simd/*.c)
+KERNELS = $(foreach i,$(ISAS),$(SIMD:%.c=$(BUILD)/%.$i.o))
 TOOLS  := $(patsubst tools/%.c,%,$(wildcard tools/apr-*.c))
 SHARED := $(filter-out $(TOOLS:%=tools/%.c),$(wildcard tools/*.c))
 TESTS  := $(patsubst tests/%.c,%,$(wildcard tests/*.c))
@@ -57,7 +65,13 @@ $(BUILD)/flags: force
 $(BUILD)/%.o: %.c $(BUILD)/flags | $(BUILD)/ready
 	@mkdir -p $(@D); echo "  CC $<"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
-$(BUILD)/libapr.a: $(LIBSRC:%.c=$(BUILD)/%.o)
+define kernel_rule
+$$(BUILD)/%.$1.o: %.c $$(BUILD)/flags | $$(BUILD)/ready
+	@mkdir -p $$(@D); echo "  CC $$< ($1)"
+	$$(Q)$$(CC) $$(CPPFLAGS) $$(CFLAGS) -DISA=$1 $$(ISA_$1) -MMD -MP -c -o $$@ $$<
+endef
+$(foreach i,$(ISAS),$(eval $(call kernel_rule,$i)))
+$(BUILD)/libapr.a: $(LIBSRC:%.c=$(BUILD)/%.o) $(KERNELS)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 # An archive, so that a program holds (and loads libraries for) what it calls.
@@ -147,4 +161,4 @@ clean:
 	install uninstall dist clean force
 .DELETE_ON_ERROR:
 .SECONDARY:
--include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/*/*/*/*.d)

@@ -25,6 +25,10 @@ struct quant_from {
 	const struct type	*type;
 	uint64_t		 bytes, row_bytes;
 	const char		*absmax;
+	/* Importance of the columns, borrowed: nqw is the row's length, or
+	 * that times the experts (slices of the slowest dimension).  NULL: none. */
+	const float		*qw;
+	uint64_t		 nqw;
 };
 
 /* What the rules did, for people. */

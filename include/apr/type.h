@@ -14,6 +14,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* How hard an encoder looks: for the reference's bytes, for a smaller error
+ * than the reference's, or not at all, as aprender. */
+enum effort { EFFORT_REFERENCE, EFFORT_HIGH, EFFORT_APR };
+
+typedef void type_decode(float *dst, const void *src, size_t n);
+typedef void type_encode(void *dst, const float *src, size_t n, const float *qw);
+
 enum {
 	TYPE_INTEGER = 1,	/* passed through, never converted */
 	TYPE_FLAT = 2,		/* blocks run over row ends (apr_q4) */
@@ -35,10 +42,15 @@ struct type {
 	 * from_f32 takes one row: qw is its columns' importance weights, n of
 	 * them, or NULL.  TYPE_WHOLE types have neither, see type_q8_*.
 	 */
-	void		(*to_f32)(float *dst, const void *src, size_t n);
-	void		(*from_f32)(void *dst, const float *src, size_t n,
-			    const float *qw);
+	type_decode	*to_f32;
+	type_encode	*from_f32;	/* the scalar reference */
+	type_encode	*effort[3];	/* from_f32 for EFFORT_HIGH, EFFORT_APR */
 };
+
+/* The fastest code here for what to_f32 and from_f32 (or another effort) do;
+ * NULL: there is none. */
+type_decode *type_decoder(const struct type *);
+type_encode *type_encoder(const struct type *, enum effort);
 
 /* All types, NULL at the end. */
 extern const struct type *const types[];

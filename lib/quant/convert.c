@@ -99,7 +99,7 @@ decode(const struct type *t, float *dst, const unsigned char *src, size_t n, flo
 	if (t->flags & TYPE_WHOLE)
 		type_q8_to_f32(dst, (const int8_t *)src, n, scale);
 	else
-		t->to_f32(dst, src, whole(t, n));
+		type_decoder(t)(dst, src, whole(t, n));
 }
 
 static int
@@ -182,7 +182,7 @@ check_fit(struct job *j, const unsigned char *p, const float *x, size_t n, uint6
 	float y[TILE];
 	size_t k;
 
-	j->to->to_f32(y, p, whole(j->to, n));
+	type_decoder(j->to)(y, p, whole(j->to, n));
 	for (size_t i = 0; i < n; i++)
 		if (!isfinite(y[i])) {
 			/* Its block's largest is to blame. */
@@ -209,7 +209,7 @@ encode(struct job *j, unsigned char *dst, float *x, size_t n, uint64_t at)
 		k = whole(t, n);
 		memset(x + n, 0, (k - n) * sizeof *x);
 	}
-	t->from_f32(dst, x, k, NULL);
+	type_encoder(t, EFFORT_REFERENCE)(dst, x, k, NULL);
 	if (t->flags & TYPE_PLAIN)
 		return 0;
 	j->tiny += count_tiny(t, dst, x, k);

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kernel.h -- inner loops that the CPU at hand does faster than plain C, and
+ * with the same bytes.
+ *
+ * A kernel is one file of lib/kernel/simd, built once for each instruction
+ * set (vec.h says what it may use).  lib/kernel/simd/table.c fills the slots;
+ * an empty one means that the type's own scalar code is what there is.
+ */
+#ifndef APR_KERNEL_H
+#define APR_KERNEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Slots by type: ggml's numbers, then ours. */
+enum { KERNEL_APR_Q4 = 60, KERNEL_APR_Q8, KERNEL_TYPES = 64 };
+
+/* As struct type's: whole blocks, one row, qw its columns' importance. */
+typedef void kernel_decode(float *dst, const void *src, size_t n);
+typedef void kernel_encode(void *dst, const float *src, size_t n, const float *qw);
+
+struct kernels {
+	const char	*name;		/* "scalar" "avx2" "avx512" "neon" */
+	kernel_decode	*to_f32[KERNEL_TYPES];
+	kernel_encode	*from_f32[KERNEL_TYPES];
+};
+
+/* The best set that this CPU has and APR_CPU (a set's name) allows. */
+const struct kernels *kernels(void);
+/* By name; NULL: not built in, or not for this CPU. */
+const struct kernels *kernels_named(const char *);
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/* neon.h -- vec.h's words in AArch64's NEON. */
+#ifndef KERNEL_NEON_H
+#define KERNEL_NEON_H
+
+#include <arm_neon.h>
+
+enum { W = 4 };
+typedef float32x4_t vf;
+typedef int32_t vi __attribute__((vector_size(16)));
+typedef uint32x4_t vm;			/* all or no bits of a lane */
+
+static inline vf vf_load(const float *p) { return vld1q_f32(p); }
+static inline void vf_store(float *p, vf v) { vst1q_f32(p, v); }
+static inline vi vi_load(const void *p) { vi v; memcpy(&v, p, sizeof v); return v; }
+static inline void vi_store(void *p, vi v) { memcpy(p, &v, sizeof v); }
+static inline vf vf_set1(float x) { return vdupq_n_f32(x); }
+static inline vi vi_set1(int32_t x) { return (vi)vdupq_n_s32(x); }
+static inline vf vf_abs(vf v) { return vabsq_f32(v); }
+static inline vf vf_sqrt(vf v) { return vsqrtq_f32(v); }
+static inline vm vf_lt(vf a, vf b) { return vcltq_f32(a, b); }
+static inline vm vf_le(vf a, vf b) { return vcleq_f32(a, b); }
+static inline vm vf_eq(vf a, vf b) { return vceqq_f32(a, b); }
+static inline vf vf_select(vm m, vf a, vf b) { return vbslq_f32(m, a, b); }
+static inline vf vf_min(vf a, vf b) { return vf_select(vf_lt(a, b), a, b); }
+static inline vf vf_max(vf a, vf b) { return vf_select(vf_lt(b, a), a, b); }
+static inline vm vi_lt(vi a, vi b) { return vcltq_s32((int32x4_t)a, (int32x4_t)b); }
+static inline vm vi_eq(vi a, vi b) { return vceqq_s32((int32x4_t)a, (int32x4_t)b); }
+static inline vi vi_min(vi a, vi b) { return (vi)vminq_s32((int32x4_t)a, (int32x4_t)b); }
+static inline vi vi_max(vi a, vi b) { return (vi)vmaxq_s32((int32x4_t)a, (int32x4_t)b); }
+static inline vi vi_select(vm m, vi a, vi b) { return (vi)vbslq_s32(m, (int32x4_t)a, (int32x4_t)b); }
+static inline vm vm_and(vm a, vm b) { return vandq_u32(a, b); }
+static inline vm vm_or(vm a, vm b) { return vorrq_u32(a, b); }
+static inline vm vm_not(vm a) { return vmvnq_u32(a); }
+static inline int vm_any(vm a) { return vmaxvq_u32(a) != 0; }
+static inline int vm_all(vm a) { return vminvq_u32(a) != 0; }
+static inline vi vf_bits(vf v) { return (vi)vreinterpretq_s32_f32(v); }
+static inline vf vi_bits(vi v) { return vreinterpretq_f32_s32((int32x4_t)v); }
+static inline vf vi_float(vi v) { return vcvtq_f32_s32((int32x4_t)v); }
+
+/* What does not fit is INT32_MIN, as on x86. */
+static inline vi
+vi_trunc(vf v)
+{
+	vm fits = vm_and(vf_le(vf_set1(-0x1p31f), v), vf_lt(v, vf_set1(0x1p31f)));
+
+	return vi_select(fits, (vi)vcvtq_s32_f32(v), vi_set1(INT32_MIN));
+}
+
+static inline vi
+vi_load_u8(const uint8_t *p)
+{
+	return (vi){ p[0], p[1], p[2], p[3] };
+}
+
+static inline void
+vi_store_u8(uint8_t *p, vi v)
+{
+	for (int i = 0; i < 4; i++)
+		p[i] = (uint8_t)v[i];
+}
+
+static inline vf
+vf_load_f16(const void *p)
+{
+	uint16x4_t h;
+
+	memcpy(&h, p, sizeof h);
+	return vcvt_f32_f16(vreinterpret_f16_u16(h));
+}
+
+static inline void
+vf_store_f16(void *p, vf v)
+{
+	uint16x4_t h = vreinterpret_u16_f16(vcvt_f16_f32(v));
+
+	h = vbsl_u16(vmovn_u32(vmvnq_u32(vceqq_f32(v, v))), vdup_n_u16(0x7e00), h);
+	memcpy(p, &h, sizeof h);
+}
+
+static inline void
+vf_transpose(vf *r)
+{
+	vf a = vtrn1q_f32(r[0], r[1]), b = vtrn2q_f32(r[0], r[1]);
+	vf c = vtrn1q_f32(r[2], r[3]), d = vtrn2q_f32(r[2], r[3]);
+
+	r[0] = vcombine_f32(vget_low_f32(a), vget_low_f32(c));
+	r[1] = vcombine_f32(vget_low_f32(b), vget_low_f32(d));
+	r[2] = vcombine_f32(vget_high_f32(a), vget_high_f32(c));
+	r[3] = vcombine_f32(vget_high_f32(b), vget_high_f32(d));
+}
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* avx512.h -- vec.h's words in AVX-512 (F, BW, DQ, VL). */
+#ifndef KERNEL_AVX512_H
+#define KERNEL_AVX512_H
+
+#include <immintrin.h>
+
+enum { W = 16 };
+typedef __m512 vf;
+typedef int32_t vi __attribute__((vector_size(64)));
+typedef __mmask16 vm;
+
+static inline vf vf_load(const float *p) { return _mm512_loadu_ps(p); }
+static inline void vf_store(float *p, vf v) { _mm512_storeu_ps(p, v); }
+static inline vi vi_load(const void *p) { return (vi)_mm512_loadu_si512(p); }
+static inline void vi_store(void *p, vi v) { _mm512_storeu_si512(p, (__m512i)v); }
+static inline vf vf_set1(float x) { return _mm512_set1_ps(x); }
+static inline vi vi_set1(int32_t x) { return (vi)_mm512_set1_epi32(x); }
+static inline vf vf_abs(vf v) { return _mm512_abs_ps(v); }
+static inline vf vf_sqrt(vf v) { return _mm512_sqrt_ps(v); }
+static inline vm vf_lt(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
+static inline vm vf_le(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_LE_OQ); }
+static inline vm vf_eq(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
+static inline vf vf_min(vf a, vf b) { return _mm512_min_ps(a, b); }
+static inline vf vf_max(vf a, vf b) { return _mm512_max_ps(a, b); }
+static inline vm vi_lt(vi a, vi b) { return _mm512_cmplt_epi32_mask((__m512i)a, (__m512i)b); }
+static inline vm vi_eq(vi a, vi b) { return _mm512_cmpeq_epi32_mask((__m512i)a, (__m512i)b); }
+static inline vi vi_min(vi a, vi b) { return (vi)_mm512_min_epi32((__m512i)a, (__m512i)b); }
+static inline vi vi_max(vi a, vi b) { return (vi)_mm512_max_epi32((__m512i)a, (__m512i)b); }
+static inline vf vf_select(vm m, vf a, vf b) { return _mm512_mask_blend_ps(m, b, a); }
+static inline vi vi_select(vm m, vi a, vi b) { return (vi)_mm512_mask_blend_epi32(m, (__m512i)b, (__m512i)a); }
+static inline vm vm_and(vm a, vm b) { return a & b; }
+static inline vm vm_or(vm a, vm b) { return a | b; }
+static inline vm vm_not(vm a) { return (vm)~a; }
+static inline int vm_any(vm a) { return a != 0; }
+static inline int vm_all(vm a) { return a == 0xffff; }
+static inline vi vf_bits(vf v) { return (vi)_mm512_castps_si512(v); }
+static inline vf vi_bits(vi v) { return _mm512_castsi512_ps((__m512i)v); }
+static inline vi vi_trunc(vf v) { return (vi)_mm512_cvttps_epi32(v); }
+static inline vf vi_float(vi v) { return _mm512_cvtepi32_ps((__m512i)v); }
+
+static inline vi
+vi_load_u8(const uint8_t *p)
+{
+	return (vi)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p));
+}
+
+static inline void
+vi_store_u8(uint8_t *p, vi v)
+{
+	_mm_storeu_si128((__m128i *)(void *)p, _mm512_cvtepi32_epi8((__m512i)v));
+}
+
+static inline vf
+vf_load_f16(const void *p)
+{
+	return _mm512_cvtph_ps(_mm256_loadu_si256(p));
+}
+
+static inline void
+vf_store_f16(void *p, vf v)
+{
+	__m256i h = _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+
+	h = _mm256_mask_mov_epi16(h, _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q), _mm256_set1_epi16(0x7e00));
+	_mm256_storeu_si256(p, h);
+}
+
+static inline void
+vf_transpose(vf *r)
+{
+	vf t[16];
+
+	for (int i = 0; i < 16; i += 4) {
+		vf a = _mm512_unpacklo_ps(r[i], r[i + 1]), b = _mm512_unpackhi_ps(r[i], r[i + 1]);
+		vf c = _mm512_unpacklo_ps(r[i + 2], r[i + 3]), d = _mm512_unpackhi_ps(r[i + 2], r[i + 3]);
+
+		t[i] = _mm512_shuffle_ps(a, c, 0x44);
+		t[i + 1] = _mm512_shuffle_ps(a, c, 0xee);
+		t[i + 2] = _mm512_shuffle_ps(b, d, 0x44);
+		t[i + 3] = _mm512_shuffle_ps(b, d, 0xee);
+	}
+	for (int i = 0; i < 4; i++) {
+		vf a = _mm512_shuffle_f32x4(t[i], t[i + 4], 0x88), b = _mm512_shuffle_f32x4(t[i], t[i + 4], 0xdd);
+		vf c = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0x88), d = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0xdd);
+
+		r[i] = _mm512_shuffle_f32x4(a, c, 0x88);
+		r[i + 4] = _mm512_shuffle_f32x4(b, d, 0x88);
+		r[i + 8] = _mm512_shuffle_f32x4(a, c, 0xdd);
+		r[i + 12] = _mm512_shuffle_f32x4(b, d, 0xdd);
+	}
+}
+
+#endif
