@@ -87,13 +87,13 @@ $(BUILD)/test/%: $(BUILD)/tests/%.o $(BUILD)/libapr.a
 
 # check and demo set the machine up first; a second make then sees the packages.
 check: setup
-	@$(MAKE) --no-print-directory all lint golden suite && echo "check: passed"
+	@$(MAKE) --no-print-directory all lint golden kernel suite && echo "check: passed"
 demo: setup
 	@$(MAKE) --no-print-directory all demo-now
 setup:
 	@scripts/setup
-golden: $(BUILD)/test/golden
-	$(BUILD)/test/golden
+golden kernel: %: $(BUILD)/test/%
+	$<
 JOBS = $(shell parallel --version 2>/dev/null | grep -q '^GNU' && echo -j 2)
 suite: all
 	$(RUN_ENV) bats $(JOBS) tests
@@ -126,7 +126,7 @@ bench: all
 SANITIZE = address,undefined
 SANFLAGS = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
 asan:
-	@APR_ASAN=1 $(MAKE) --no-print-directory BUILD=build/asan CC=clang golden suite \
+	@APR_ASAN=1 $(MAKE) --no-print-directory BUILD=build/asan CC=clang golden kernel suite \
 	    CFLAGS='$(SANFLAGS) -fsanitize=$(SANITIZE)'
 
 # FUZZ_TIME seconds a harness; what it finds stays as build/fuzz/NAME-crash-*.
@@ -157,7 +157,7 @@ dist:
 	mkdir -p $(BUILD) && git archive --prefix=apr-tools-$(VERSION)/ HEAD | gzip -9n >$(BUILD)/apr-tools-$(VERSION).tar.gz
 clean:
 	rm -rf $(BUILD)
-.PHONY: all check demo setup golden suite demo-now lint oracles bench asan fuzz fuzz-now \
+.PHONY: all check demo setup golden kernel suite demo-now lint oracles bench asan fuzz fuzz-now \
 	install uninstall dist clean force
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* type.c -- the table of number types, and how to find one in it. */
-#include "apr/kernel.h"
 #include "block.h"
 
 const struct type *const types[] = {
@@ -72,30 +71,4 @@ type_by_safetensors(const char *dtype)
 		if ((*t)->safetensors && strcmp((*t)->safetensors, dtype) == 0)
 			return *t;
 	return NULL;
-}
-
-/* -1: no kernel can be for it. */
-static int
-slot(const struct type *t)
-{
-	return t->ggml >= 0 && t->ggml < KERNEL_APR_Q4 ? t->ggml :
-	    t == &type_apr_q4 ? KERNEL_APR_Q4 : -1;
-}
-
-type_decode *
-type_decoder(const struct type *t)
-{
-	int i = slot(t);
-
-	return i >= 0 && kernels()->to_f32[i] ? kernels()->to_f32[i] : t->to_f32;
-}
-
-type_encode *
-type_encoder(const struct type *t, enum effort effort)
-{
-	int i = slot(t);
-
-	if (effort != EFFORT_REFERENCE)
-		return t->effort[effort];
-	return i >= 0 && kernels()->from_f32[i] ? kernels()->from_f32[i] : t->from_f32;
 }

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kernels.c -- a type's fastest code: the only file here that knows of
+ * kernels, so that the reference can be built without them.
+ */
+#include "apr/kernel.h"
+#include "block.h"
+
+/* -1: no kernel can be for it. */
+static int
+slot(const struct type *t)
+{
+	return t->ggml >= 0 && t->ggml < KERNEL_APR_Q4 ? t->ggml :
+	    t == &type_apr_q4 ? KERNEL_APR_Q4 : -1;
+}
+
+type_decode *
+type_decoder(const struct type *t)
+{
+	int i = slot(t);
+
+	return i >= 0 && kernels()->to_f32[i] ? kernels()->to_f32[i] : t->to_f32;
+}
+
+type_encode *
+type_encoder(const struct type *t, enum effort effort)
+{
+	int i = slot(t);
+
+	if (effort != EFFORT_REFERENCE)
+		return t->effort[effort];
+	return i >= 0 && kernels()->from_f32[i] ? kernels()->from_f32[i] : t->from_f32;
+}
