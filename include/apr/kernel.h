@@ -20,10 +20,14 @@ enum { KERNEL_APR_Q4 = 60, KERNEL_APR_Q8, KERNEL_TYPES = 64 };
 typedef void kernel_decode(float *dst, const void *src, size_t n);
 typedef void kernel_encode(void *dst, const float *src, size_t n, const float *qw);
 
+/* The largest |x|; a NaN counts as larger than anything. */
+typedef float kernel_absmax(const float *x, size_t n);
+
 struct kernels {
 	const char	*name;		/* "scalar" "avx2" "avx512" "neon" */
 	kernel_decode	*to_f32[KERNEL_TYPES];
 	kernel_encode	*from_f32[KERNEL_TYPES];
+	kernel_absmax	*absmax;
 };
 
 /* The best set that this CPU has and APR_CPU (a set's name) allows. */

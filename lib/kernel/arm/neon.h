@@ -90,4 +90,89 @@ vf_transpose(vf *r)
 	r[3] = vcombine_f32(vget_high_f32(b), vget_high_f32(d));
 }
 
+static inline vm vf_unordered(vf a, vf b) { return vmvnq_u32(vandq_u32(vceqq_f32(a, a), vceqq_f32(b, b))); }
+static inline vi vi_ceil(vf v) { return (vi)vcvtpq_s32_f32(v); }
+static inline float vf_hmax(vf v) { return vmaxvq_f32(v); }
+
+static inline vi
+vi_load_u16(const void *p)
+{
+	uint16x4_t h;
+
+	memcpy(&h, p, sizeof h);
+	return (vi)vmovl_u16(h);
+}
+
+static inline vi
+vi_load_i8(const void *p)
+{
+	int32_t word;
+
+	memcpy(&word, p, sizeof word);
+	return (vi)vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_s32(vdup_n_s32(word)))));
+}
+
+static inline void
+vi_store_u16(void *p, vi v)
+{
+	uint16x4_t h = vmovn_u32((uint32x4_t)v);
+
+	memcpy(p, &h, sizeof h);
+}
+
+static inline vf
+vf_max_each(vf *m)
+{
+	return vpmaxq_f32(vpmaxq_f32(m[0], m[1]), vpmaxq_f32(m[2], m[3]));
+}
+
+static inline b16
+b16_pack(const vi *v)
+{
+	uint16x8_t a = vuzp1q_u16((uint16x8_t)v[0], (uint16x8_t)v[1]);
+	uint16x8_t b = vuzp1q_u16((uint16x8_t)v[2], (uint16x8_t)v[3]);
+
+	return (b16)vuzp1q_u8((uint8x16_t)a, (uint8x16_t)b);
+}
+
+static inline vb
+vb_join(b16 a, b16 b)
+{
+	vb v;
+
+	memcpy(&v, &a, sizeof a);
+	memcpy((char *)&v + sizeof a, &b, sizeof b);
+	return v;
+}
+
+static inline vb
+vb_pack(const vi *v)
+{
+	return vb_join(b16_pack(v), b16_pack(v + 4));
+}
+
+static inline b16
+b16_lookup(b16 table, b16 i)
+{
+	return (b16)vqtbl1q_u8((uint8x16_t)table, (uint8x16_t)i);
+}
+
+static inline vb
+vb_lookup(b16 table, vb i)
+{
+	b16 a, b;
+
+	memcpy(&a, &i, sizeof a);
+	memcpy(&b, (char *)&i + sizeof a, sizeof b);
+	return vb_join(b16_lookup(table, a), b16_lookup(table, b));
+}
+
+static inline vi
+vi_bytes(b16 v, int k)
+{
+	int16x8_t h = k < 2 ? vmovl_s8(vget_low_s8((int8x16_t)v)) : vmovl_high_s8((int8x16_t)v);
+
+	return (vi)(k % 2 ? vmovl_high_s16(h) : vmovl_s16(vget_low_s16(h)));
+}
+
 #endif

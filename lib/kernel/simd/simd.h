@@ -6,11 +6,18 @@
 #ifndef KERNEL_SIMD_H
 #define KERNEL_SIMD_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include <apr/kernel.h>
 
 #define KERNEL_PASTE(name, isa)	name##_##isa
 #define KERNEL_EXPAND(name, isa) KERNEL_PASTE(name, isa)
 #define KERNEL(name)		KERNEL_EXPAND(name, ISA)
+
+/* plain.c */
+kernel_decode	KERNEL(f32_to_f32), KERNEL(f16_to_f32), KERNEL(bf16_to_f32);
+kernel_encode	KERNEL(f32_from_f32), KERNEL(f16_from_f32), KERNEL(bf16_from_f32);
+kernel_absmax	KERNEL(absmax);
+/* q8_0.c */
+kernel_decode	KERNEL(q8_0_to_f32);
+kernel_encode	KERNEL(q8_0_from_f32);
 
 #endif

@@ -1,10 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* table.c -- the slots that this instruction set fills. */
+/* table.c -- the slots that this instruction set fills, by ggml's numbers. */
 #include "../kernel.h"
 #include "simd.h"
 
 void
 KERNEL(kernel_fill)(struct kernels *k)
 {
-	(void)k;
+	k->to_f32[0] = KERNEL(f32_to_f32);
+	k->to_f32[1] = KERNEL(f16_to_f32);
+	k->to_f32[8] = KERNEL(q8_0_to_f32);
+	k->to_f32[30] = KERNEL(bf16_to_f32);
+
+	k->from_f32[0] = KERNEL(f32_from_f32);
+	k->from_f32[1] = KERNEL(f16_from_f32);
+	k->from_f32[8] = KERNEL(q8_0_from_f32);
+	k->from_f32[30] = KERNEL(bf16_from_f32);
+
+	k->absmax = KERNEL(absmax);
 }

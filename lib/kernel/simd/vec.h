@@ -22,6 +22,23 @@
  *	vf_load_f16 vf_store_f16	IEEE half, to nearest even; 0x7e00 for NaN
  *	vf_transpose		W vectors of W, in place
  *	vi_near			half to even as the quantizers do, see near()
+ *	vi_round		half away from 0: vi_trunc of roundf
+ *	vi_ceil			up, for what fits
+ *	vi_shr			a logical shift
+ *	vi_load_u16 vi_load_i8 vi_store_u16	as those of u8
+ *	vf_unordered		is either NaN?
+ *	vf_copysign		sign of the second to the first, which has none
+ *	vf_max_each		lane i the largest of vector i (no NaN); W vectors,
+ *				which it spoils
+ *	vf_hmax			the largest of one (no NaN)
+ *	vb b16			32, 16 bytes, which operators work on; ..._signed
+ *	vb_load vb_store b16_load b16_store
+ *	vb_pack b16_pack	the low bytes of 32 or 16 int32 in order
+ *	vb_lookup b16_lookup	table[index], 16 entries, index < 16
+ *	vi_bytes		W signed bytes of a b16, from the k * Wth on, as int32
+ *
+ * UNROLL before a loop of constant length makes straight code of it, without
+ * which arrays of vectors live in memory.
  */
 #ifndef KERNEL_VEC_H
 #define KERNEL_VEC_H
@@ -29,6 +46,22 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 32")
+#endif
+
+typedef uint8_t vb __attribute__((vector_size(32)));
+typedef int8_t vb_signed __attribute__((vector_size(32)));
+typedef uint8_t b16 __attribute__((vector_size(16)));
+typedef int8_t b16_signed __attribute__((vector_size(16)));
+
+static inline vb vb_load(const void *p) { vb v; memcpy(&v, p, sizeof v); return v; }
+static inline void vb_store(void *p, vb v) { memcpy(p, &v, sizeof v); }
+static inline b16 b16_load(const void *p) { b16 v; memcpy(&v, p, sizeof v); return v; }
+static inline void b16_store(void *p, b16 v) { memcpy(p, &v, sizeof v); }
 
 #if defined __AVX512F__
 #include "../x86/avx512.h"
@@ -43,6 +76,39 @@ static inline vi
 vi_near(vf v)
 {
 	return (vf_bits(v + vf_set1(12582912.0f)) & vi_set1(0x7fffff)) - vi_set1(0x400000);
+}
+
+typedef uint32_t vu __attribute__((vector_size(4 * W)));
+
+static inline vi
+vi_shr(vi v, int n)
+{
+	return (vi)((vu)v >> n);
+}
+
+static inline vf
+vf_copysign(vf v, vf from)
+{
+	return vi_bits(vf_bits(v) | (vf_bits(from) & vi_set1(INT32_MIN)));
+}
+
+/* One step under a half: 0.5 would carry 0.49999997 over. */
+static inline vi
+vi_round(vf v)
+{
+	return vi_trunc(v + vf_copysign(vf_set1(0x1.fffffep-2f), v));
+}
+
+/* One half; a NaN comes out quiet. */
+static inline float
+f16_get(const uint8_t *p)
+{
+	uint16_t half[W] = { 0 };
+	float f[W];
+
+	memcpy(half, p, 2);
+	vf_store(f, vf_load_f16(half));
+	return f[0];
 }
 
 #endif

@@ -77,20 +77,103 @@ vf_transpose(vf *r)
 {
 	vf t[8], s[8];
 
+	UNROLL
 	for (int i = 0; i < 8; i += 2) {
 		t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
 		t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
 	}
+	UNROLL
 	for (int i = 0; i < 8; i += 4) {
 		s[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
 		s[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xee);
 		s[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
 		s[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xee);
 	}
+	UNROLL
 	for (int i = 0; i < 4; i++) {
 		r[i] = _mm256_permute2f128_ps(s[i], s[i + 4], 0x20);
 		r[i + 4] = _mm256_permute2f128_ps(s[i], s[i + 4], 0x31);
 	}
+}
+
+static inline vm vf_unordered(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_UNORD_Q); }
+static inline vi vi_load_u16(const void *p) { return (vi)_mm256_cvtepu16_epi32(_mm_loadu_si128(p)); }
+static inline vi vi_load_i8(const void *p) { return (vi)_mm256_cvtepi8_epi32(_mm_loadl_epi64(p)); }
+static inline vi vi_ceil(vf v) { return (vi)_mm256_cvttps_epi32(_mm256_ceil_ps(v)); }
+
+static inline void
+vi_store_u16(void *p, vi v)
+{
+	__m256i h = _mm256_and_si256((__m256i)v, _mm256_set1_epi32(0xffff));
+
+	_mm_storeu_si128(p, _mm_packus_epi32(_mm256_castsi256_si128(h), _mm256_extracti128_si256(h, 1)));
+}
+
+static inline float
+vf_hmax(vf v)
+{
+	__m128 m = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+
+	m = _mm_max_ps(m, _mm_movehl_ps(m, m));
+	return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
+}
+
+static inline vf
+vf_max_each(vf *m)
+{
+	UNROLL
+	for (int i = 0; i < 4; i++)
+		m[i] = vf_max(_mm256_unpacklo_ps(m[2 * i], m[2 * i + 1]),
+		    _mm256_unpackhi_ps(m[2 * i], m[2 * i + 1]));
+	UNROLL
+	for (int i = 0; i < 2; i++)
+		m[i] = vf_max(_mm256_shuffle_ps(m[2 * i], m[2 * i + 1], 0x44),
+		    _mm256_shuffle_ps(m[2 * i], m[2 * i + 1], 0xee));
+	return vf_max(_mm256_permute2f128_ps(m[0], m[1], 0x20), _mm256_permute2f128_ps(m[0], m[1], 0x31));
+}
+
+/* Packing saturates: only the low bytes may go in. */
+static inline __m256i
+low_bytes(vi v)
+{
+	return _mm256_and_si256((__m256i)v, _mm256_set1_epi32(255));
+}
+
+static inline b16
+b16_pack(const vi *v)
+{
+	__m256i h = _mm256_packus_epi32(low_bytes(v[0]), low_bytes(v[1]));
+
+	h = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(h, h), _mm256_setr_epi32(0, 4, 1, 5, 0, 4, 1, 5));
+	return (b16)_mm256_castsi256_si128(h);
+}
+
+static inline vb
+vb_pack(const vi *v)
+{
+	__m256i a = _mm256_packus_epi32(low_bytes(v[0]), low_bytes(v[1]));
+	__m256i b = _mm256_packus_epi32(low_bytes(v[2]), low_bytes(v[3]));
+
+	return (vb)_mm256_permutevar8x32_epi32(_mm256_packus_epi16(a, b),
+	    _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+}
+
+static inline b16
+b16_lookup(b16 table, b16 i)
+{
+	return (b16)_mm_shuffle_epi8((__m128i)table, (__m128i)i);
+}
+
+static inline vb
+vb_lookup(b16 table, vb i)
+{
+	return (vb)_mm256_shuffle_epi8(_mm256_broadcastsi128_si256((__m128i)table), (__m256i)i);
+}
+
+static inline vi
+vi_bytes(b16 v, int k)
+{
+	return (vi)_mm256_cvtepi8_epi32(k ? _mm_srli_si128((__m128i)v, 8) : (__m128i)v);
 }
 
 #endif

@@ -71,6 +71,7 @@ vf_transpose(vf *r)
 {
 	vf t[16];
 
+	UNROLL
 	for (int i = 0; i < 16; i += 4) {
 		vf a = _mm512_unpacklo_ps(r[i], r[i + 1]), b = _mm512_unpackhi_ps(r[i], r[i + 1]);
 		vf c = _mm512_unpacklo_ps(r[i + 2], r[i + 3]), d = _mm512_unpackhi_ps(r[i + 2], r[i + 3]);
@@ -80,6 +81,7 @@ vf_transpose(vf *r)
 		t[i + 2] = _mm512_shuffle_ps(b, d, 0x44);
 		t[i + 3] = _mm512_shuffle_ps(b, d, 0xee);
 	}
+	UNROLL
 	for (int i = 0; i < 4; i++) {
 		vf a = _mm512_shuffle_f32x4(t[i], t[i + 4], 0x88), b = _mm512_shuffle_f32x4(t[i], t[i + 4], 0xdd);
 		vf c = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0x88), d = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0xdd);
@@ -89,6 +91,70 @@ vf_transpose(vf *r)
 		r[i + 8] = _mm512_shuffle_f32x4(a, c, 0xdd);
 		r[i + 12] = _mm512_shuffle_f32x4(b, d, 0xdd);
 	}
+}
+
+static inline vm vf_unordered(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_UNORD_Q); }
+static inline vi vi_load_u16(const void *p) { return (vi)_mm512_cvtepu16_epi32(_mm256_loadu_si256(p)); }
+static inline vi vi_load_i8(const void *p) { return (vi)_mm512_cvtepi8_epi32(_mm_loadu_si128(p)); }
+static inline void vi_store_u16(void *p, vi v) { _mm256_storeu_si256(p, _mm512_cvtepi32_epi16((__m512i)v)); }
+static inline float vf_hmax(vf v) { return _mm512_reduce_max_ps(v); }
+
+static inline vi
+vi_ceil(vf v)
+{
+	return (vi)_mm512_cvt_roundps_epi32(v, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC);
+}
+
+static inline vf
+vf_max_each(vf *m)
+{
+	UNROLL
+	for (int i = 0; i < 8; i++)
+		m[i] = vf_max(_mm512_unpacklo_ps(m[2 * i], m[2 * i + 1]),
+		    _mm512_unpackhi_ps(m[2 * i], m[2 * i + 1]));
+	UNROLL
+	for (int i = 0; i < 4; i++)
+		m[i] = vf_max(_mm512_shuffle_ps(m[2 * i], m[2 * i + 1], 0x44),
+		    _mm512_shuffle_ps(m[2 * i], m[2 * i + 1], 0xee));
+	UNROLL
+	for (int n = 2; n > 0; n--)
+		UNROLL
+		for (int i = 0; i < n; i++)
+			m[i] = vf_max(_mm512_shuffle_f32x4(m[2 * i], m[2 * i + 1], 0x88),
+			    _mm512_shuffle_f32x4(m[2 * i], m[2 * i + 1], 0xdd));
+	return m[0];
+}
+
+static inline b16
+b16_pack(const vi *v)
+{
+	return (b16)_mm512_cvtepi32_epi8((__m512i)v[0]);
+}
+
+static inline vb
+vb_pack(const vi *v)
+{
+	return (vb)_mm256_inserti128_si256(_mm256_castsi128_si256((__m128i)b16_pack(v)),
+	    (__m128i)b16_pack(v + 1), 1);
+}
+
+static inline b16
+b16_lookup(b16 table, b16 i)
+{
+	return (b16)_mm_shuffle_epi8((__m128i)table, (__m128i)i);
+}
+
+static inline vb
+vb_lookup(b16 table, vb i)
+{
+	return (vb)_mm256_shuffle_epi8(_mm256_broadcastsi128_si256((__m128i)table), (__m256i)i);
+}
+
+static inline vi
+vi_bytes(b16 v, int k)
+{
+	(void)k;
+	return (vi)_mm512_cvtepi8_epi32((__m128i)v);
 }
 
 #endif
