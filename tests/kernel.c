@@ -557,7 +557,7 @@ bench_line(const char *set, const struct type *t, const char *what, double ns, d
 static void
 bench(const struct type *t)
 {
-	static float x[TIMED], qw[TIMED];
+	_Alignas(64) static float x[TIMED], qw[TIMED];
 	unsigned char *q = must(malloc(bytes_of(t, TIMED)));
 	double scalar;
 

@@ -175,4 +175,29 @@ vi_bytes(b16 v, int k)
 	return (vi)(k % 2 ? vmovl_high_s16(h) : vmovl_s16(vget_low_s16(h)));
 }
 
+static inline float
+f16_get(const uint8_t *p)
+{
+	uint16_t h;
+
+	memcpy(&h, p, sizeof h);
+	return vgetq_lane_f32(vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(h))), 0);
+}
+
+static inline vf vf_absmax(vf a, vf b) { return vmaxq_f32(vabsq_f32(a), vabsq_f32(b)); }
+static inline vf vf_copysign(vf v, vf from) { return vbslq_f32(vdupq_n_u32(0x80000000), from, v); }
+
+static inline void
+vb_pack2(vb *dst, const vi *v)
+{
+	for (int i = 0; i < 2; i++, v += 8) {
+		int16x8_t h[4];
+
+		for (int k = 0; k < 4; k++)
+			h[k] = vqmovn_high_s32(vqmovn_s32((int32x4_t)v[2 * k]), (int32x4_t)v[2 * k + 1]);
+		dst[i] = vb_join((b16)vqmovn_high_s16(vqmovn_s16(h[0]), h[1]),
+		    (b16)vqmovn_high_s16(vqmovn_s16(h[2]), h[3]));
+	}
+}
+
 #endif

@@ -6,22 +6,44 @@
 enum { BYTES = 34 };
 
 static inline void
-encode(uint8_t *p, const float *x)
+round_all(vi *q, const float *x, float id)
 {
-	vf d = group_absmax(x) / vf_set1(127);
-	uint16_t scale[W];
-	float id[W];
+	UNROLL
+	for (int k = 0; k < V; k++)
+		q[k] = vi_round(vf_load(x + W * k) * vf_set1(id));
+}
 
-	vf_store(id, vf_inverse(d));
-	vf_store_f16(scale, d);
-	for (int b = 0; b < W; b++, p += BYTES, x += 32) {
-		vi q[V];
+static void
+encode(uint8_t *p, const float *x, size_t blocks)
+{
+	float max[BLOCKS], id[BLOCKS];
+	uint16_t scale[BLOCKS];
+	bool exact = false;
+	vi q[2 * V];
+	vb c[2];
+	size_t b;
 
-		UNROLL
-		for (int k = 0; k < V; k++)
-			q[k] = vi_round(vf_load(x + W * k) * vf_set1(id[b]));
-		memcpy(p, &scale[b], 2);
-		vb_store(p + 2, vb_pack(q));
+	blocks_absmax(max, x, blocks);
+	for (b = 0; b < blocks; b += W) {
+		vf d = vf_load(max + b) / vf_set1(127), i = vf_inverse(d);
+
+		exact |= overflows(i);
+		vf_store(id + b, i);
+		vf_store_f16(scale + b, d);
+	}
+	for (b = 0; b < blocks; b++)
+		memcpy(p + BYTES * b, &scale[b], 2);
+	p += 2;
+	for (b = 0; b + 2 <= blocks && !exact; b += 2, p += 2 * BYTES, x += 64) {
+		round_all(q, x, id[b]);
+		round_all(q + V, x + 32, id[b + 1]);
+		vb_pack2(c, q);
+		vb_store(p, c[0]);
+		vb_store(p + BYTES, c[1]);
+	}
+	for (; b < blocks; b++, p += BYTES, x += 32) {
+		round_all(q, x, id[b]);
+		vb_store(p, vb_pack(q));
 	}
 }
 
@@ -29,7 +51,7 @@ void
 KERNEL(q8_0_from_f32)(void *dst, const float *x, size_t n, const float *qw)
 {
 	(void)qw;
-	each_group(dst, x, n, BYTES, encode);
+	each_blocks(dst, x, n, BYTES, encode);
 }
 
 void

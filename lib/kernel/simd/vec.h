@@ -20,6 +20,7 @@
  *	vi_load_u8 vi_store_u8	W bytes to int32; the low bytes of int32
  *	vi_load vi_store
  *	vf_load_f16 vf_store_f16	IEEE half, to nearest even; 0x7e00 for NaN
+ *	f16_get			one half
  *	vf_transpose		W vectors of W, in place
  *	vi_near			half to even as the quantizers do, see near()
  *	vi_round		half away from 0: vi_trunc of roundf
@@ -28,12 +29,14 @@
  *	vi_load_u16 vi_load_i8 vi_store_u16	as those of u8
  *	vf_unordered		is either NaN?
  *	vf_copysign		sign of the second to the first, which has none
+ *	vf_absmax		the larger of |a| and |b| (no NaN)
  *	vf_max_each		lane i the largest of vector i (no NaN); W vectors,
  *				which it spoils
  *	vf_hmax			the largest of one (no NaN)
  *	vb b16			32, 16 bytes, which operators work on; ..._signed
  *	vb_load vb_store b16_load b16_store
  *	vb_pack b16_pack	the low bytes of 32 or 16 int32 in order
+ *	vb_pack2		64 int32 to two vb; what no int8 holds is cut to size
  *	vb_lookup b16_lookup	table[index], 16 entries, index < 16
  *	vi_bytes		W signed bytes of a b16, from the k * Wth on, as int32
  *
@@ -86,29 +89,11 @@ vi_shr(vi v, int n)
 	return (vi)((vu)v >> n);
 }
 
-static inline vf
-vf_copysign(vf v, vf from)
-{
-	return vi_bits(vf_bits(v) | (vf_bits(from) & vi_set1(INT32_MIN)));
-}
-
 /* One step under a half: 0.5 would carry 0.49999997 over. */
 static inline vi
 vi_round(vf v)
 {
 	return vi_trunc(v + vf_copysign(vf_set1(0x1.fffffep-2f), v));
-}
-
-/* One half; a NaN comes out quiet. */
-static inline float
-f16_get(const uint8_t *p)
-{
-	uint16_t half[W] = { 0 };
-	float f[W];
-
-	memcpy(half, p, 2);
-	vf_store(f, vf_load_f16(half));
-	return f[0];
 }
 
 #endif

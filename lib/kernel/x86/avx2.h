@@ -176,4 +176,34 @@ vi_bytes(b16 v, int k)
 	return (vi)_mm256_cvtepi8_epi32(k ? _mm_srli_si128((__m128i)v, 8) : (__m128i)v);
 }
 
+static inline float
+f16_get(const uint8_t *p)
+{
+	uint16_t h;
+
+	memcpy(&h, p, sizeof h);
+	return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(h)));
+}
+
+static inline vf vf_absmax(vf a, vf b) { return vf_max(vf_abs(a), vf_abs(b)); }
+
+static inline vf
+vf_copysign(vf v, vf from)
+{
+	return _mm256_or_ps(v, _mm256_and_ps(from, _mm256_set1_ps(-0.0f)));
+}
+
+static inline void
+vb_pack2(vb *dst, const vi *v)
+{
+	UNROLL
+	for (int i = 0; i < 2; i++, v += 4) {
+		__m256i a = _mm256_packs_epi32((__m256i)v[0], (__m256i)v[1]);
+		__m256i b = _mm256_packs_epi32((__m256i)v[2], (__m256i)v[3]);
+
+		dst[i] = (vb)_mm256_permutevar8x32_epi32(_mm256_packs_epi16(a, b),
+		    _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+	}
+}
+
 #endif

@@ -157,4 +157,35 @@ vi_bytes(b16 v, int k)
 	return (vi)_mm512_cvtepi8_epi32((__m128i)v);
 }
 
+static inline float
+f16_get(const uint8_t *p)
+{
+	uint16_t h;
+
+	memcpy(&h, p, sizeof h);
+	return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(h)));
+}
+
+/* The immediate: largest by magnitude, without a sign. */
+static inline vf vf_absmax(vf a, vf b) { return _mm512_range_ps(a, b, 0x0b); }
+
+static inline vf
+vf_copysign(vf v, vf from)
+{
+	return vi_bits((vi)_mm512_ternarylogic_epi32((__m512i)vf_bits(from), _mm512_set1_epi32(INT32_MIN),
+	    (__m512i)vf_bits(v), 0xea));
+}
+
+static inline void
+vb_pack2(vb *dst, const vi *v)
+{
+	__m512i a = _mm512_packs_epi32((__m512i)v[0], (__m512i)v[1]);
+	__m512i b = _mm512_packs_epi32((__m512i)v[2], (__m512i)v[3]);
+	__m512i r = _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7,
+	    11, 15), _mm512_packs_epi16(a, b));
+
+	dst[0] = (vb)_mm512_castsi512_si256(r);
+	dst[1] = (vb)_mm512_extracti64x4_epi64(r, 1);
+}
+
 #endif
