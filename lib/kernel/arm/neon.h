@@ -136,16 +136,6 @@ b16_pack(const vi *v)
 }
 
 static inline vb
-vb_join(b16 a, b16 b)
-{
-	vb v;
-
-	memcpy(&v, &a, sizeof a);
-	memcpy((char *)&v + sizeof a, &b, sizeof b);
-	return v;
-}
-
-static inline vb
 vb_pack(const vi *v)
 {
 	return vb_join(b16_pack(v), b16_pack(v + 4));
@@ -160,11 +150,22 @@ b16_lookup(b16 table, b16 i)
 static inline vb
 vb_lookup(b16 table, vb i)
 {
-	b16 a, b;
+	return vb_join(b16_lookup(table, vb_low(i)), b16_lookup(table, vb_high(i)));
+}
 
-	memcpy(&a, &i, sizeof a);
-	memcpy(&b, (char *)&i + sizeof a, sizeof b);
-	return vb_join(b16_lookup(table, a), b16_lookup(table, b));
+static inline uint32_t
+b16_tops(b16 v)
+{
+	const uint8x16_t bit = { 1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128 };
+	uint8x16_t t = vandq_u8((uint8x16_t)((b16_signed)v >> 7), bit);
+
+	return (uint32_t)vaddv_u8(vget_low_u8(t)) | (uint32_t)vaddv_u8(vget_high_u8(t)) << 8;
+}
+
+static inline uint32_t
+vb_tops(vb v)
+{
+	return b16_tops(vb_low(v)) | b16_tops(vb_high(v)) << 16;
 }
 
 static inline vi

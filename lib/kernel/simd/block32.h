@@ -32,33 +32,64 @@ each_blocks(void *dst, const float *x, size_t n, size_t bytes, blocks_encode *en
 	}
 }
 
+/* Vectors of the largest |x| of W blocks; where there are less, the last's. */
 static inline vf
-block_absmax(const float *x)
-{
-	vf m = vf_absmax(vf_load(x), vf_load(x + W));
-
-	UNROLL
-	for (int k = 2; k < V; k++)
-		m = vf_absmax(m, vf_load(x + W * k));
-	return m;
-}
-
-/* The largest |x| of each block, and zeros up to a whole vector. */
-static inline void
-blocks_absmax(float *max, const float *x, size_t blocks)
+group_absmax(const float *x, size_t blocks)
 {
 	vf m[W];
 
-	for (; blocks >= W; blocks -= W, max += W, x += W * 32) {
+	UNROLL
+	for (size_t b = 0; b < W; b++) {
+		const float *p = x + 32 * (b < blocks ? b : blocks - 1);
+
+		m[b] = vf_absmax(vf_load(p), vf_load(p + W));
 		UNROLL
-		for (int b = 0; b < W; b++)
-			m[b] = block_absmax(x + 32 * b);
-		vf_store(max, vf_max_each(m));
+		for (int k = 2; k < V; k++)
+			m[b] = vf_absmax(m[b], vf_load(p + W * k));
 	}
+	return vf_max_each(m);
+}
+
+/* For all blocks, and up to a whole vector of them. */
+static inline void
+blocks_absmax(float *max, const float *x, size_t blocks)
+{
+	for (; blocks >= W; blocks -= W, x += 32 * W, max += W)
+		vf_store(max, group_absmax(x, W));
 	if (blocks > 0)
-		vf_store(max, vf_set1(0));
-	for (; blocks > 0; blocks--, x += 32)
-		*max++ = vf_hmax(block_absmax(x));
+		vf_store(max, group_absmax(x, blocks));
+}
+
+/* The same of x, and of -x. */
+static inline void
+group_ends(float *high, float *low, const float *x, size_t blocks)
+{
+	vf h[W], l[W];
+
+	UNROLL
+	for (size_t b = 0; b < W; b++) {
+		const float *p = x + 32 * (b < blocks ? b : blocks - 1);
+		vf max = vf_load(p), min = max;
+
+		UNROLL
+		for (int k = 1; k < V; k++) {
+			max = vf_max(max, vf_load(p + W * k));
+			min = vf_min(min, vf_load(p + W * k));
+		}
+		h[b] = max;
+		l[b] = -min;
+	}
+	vf_store(high, vf_max_each(h));
+	vf_store(low, vf_max_each(l));
+}
+
+static inline void
+blocks_ends(float *high, float *low, const float *x, size_t blocks)
+{
+	for (; blocks >= W; blocks -= W, x += 32 * W, high += W, low += W)
+		group_ends(high, low, x, W);
+	if (blocks > 0)
+		group_ends(high, low, x, blocks);
 }
 
 /* 1/d, and 0 for 0. */

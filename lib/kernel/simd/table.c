@@ -13,6 +13,10 @@ KERNEL(kernel_fill)(struct kernels *k)
 
 	k->from_f32[0] = KERNEL(f32_from_f32);
 	k->from_f32[1] = KERNEL(f16_from_f32);
+	k->from_f32[2] = KERNEL(q4_0_from_f32);
+	k->from_f32[3] = KERNEL(q4_1_from_f32);
+	k->from_f32[6] = KERNEL(q5_0_from_f32);
+	k->from_f32[7] = KERNEL(q5_1_from_f32);
 	k->from_f32[8] = KERNEL(q8_0_from_f32);
 	k->from_f32[30] = KERNEL(bf16_from_f32);
 

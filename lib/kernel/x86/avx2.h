@@ -206,4 +206,6 @@ vb_pack2(vb *dst, const vi *v)
 	}
 }
 
+static inline uint32_t vb_tops(vb v) { return (uint32_t)_mm256_movemask_epi8((__m256i)v); }
+
 #endif

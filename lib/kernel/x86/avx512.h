@@ -188,4 +188,6 @@ vb_pack2(vb *dst, const vi *v)
 	dst[1] = (vb)_mm512_extracti64x4_epi64(r, 1);
 }
 
+static inline uint32_t vb_tops(vb v) { return (uint32_t)_mm256_movemask_epi8((__m256i)v); }
+
 #endif
