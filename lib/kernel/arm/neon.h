@@ -201,4 +201,21 @@ vb_pack2(vb *dst, const vi *v)
 	}
 }
 
+static inline vi vi_count(vi v, vm m) { return v - (vi)m; }
+
+static inline vb
+vb_set1(int b)
+{
+	b16 v = (b16)vdupq_n_u8((uint8_t)b);
+
+	return vb_join(v, v);
+}
+
+static inline vb
+vb_min(vb a, vb b)
+{
+	return vb_join((b16)vminq_u8((uint8x16_t)vb_low(a), (uint8x16_t)vb_low(b)),
+	    (b16)vminq_u8((uint8x16_t)vb_high(a), (uint8x16_t)vb_high(b)));
+}
+
 #endif

@@ -32,19 +32,20 @@ each_blocks(void *dst, const float *x, size_t n, size_t bytes, blocks_encode *en
 	}
 }
 
-/* Vectors of the largest |x| of W blocks; where there are less, the last's. */
+/* The largest |x| of each of W blocks of len; where there are less, the
+ * last's. */
 static inline vf
-group_absmax(const float *x, size_t blocks)
+group_absmax(const float *x, size_t blocks, size_t len)
 {
 	vf m[W];
 
 	UNROLL
 	for (size_t b = 0; b < W; b++) {
-		const float *p = x + 32 * (b < blocks ? b : blocks - 1);
+		const float *p = x + len * (b < blocks ? b : blocks - 1);
 
-		m[b] = vf_absmax(vf_load(p), vf_load(p + W));
+		m[b] = len > W ? vf_absmax(vf_load(p), vf_load(p + W)) : vf_abs(vf_load(p));
 		UNROLL
-		for (int k = 2; k < V; k++)
+		for (size_t k = 2; k < len / W; k++)
 			m[b] = vf_absmax(m[b], vf_load(p + W * k));
 	}
 	return vf_max_each(m);
@@ -52,12 +53,12 @@ group_absmax(const float *x, size_t blocks)
 
 /* For all blocks, and up to a whole vector of them. */
 static inline void
-blocks_absmax(float *max, const float *x, size_t blocks)
+blocks_absmax(float *max, const float *x, size_t blocks, size_t len)
 {
-	for (; blocks >= W; blocks -= W, x += 32 * W, max += W)
-		vf_store(max, group_absmax(x, W));
+	for (; blocks >= W; blocks -= W, x += len * W, max += W)
+		vf_store(max, group_absmax(x, W, len));
 	if (blocks > 0)
-		vf_store(max, group_absmax(x, blocks));
+		vf_store(max, group_absmax(x, blocks, len));
 }
 
 /* The same of x, and of -x. */

@@ -23,7 +23,7 @@ encode(uint8_t *p, const float *x, size_t blocks)
 	vb c[2];
 	size_t b;
 
-	blocks_absmax(max, x, blocks);
+	blocks_absmax(max, x, blocks, 32);
 	for (b = 0; b < blocks; b += W) {
 		vf d = vf_load(max + b) / vf_set1(127), i = vf_inverse(d);
 

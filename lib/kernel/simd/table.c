@@ -19,6 +19,8 @@ KERNEL(kernel_fill)(struct kernels *k)
 	k->from_f32[7] = KERNEL(q5_1_from_f32);
 	k->from_f32[8] = KERNEL(q8_0_from_f32);
 	k->from_f32[30] = KERNEL(bf16_from_f32);
+	k->from_f32[39] = KERNEL(mxfp4_from_f32);
+	k->from_f32[40] = KERNEL(nvfp4_from_f32);
 
 	k->absmax = KERNEL(absmax);
 }

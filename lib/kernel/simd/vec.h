@@ -14,6 +14,7 @@
  *	vf_min vf_max		a < b ? a : b, a > b ? a : b
  *	vi_lt vi_eq vi_min vi_max	signed
  *	vf_select vi_select	m ? a : b
+ *	vi_count		v + 1 where m
  *	vm_and vm_or vm_not vm_any vm_all
  *	vf_bits vi_bits		reinterpret
  *	vi_trunc vi_float	as a C cast does (out of range: INT32_MIN on x86)
@@ -34,6 +35,7 @@
  *				which it spoils
  *	vf_hmax			the largest of one (no NaN)
  *	vb b16			32, 16 bytes, which operators work on; ..._signed
+ *	vb_set1 vb_min
  *	vb_load vb_store b16_load b16_store
  *	vb_pack b16_pack	the low bytes of 32 or 16 int32 in order
  *	vb_pack2		64 int32 to two vb; what no int8 holds is cut to size

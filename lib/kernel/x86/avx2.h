@@ -208,4 +208,8 @@ vb_pack2(vb *dst, const vi *v)
 
 static inline uint32_t vb_tops(vb v) { return (uint32_t)_mm256_movemask_epi8((__m256i)v); }
 
+static inline vi vi_count(vi v, vm m) { return v - vf_bits(m); }
+static inline vb vb_set1(int b) { return (vb)_mm256_set1_epi8((char)b); }
+static inline vb vb_min(vb a, vb b) { return (vb)_mm256_min_epu8((__m256i)a, (__m256i)b); }
+
 #endif

@@ -190,4 +190,8 @@ vb_pack2(vb *dst, const vi *v)
 
 static inline uint32_t vb_tops(vb v) { return (uint32_t)_mm256_movemask_epi8((__m256i)v); }
 
+static inline vi vi_count(vi v, vm m) { return (vi)_mm512_mask_add_epi32((__m512i)v, m, (__m512i)v, _mm512_set1_epi32(1)); }
+static inline vb vb_set1(int b) { return (vb)_mm256_set1_epi8((char)b); }
+static inline vb vb_min(vb a, vb b) { return (vb)_mm256_min_epu8((__m256i)a, (__m256i)b); }
+
 #endif

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/* fp4.c -- MXFP4 and NVFP4, as lib/type/fp4.c describes them. */
+#include "block32.h"
+#include "simd.h"
+
+/* E2M1, doubled. */
+static const float e2m1[16] = {
+	0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12,
+};
+
+/* The first of the nearest, by trying all as the reference does: where
+ * products overflow or differences round, that is not what lies nearest. */
+static inline vi
+nearest_of_all(vf x, float scale)
+{
+	vf best = vf_abs(vf_set1(e2m1[0] * scale) - x);
+	vi found = vi_set1(0);
+
+	for (int i = 1; i < 16; i++) {
+		vf err = vf_abs(vf_set1(e2m1[i] * scale) - x);
+		vm less = vf_lt(err, best);
+
+		best = vf_select(less, err, best);
+		found = vi_select(less, vi_set1(i), found);
+	}
+	return found;
+}
+
+/* 2^(e - 128); 0 and 1 are subnormal. */
+static float
+e8m0_half(uint8_t e)
+{
+	uint32_t u = e < 2 ? (uint32_t)0x00200000 << e : (uint32_t)(e - 1) << 23;
+	float f;
+
+	memcpy(&f, &u, sizeof f);
+	return f;
+}
+
+/*
+ * The scale's code.  log2f() rounds up just under a power of two, and the
+ * reference with it; elsewhere its floor is the exponent.
+ */
+static uint8_t
+e8m0_from(float amax)
+{
+	uint32_t u;
+
+	memcpy(&u, &amax, sizeof u);
+	if (u == 0)
+		return 0;
+	if (u < 0x00800000 || (u & 0x7fff00) == 0x7fff00)
+		return (uint8_t)((int)floorf(log2f(amax)) - 2 + 127);
+	return (uint8_t)((int)(u >> 23) - 2);
+}
+
+/*
+ * Codes of a block whose scale is 2/k, a power of two that is no matter of
+ * rounding.  A ceiling tells what lies above a multiple of a half, and
+ * midpoints are such; a tie goes to the smaller code.
+ */
+static inline vb
+mxfp4_codes(const float *x, float k)
+{
+	static const b16 code_of = { 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 4, 5, 5, 5, 5, 6 };
+	vi q[V];
+	vb b, m, c;
+
+	UNROLL
+	for (int i = 0; i < V; i++) {
+		vf v = vf_load(x + W * i) * vf_set1(k);
+
+		q[i] = vi_ceil(vf_abs(v)) | (vi_shr(vf_bits(v), 24) & vi_set1(128));
+	}
+	b = vb_pack(q);
+	m = b & 127;
+	c = vb_lookup(code_of, vb_min(m, vb_set1(15))) - (vb)((vb_signed)m > 20);
+	return c | ((b & 128) >> 4 & (vb)((vb_signed)m > 1));
+}
+
+static void
+mxfp4_encode(uint8_t *p, const float *x, size_t blocks)
+{
+	float max[BLOCKS];
+	size_t b;
+
+	blocks_absmax(max, x, blocks, 32);
+	for (b = 0; b < blocks; b++, p += 17, x += 32) {
+		uint8_t e = e8m0_from(max[b]);
+		vb c;
+
+		if (e >= 2 && e <= 252) {
+			uint32_t u = (uint32_t)(256 - e) << 23;
+			float k;
+
+			memcpy(&k, &u, sizeof k);
+			c = mxfp4_codes(x, k);
+		} else {
+			vi q[V];
+
+			for (int i = 0; i < V; i++)
+				q[i] = nearest_of_all(vf_load(x + W * i), e8m0_half(e));
+			c = vb_pack(q);
+		}
+		p[0] = e;
+		b16_store(p + 1, vb_low(c) | vb_high(c) << 4);
+	}
+}
+
+void
+KERNEL(mxfp4_from_f32)(void *dst, const float *x, size_t n, const float *qw)
+{
+	(void)qw;
+	each_blocks(dst, x, n, 17, mxfp4_encode);
+}
+
+/* Half of the value; bit 7 counts only in telling 0x7f from 0xff. */
+static float
+ue4m3_half(uint8_t c)
+{
+	uint32_t rest = c & 0x7f, u = (rest << 20) + (119u << 23);
+	float f;
+
+	if (c == 0x7f)
+		return 0;
+	if (rest < 8)
+		return (float)rest * 0x1p-10f;
+	memcpy(&f, &u, sizeof f);
+	return f;
+}
+
+static uint8_t
+ue4m3_from(float v)
+{
+	uint32_t u;
+	int q;
+
+	if (v < 0x1p-6f) {
+		q = (int)(v * 512 + 0.5f);
+		return (uint8_t)(q > 7 ? 7 : q);
+	}
+	if (!(v < 248))
+		return 0x7e;
+	memcpy(&u, &v, sizeof u);
+	return (uint8_t)((u >> 20) - (120u << 3) + (u >> 19 & 1));
+}
+
+/* Codes under a scale of few bits: midpoints are exact, and so is what lies
+ * above one. */
+static inline vi
+nvfp4_codes(vf x, float d)
+{
+	static const float middle[7] = { 0.5f, 1.5f, 2.5f, 3.5f, 5, 7, 10 };
+	vf a = vf_abs(x);
+	vi q = vi_shr(vf_bits(x), 28) & vi_set1(8);
+	vm some = vf_lt(vf_set1(middle[0] * d), a);
+
+	UNROLL
+	for (int i = 0; i < 7; i++)
+		q = vi_count(q, vf_lt(vf_set1(middle[i] * d), a));
+	return vi_select(some, q, vi_set1(0));
+}
+
+/* Four to a block of 64: scales first, then 8 bytes each. */
+static void
+nvfp4_encode(uint8_t *p, const float *x, size_t blocks)
+{
+	enum { V16 = 16 / W };
+	float max[2 * BLOCKS];
+
+	blocks_absmax(max, x, 2 * blocks, 16);
+	for (size_t s = 0; s < 2 * blocks; s++, x += 16) {
+		uint8_t e = ue4m3_from(max[s] / 6), *block = p + s / 4 * 36;
+		uint64_t half[2];
+		float d = ue4m3_half(e);
+		vi q[V16];
+		b16 c;
+
+		for (int i = 0; i < V16; i++)
+			q[i] = d > 0 && max[s] < d * 0x1p20f ? nvfp4_codes(vf_load(x + W * i), d) :
+			    nearest_of_all(vf_load(x + W * i), d);
+		c = b16_pack(q);
+		memcpy(half, &c, sizeof c);
+		half[0] |= half[1] << 4;
+		block[s % 4] = e;
+		memcpy(block + 4 + 8 * (s % 4), half, 8);
+	}
+}
+
+void
+KERNEL(nvfp4_from_f32)(void *dst, const float *x, size_t n, const float *qw)
+{
+	(void)qw;
+	each_blocks(dst, x, n, 18, nvfp4_encode);
+}
