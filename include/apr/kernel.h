@@ -14,12 +14,15 @@
 #include <stdint.h>
 
 /* Slots by type: ggml's numbers, then ours. */
-enum { KERNEL_APR_Q4 = 60, KERNEL_APR_Q8, KERNEL_TYPES = 64 };
+enum { KERNEL_APR_Q4 = 60, KERNEL_TYPES = 64 };
 
 /* As struct type's: whole blocks, one row, qw its columns' importance. */
 typedef void kernel_decode(float *dst, const void *src, size_t n);
 typedef void kernel_encode(void *dst, const float *src, size_t n, const float *qw);
 
+/* apr_q8's, n at a time under the tensor's scale. */
+typedef void kernel_q8_from(int8_t *dst, const float *src, size_t n, float scale);
+typedef void kernel_q8_to(float *dst, const int8_t *src, size_t n, float scale);
 /* The largest |x|; a NaN counts as larger than anything. */
 typedef float kernel_absmax(const float *x, size_t n);
 
@@ -27,6 +30,8 @@ struct kernels {
 	const char	*name;		/* "scalar" "avx2" "avx512" "neon" */
 	kernel_decode	*to_f32[KERNEL_TYPES];
 	kernel_encode	*from_f32[KERNEL_TYPES];
+	kernel_q8_from	*q8_from_f32;
+	kernel_q8_to	*q8_to_f32;
 	kernel_absmax	*absmax;
 };
 

@@ -16,6 +16,10 @@
 kernel_decode	KERNEL(f32_to_f32), KERNEL(f16_to_f32), KERNEL(bf16_to_f32);
 kernel_encode	KERNEL(f32_from_f32), KERNEL(f16_from_f32), KERNEL(bf16_from_f32);
 kernel_absmax	KERNEL(absmax);
+/* apr.c */
+kernel_encode	KERNEL(apr_q4_from_f32);
+kernel_q8_from	KERNEL(apr_q8_from_f32);
+kernel_q8_to	KERNEL(apr_q8_to_f32);
 /* q4_0.c */
 kernel_encode	KERNEL(q4_0_from_f32), KERNEL(q4_1_from_f32), KERNEL(q5_0_from_f32), KERNEL(q5_1_from_f32);
 /* fp4.c */
@@ -23,5 +27,8 @@ kernel_encode	KERNEL(mxfp4_from_f32), KERNEL(nvfp4_from_f32);
 /* q8_0.c */
 kernel_decode	KERNEL(q8_0_to_f32);
 kernel_encode	KERNEL(q8_0_from_f32);
+
+/* tq1_0.c */
+kernel_encode	KERNEL(tq1_0_from_f32), KERNEL(tq2_0_from_f32);
 
 #endif

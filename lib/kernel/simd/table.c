@@ -19,8 +19,13 @@ KERNEL(kernel_fill)(struct kernels *k)
 	k->from_f32[7] = KERNEL(q5_1_from_f32);
 	k->from_f32[8] = KERNEL(q8_0_from_f32);
 	k->from_f32[30] = KERNEL(bf16_from_f32);
+	k->from_f32[34] = KERNEL(tq1_0_from_f32);
+	k->from_f32[35] = KERNEL(tq2_0_from_f32);
 	k->from_f32[39] = KERNEL(mxfp4_from_f32);
 	k->from_f32[40] = KERNEL(nvfp4_from_f32);
+	k->from_f32[KERNEL_APR_Q4] = KERNEL(apr_q4_from_f32);
 
+	k->q8_from_f32 = KERNEL(apr_q8_from_f32);
+	k->q8_to_f32 = KERNEL(apr_q8_to_f32);
 	k->absmax = KERNEL(absmax);
 }
