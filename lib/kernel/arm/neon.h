@@ -126,6 +126,19 @@ vf_max_each(vf *m)
 	return vpmaxq_f32(vpmaxq_f32(m[0], m[1]), vpmaxq_f32(m[2], m[3]));
 }
 
+static inline b16 vb_low(vb v) { b16 r; memcpy(&r, &v, sizeof r); return r; }
+static inline b16 vb_high(vb v) { b16 r; memcpy(&r, (char *)&v + sizeof r, sizeof r); return r; }
+
+static inline vb
+vb_join(b16 a, b16 b)
+{
+	vb v;
+
+	memcpy(&v, &a, sizeof a);
+	memcpy((char *)&v + sizeof a, &b, sizeof b);
+	return v;
+}
+
 static inline b16
 b16_pack(const vi *v)
 {

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* apr.c -- apr_q4 and apr_q8, as lib/type/apr.c describes them. */
 #include "block32.h"
+#include "decode.h"
 #include "simd.h"
+
+typedef uint16_t pairs __attribute__((vector_size(32)));
 
 /* Half away from 0, cut to size; NaN is 0. */
 static inline vi
@@ -27,7 +30,6 @@ q4_encode(uint8_t *p, const float *x, size_t blocks)
 		vf_store_f16(scale + b, m);
 	}
 	for (size_t b = 0; b < blocks; b++, p += 18, x += 32) {
-		typedef uint16_t pairs __attribute__((vector_size(32)));
 		pairs w;
 		vi q[V];
 
@@ -85,5 +87,31 @@ KERNEL(apr_q8_to_f32)(float *dst, const int8_t *src, size_t n, float scale)
 		memcpy(last, src, n);
 		vf_store(end, vi_float(vi_load_i8(last)) * vf_set1(scale));
 		memcpy(dst, end, n * sizeof *dst);
+	}
+}
+
+/* Neighbours share a byte: a zip of low and high nibbles. */
+static inline void
+q4_block(float *dst, const uint8_t *p)
+{
+	b16 v = b16_load(p + 2);
+	pairs w = __builtin_convertvector(v, pairs);
+	vb c = ((vb)(w | w << 4) & 15) - 8;
+
+	put16(dst, vb_low(c), f16_get(p));
+	put16(dst + 16, vb_high(c), f16_get(p));
+}
+
+void
+KERNEL(apr_q4_to_f32)(float *dst, const void *src, size_t n)
+{
+	const uint8_t *p = src;
+	float last[32];
+
+	for (; n >= 32; n -= 32, p += 18, dst += 32)
+		q4_block(dst, p);
+	if (n > 0) {
+		q4_block(last, p);
+		memcpy(dst, last, n * sizeof *dst);
 	}
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* fp4.c -- MXFP4 and NVFP4, as lib/type/fp4.c describes them. */
 #include "block32.h"
+#include "decode.h"
 #include "simd.h"
 
 /* E2M1, doubled. */
@@ -192,4 +193,33 @@ KERNEL(nvfp4_from_f32)(void *dst, const float *x, size_t n, const float *qw)
 {
 	(void)qw;
 	each_blocks(dst, x, n, 18, nvfp4_encode);
+}
+
+static const b16 values = { 0, 1, 2, 3, 4, 6, 8, 12, 0, 255, 254, 253, 252, 250, 248, 244 };
+
+void
+KERNEL(mxfp4_to_f32)(float *dst, const void *src, size_t n)
+{
+	const uint8_t *p = src;
+
+	for (; n >= 32; n -= 32, p += 17, dst += 32) {
+		vb c = vb_lookup(values, nibbles_get(p + 1));
+
+		put16(dst, vb_low(c), e8m0_half(p[0]));
+		put16(dst + 16, vb_high(c), e8m0_half(p[0]));
+	}
+}
+
+void
+KERNEL(nvfp4_to_f32)(float *dst, const void *src, size_t n)
+{
+	const uint8_t *p = src;
+
+	for (; n >= 64; n -= 64, p += 36)
+		for (int s = 0; s < 4; s++, dst += 16) {
+			uint64_t q;
+
+			memcpy(&q, p + 4 + 8 * s, 8);
+			put16(dst, b16_lookup(values, b16_longs(q, q >> 4) & 15), ue4m3_half(p[s]));
+		}
 }

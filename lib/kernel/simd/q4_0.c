@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* q4_0.c -- Q4_0 Q4_1 Q5_0 Q5_1, as lib/type/q4_0.c describes them. */
 #include "block32.h"
+#include "decode.h"
 #include "simd.h"
 #include "weighted32.h"
 
@@ -253,4 +254,56 @@ KERNEL(q5_1_from_f32)(void *dst, const float *x, size_t n, const float *qw)
 		weighted(dst, x, n, qw, 24, 0, 31, codes5_put);
 	else
 		each_blocks(dst, x, n, 24, q5_1_encode);
+}
+
+void
+KERNEL(q4_0_to_f32)(float *dst, const void *src, size_t n)
+{
+	const uint8_t *p = src;
+
+	for (; n >= 32; n -= 32, p += 18, dst += 32) {
+		vb c = nibbles_get(p + 2) - 8;
+
+		put16(dst, vb_low(c), f16_get(p));
+		put16(dst + 16, vb_high(c), f16_get(p));
+	}
+}
+
+void
+KERNEL(q4_1_to_f32)(float *dst, const void *src, size_t n)
+{
+	const uint8_t *p = src;
+
+	for (; n >= 32; n -= 32, p += 20, dst += 32) {
+		vb c = nibbles_get(p + 4);
+
+		put16_above(dst, vb_low(c), f16_get(p), f16_get(p + 2));
+		put16_above(dst + 16, vb_high(c), f16_get(p), f16_get(p + 2));
+	}
+}
+
+void
+KERNEL(q5_0_to_f32)(float *dst, const void *src, size_t n)
+{
+	const uint8_t *p = src;
+
+	for (; n >= 32; n -= 32, p += 22, dst += 32) {
+		vb c = (nibbles_get(p + 6) | (bits_get(p + 2) & 16)) - 16;
+
+		put16(dst, vb_low(c), f16_get(p));
+		put16(dst + 16, vb_high(c), f16_get(p));
+	}
+}
+
+void
+KERNEL(q5_1_to_f32)(float *dst, const void *src, size_t n)
+{
+	const uint8_t *p = src;
+
+	for (; n >= 32; n -= 32, p += 24, dst += 32) {
+		vb c = nibbles_get(p + 8) | (bits_get(p + 4) & 16);
+
+		put16_above(dst, vb_low(c), f16_get(p), f16_get(p + 2));
+		put16_above(dst + 16, vb_high(c), f16_get(p), f16_get(p + 2));
+	}
 }

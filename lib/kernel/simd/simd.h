@@ -17,18 +17,27 @@ kernel_decode	KERNEL(f32_to_f32), KERNEL(f16_to_f32), KERNEL(bf16_to_f32);
 kernel_encode	KERNEL(f32_from_f32), KERNEL(f16_from_f32), KERNEL(bf16_from_f32);
 kernel_absmax	KERNEL(absmax);
 /* apr.c */
+kernel_decode	KERNEL(apr_q4_to_f32);
 kernel_encode	KERNEL(apr_q4_from_f32);
 kernel_q8_from	KERNEL(apr_q8_from_f32);
 kernel_q8_to	KERNEL(apr_q8_to_f32);
 /* q4_0.c */
+kernel_decode	KERNEL(q4_0_to_f32), KERNEL(q4_1_to_f32), KERNEL(q5_0_to_f32), KERNEL(q5_1_to_f32);
 kernel_encode	KERNEL(q4_0_from_f32), KERNEL(q4_1_from_f32), KERNEL(q5_0_from_f32), KERNEL(q5_1_from_f32);
 /* fp4.c */
+kernel_decode	KERNEL(mxfp4_to_f32), KERNEL(nvfp4_to_f32);
 kernel_encode	KERNEL(mxfp4_from_f32), KERNEL(nvfp4_from_f32);
+/* iq4_decode.c */
+kernel_decode	KERNEL(iq4_nl_to_f32), KERNEL(iq4_xs_to_f32);
+/* k_decode.c */
+kernel_decode	KERNEL(q2_k_to_f32), KERNEL(q3_k_to_f32), KERNEL(q4_k_to_f32), KERNEL(q5_k_to_f32),
+		KERNEL(q6_k_to_f32);
 /* q8_0.c */
 kernel_decode	KERNEL(q8_0_to_f32);
 kernel_encode	KERNEL(q8_0_from_f32);
 
 /* tq1_0.c */
+kernel_decode	KERNEL(tq1_0_to_f32), KERNEL(tq2_0_to_f32);
 kernel_encode	KERNEL(tq1_0_from_f32), KERNEL(tq2_0_from_f32);
 
 #endif

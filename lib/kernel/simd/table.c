@@ -8,8 +8,24 @@ KERNEL(kernel_fill)(struct kernels *k)
 {
 	k->to_f32[0] = KERNEL(f32_to_f32);
 	k->to_f32[1] = KERNEL(f16_to_f32);
+	k->to_f32[2] = KERNEL(q4_0_to_f32);
+	k->to_f32[3] = KERNEL(q4_1_to_f32);
+	k->to_f32[6] = KERNEL(q5_0_to_f32);
+	k->to_f32[7] = KERNEL(q5_1_to_f32);
 	k->to_f32[8] = KERNEL(q8_0_to_f32);
+	k->to_f32[10] = KERNEL(q2_k_to_f32);
+	k->to_f32[11] = KERNEL(q3_k_to_f32);
+	k->to_f32[12] = KERNEL(q4_k_to_f32);
+	k->to_f32[13] = KERNEL(q5_k_to_f32);
+	k->to_f32[14] = KERNEL(q6_k_to_f32);
+	k->to_f32[20] = KERNEL(iq4_nl_to_f32);
+	k->to_f32[23] = KERNEL(iq4_xs_to_f32);
 	k->to_f32[30] = KERNEL(bf16_to_f32);
+	k->to_f32[34] = KERNEL(tq1_0_to_f32);
+	k->to_f32[35] = KERNEL(tq2_0_to_f32);
+	k->to_f32[39] = KERNEL(mxfp4_to_f32);
+	k->to_f32[40] = KERNEL(nvfp4_to_f32);
+	k->to_f32[KERNEL_APR_Q4] = KERNEL(apr_q4_to_f32);
 
 	k->from_f32[0] = KERNEL(f32_from_f32);
 	k->from_f32[1] = KERNEL(f16_from_f32);

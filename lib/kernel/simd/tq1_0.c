@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* tq1_0.c -- TQ1_0 and TQ2_0, as lib/type/tq1_0.c describes them. */
 #include "block32.h"
+#include "decode.h"
 #include "simd.h"
 
 enum { N = 256, RUNS = N / 32 };
@@ -97,4 +98,53 @@ KERNEL(tq2_0_from_f32)(void *dst, const float *x, size_t n, const float *qw)
 			vb_store(p + 32 * h, t[4 * h] | t[4 * h + 1] << 2 | t[4 * h + 2] << 4 |
 			    t[4 * h + 3] << 6);
 	}
+}
+
+/* The first trit, from -1 to 1, of numbers in 256ths of 243. */
+static inline b16
+first_trits(b16 v)
+{
+	return (b16)-((v > 85) + (v > 170)) - 1;
+}
+
+void
+KERNEL(tq1_0_to_f32)(float *dst, const void *src, size_t n)
+{
+	const uint8_t *p = src;
+
+	for (; n >= N; n -= N, p += 54, dst += N) {
+		float d = f16_get(p + 52), *x = dst;
+		b16 a = b16_load(p), b = b16_load(p + 16), c = b16_load(p + 32);
+		uint8_t last[16];
+
+		for (int t = 0; t < 5; t++, x += 32) {
+			put16(x, first_trits(a), d);
+			put16(x + 16, first_trits(b), d);
+			a = half_times3(a);
+			b = half_times3(b);
+		}
+		for (int t = 0; t < 5; t++, x += 16) {
+			put16(x, first_trits(c), d);
+			c = half_times3(c);
+		}
+		memcpy(last, p + 48, 4);
+		for (int j = 4; j < 16; j++)
+			last[j] = (uint8_t)(last[j - 4] * 3);
+		put16(x, first_trits(b16_load(last)), d);
+	}
+}
+
+void
+KERNEL(tq2_0_to_f32)(float *dst, const void *src, size_t n)
+{
+	const uint8_t *p = src;
+
+	for (; n >= N; n -= N, p += 66)
+		for (int i = 0; i < 64; i += 32)
+			for (int t = 0; t < 8; t += 2, dst += 32) {
+				vb c = (vb_load(p + i) >> t & 3) - 1;
+
+				put16(dst, vb_low(c), f16_get(p + 64));
+				put16(dst + 16, vb_high(c), f16_get(p + 64));
+			}
 }

@@ -40,6 +40,7 @@
  *	vb_pack b16_pack	the low bytes of 32 or 16 int32 in order
  *	vb_pack2		64 int32 to two vb; what no int8 holds is cut to size
  *	vb_lookup b16_lookup	table[index], 16 entries, index < 16
+ *	b16_words b16_longs	of one uint32_t, of two uint64_t
  *	vb_low vb_high vb_join	halves
  *	vb_tops			the highest bit of each byte, the first lowest
  *	vi_bytes		W signed bytes of a b16, from the k * Wth on, as int32
@@ -70,17 +71,20 @@ static inline void vb_store(void *p, vb v) { memcpy(p, &v, sizeof v); }
 static inline b16 b16_load(const void *p) { b16 v; memcpy(&v, p, sizeof v); return v; }
 static inline void b16_store(void *p, b16 v) { memcpy(p, &v, sizeof v); }
 
-static inline b16 vb_low(vb v) { b16 r; memcpy(&r, &v, sizeof r); return r; }
-static inline b16 vb_high(vb v) { b16 r; memcpy(&r, (char *)&v + sizeof r, sizeof r); return r; }
-
-static inline vb
-vb_join(b16 a, b16 b)
+static inline b16
+b16_words(uint32_t w)
 {
-	vb v;
+	typedef uint32_t words __attribute__((vector_size(16)));
 
-	memcpy(&v, &a, sizeof a);
-	memcpy((char *)&v + sizeof a, &b, sizeof b);
-	return v;
+	return (b16)(words){ w, w, w, w };
+}
+
+static inline b16
+b16_longs(uint64_t a, uint64_t b)
+{
+	typedef uint64_t longs __attribute__((vector_size(16)));
+
+	return (b16)(longs){ a, b };
 }
 
 #if defined __AVX512F__

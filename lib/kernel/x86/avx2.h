@@ -139,6 +139,15 @@ low_bytes(vi v)
 	return _mm256_and_si256((__m256i)v, _mm256_set1_epi32(255));
 }
 
+static inline b16 vb_low(vb v) { return (b16)_mm256_castsi256_si128((__m256i)v); }
+static inline b16 vb_high(vb v) { return (b16)_mm256_extracti128_si256((__m256i)v, 1); }
+
+static inline vb
+vb_join(b16 a, b16 b)
+{
+	return (vb)_mm256_inserti128_si256(_mm256_castsi128_si256((__m128i)a), (__m128i)b, 1);
+}
+
 static inline b16
 b16_pack(const vi *v)
 {

@@ -125,6 +125,15 @@ vf_max_each(vf *m)
 	return m[0];
 }
 
+static inline b16 vb_low(vb v) { return (b16)_mm256_castsi256_si128((__m256i)v); }
+static inline b16 vb_high(vb v) { return (b16)_mm256_extracti128_si256((__m256i)v, 1); }
+
+static inline vb
+vb_join(b16 a, b16 b)
+{
+	return (vb)_mm256_inserti128_si256(_mm256_castsi128_si256((__m128i)a), (__m128i)b, 1);
+}
+
 static inline b16
 b16_pack(const vi *v)
 {
@@ -134,8 +143,7 @@ b16_pack(const vi *v)
 static inline vb
 vb_pack(const vi *v)
 {
-	return (vb)_mm256_inserti128_si256(_mm256_castsi128_si256((__m128i)b16_pack(v)),
-	    (__m128i)b16_pack(v + 1), 1);
+	return vb_join(b16_pack(v), b16_pack(v + 1));
 }
 
 static inline b16
