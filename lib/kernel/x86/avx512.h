@@ -5,6 +5,10 @@
 
 #include <immintrin.h>
 
+/* Without optimization gcc's intrinsics are macros, and convert their masks. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+
 enum { W = 16 };
 typedef __m512 vf;
 typedef int32_t vi __attribute__((vector_size(64)));
@@ -201,5 +205,7 @@ static inline uint32_t vb_tops(vb v) { return (uint32_t)_mm256_movemask_epi8((__
 static inline vi vi_count(vi v, vm m) { return (vi)_mm512_mask_add_epi32((__m512i)v, m, (__m512i)v, _mm512_set1_epi32(1)); }
 static inline vb vb_set1(int b) { return (vb)_mm256_set1_epi8((char)b); }
 static inline vb vb_min(vb a, vb b) { return (vb)_mm256_min_epu8((__m256i)a, (__m256i)b); }
+
+#pragma GCC diagnostic pop
 
 #endif
