@@ -13,17 +13,18 @@ WERROR    = -Werror
 INSTALL   = install
 PKGCONFIG = pkg-config
 FUZZ_TIME = 60
+EMULATOR  =
 Q         = $(if $(V),,@)# V=1 shows commands
 VERSION  := $(shell sed -n 's/.*TOOL_VERSION[^"]*"\(.*\)"/\1/p' tools/tool.h)
 
 PKGS   := libarchive libzstd libxxhash libdeflate yajl zlib
 PCFLAGS := $(shell $(PKGCONFIG) --cflags $(PKGS) 2>/dev/null)
-PLIBS   := $(shell $(PKGCONFIG) --libs $(PKGS) 2>/dev/null)
+PLIBS   := $(shell $(PKGCONFIG) --libs $(PKGS) 2>/dev/null) -ljq
 
 override CPPFLAGS += -Iinclude -D_GNU_SOURCE $(PCFLAGS)
 override CFLAGS += -std=c11 -ffp-contract=off -Wall -Wextra -Wpedantic -Wconversion \
 	-Wshadow -Wstrict-prototypes -Wwrite-strings $(WERROR)
-override LDLIBS += -Wl,--as-needed $(PLIBS) -ljq -lpthread -lm
+override LDLIBS += -Wl,--as-needed $(PLIBS) -lpthread -lm
 
 LIBSRC := $(wildcard lib/*/*.c)
 
@@ -93,7 +94,7 @@ demo: setup
 setup:
 	@scripts/setup
 golden kernel: %: $(BUILD)/test/%
-	$<
+	$(EMULATOR) $<
 JOBS = $(shell parallel --version 2>/dev/null | grep -q '^GNU' && echo -j 2)
 suite: all
 	$(RUN_ENV) bats $(JOBS) tests
@@ -129,6 +130,12 @@ asan:
 	@APR_ASAN=1 $(MAKE) --no-print-directory BUILD=build/asan CC=clang golden kernel suite \
 	    CFLAGS='$(SANFLAGS) -fsanitize=$(SANITIZE)'
 
+# The types and NEON's kernels, which need no library, on an emulated ARM.
+qemu:
+	@$(MAKE) --no-print-directory BUILD=build/qemu CC=aarch64-linux-gnu-gcc golden kernel \
+	    EMULATOR=qemu-aarch64-static LDFLAGS=-static LIBSRC='$(wildcard lib/type/*.c lib/kernel/*.c)' \
+	    HEADERS=stdio.h PCFLAGS= PLIBS=
+
 # FUZZ_TIME seconds a harness; what it finds stays as build/fuzz/NAME-crash-*.
 fuzz:
 	@$(MAKE) --no-print-directory BUILD=build/fuzz CC=clang fuzz-now \
@@ -157,7 +164,7 @@ dist:
 	mkdir -p $(BUILD) && git archive --prefix=apr-tools-$(VERSION)/ HEAD | gzip -9n >$(BUILD)/apr-tools-$(VERSION).tar.gz
 clean:
 	rm -rf $(BUILD)
-.PHONY: all check demo setup golden kernel suite demo-now lint oracles bench asan fuzz fuzz-now \
+.PHONY: all check demo setup golden kernel suite demo-now lint oracles bench asan qemu fuzz fuzz-now \
 	install uninstall dist clean force
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apr/kernel.h"
 #include "apr/type.h"
 
 enum { COUNT = 65536, ROW = 4096 };
@@ -201,12 +202,51 @@ blocks_bytes(const struct type *t, size_t n)
 }
 
 static void
-encode(const struct type *t, unsigned char *q, const float *x, const float *qw)
+encode_by(type_encode *f, const struct type *t, unsigned char *q, const float *x,
+    const float *qw)
 {
 	size_t i, step = blocks_bytes(t, ROW);
 
 	for (i = 0; i < COUNT / ROW; i++)
-		t->from_f32(q + i * step, x + i * ROW, ROW, qw);
+		f(q + i * step, x + i * ROW, ROW, qw);
+}
+
+static void
+encode(const struct type *t, unsigned char *q, const float *x, const float *qw)
+{
+	encode_by(t->from_f32, t, q, x, qw);
+}
+
+/* The same from every set of kernels here, and from what programs get. */
+static void
+test_kernels(const struct golden *g, const struct type *t, const float *x,
+    float *y, unsigned char *q, const float *qw, const char *which)
+{
+	static const char *const names[] = { "avx2", "avx512", "neon", NULL };
+	type_encode *to;
+	type_decode *from;
+	const char *what;
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		const struct kernels *k = names[i] ? kernels_named(names[i]) : NULL;
+
+		if (names[i] && !k)
+			continue;
+		to = names[i] ? k->from_f32[t->ggml] : type_encoder(t, EFFORT_REFERENCE);
+		from = names[i] ? k->to_f32[t->ggml] : type_decoder(t);
+		what = names[i] ? names[i] : "program";
+		if (to) {
+			memset(q, 0x55, blocks_bytes(t, COUNT));
+			encode_by(to, t, q, x, qw);
+			check(fnv(q, blocks_bytes(t, COUNT)) == g->q, what, which);
+		}
+		if (from) {
+			encode(t, q, x, qw);
+			from(y, q, COUNT);
+			check(fnv(y, COUNT * 4) == g->dq, what, which);
+		}
+	}
 }
 
 static void
@@ -237,6 +277,7 @@ test_goldens(float *x, float *y, unsigned char *q)
 		check(fnv(q, blocks_bytes(t, COUNT)) == g->q, "q", which);
 		t->to_f32(y, q, COUNT);
 		check(fnv(y, COUNT * 4) == g->dq, "dq", which);
+		test_kernels(g, t, x, y, q, g->weighted ? qw : NULL, which);
 	}
 }
 

@@ -122,6 +122,10 @@ edge(void)
 	};
 	uint32_t u = edges[below(sizeof edges / sizeof *edges)];
 
+	/* Just under a power of two, any of them. */
+	if (below(4) == 0)
+		u = (uint32_t)below(0xff) << 23 | 0x7ffe00 | (uint32_t)below(512);
+
 	/* Now and then a neighbour. */
 	if (below(4) == 0 && u < 0x7f7fffff)
 		u += (uint32_t)below(2) * 2 - (u > 0);
@@ -497,6 +501,92 @@ test_decoders(const struct type *t)
 	free(got);
 }
 
+/* apr_q8's two, which take a scale. */
+static void
+test_q8(void)
+{
+	static const float scales[] = { 1, 0.01f, 0x1p-149f, 0, INFINITY, 3e38f };
+	size_t cap = ROW * 4 + 2 * GUARD, n;
+	unsigned char *want = must(malloc(cap)), *got = must(malloc(cap));
+	struct score from[SETS] = { 0 }, to[SETS] = { 0 };
+	unsigned in = 0;
+
+	for (double done = 0; done < opt.values; done += (double)n, in = (in + 1) % (INPUTS + 1)) {
+		float scale = scales[below(sizeof scales / sizeof *scales)];
+		struct row x;
+
+		n = 1 + below(below(2) ? 100 : ROW);
+		x = row_new(n, below(16));
+		fill(x.x, n, (enum input)in);
+		if (below(2))
+			scale = type_q8_scale(type_absmax(x.x, n));
+		for (int i = 0; i < SETS; i++) {
+			if (!set_at(i) || !set_at(i)->q8_from_f32)
+				continue;
+			memset(want, 0x55, cap);
+			memset(got, 0x55, cap);
+			type_q8_from_f32((int8_t *)want + GUARD, x.x, n, scale);
+			set_at(i)->q8_from_f32((int8_t *)got + GUARD, x.x, n, scale);
+			from[i].ran = true;
+			compare(&from[i], &type_apr_q8, input_names[in], n, want, got, n, 32);
+			fill_bytes(want, n);
+			memcpy(x.base, want, n);
+			memset(want, 0x55, cap);
+			memset(got, 0x55, cap);
+			type_q8_to_f32((float *)(void *)(want + GUARD), x.base, n, scale);
+			set_at(i)->q8_to_f32((float *)(void *)(got + GUARD), x.base, n, scale);
+			to[i].ran = true;
+			compare(&to[i], &type_apr_q8, "random bytes", n, want, got, n * 4, 128);
+		}
+		free(x.base);
+	}
+	for (int i = 0; i < SETS; i++)
+		if (from[i].ran) {
+			report(&from[i], i, &type_apr_q8, "from_f32");
+			report(&to[i], i, &type_apr_q8, "to_f32");
+		}
+	free(want);
+	free(got);
+}
+
+/* The largest of a row; any NaN is the largest. */
+static void
+test_absmax(void)
+{
+	struct score score[SETS] = { 0 };
+	float want, got;
+	unsigned in = 0;
+	size_t n;
+
+	for (double done = 0; done < opt.values; done += (double)n, in = (in + 1) % (INPUTS + 1)) {
+		struct row x;
+
+		n = below(below(2) ? 100 : ROW);
+		x = row_new(n, below(16));
+		fill(x.x, n, (enum input)in);
+		want = 0;
+		for (size_t i = 0; i < n; i++)
+			if (!(fabsf(x.x[i]) <= want) && !isnan(want))
+				want = fabsf(x.x[i]);
+		for (int i = 0; i < SETS; i++) {
+			if (!set_at(i) || !set_at(i)->absmax)
+				continue;
+			got = set_at(i)->absmax(x.x, n);
+			score[i].ran = true;
+			score[i].values += (double)n;
+			if (isnan(want) ? isnan(got) : bits_of(want) == bits_of(got))
+				continue;
+			if (score[i].bad++ == 0)
+				snprintf(score[i].first, sizeof score[i].first, "# %s, %zu: %g, not %g\n",
+				    input_names[in], n, (double)got, (double)want);
+		}
+		free(x.base);
+	}
+	for (int i = 0; i < SETS; i++)
+		if (score[i].ran)
+			report(&score[i], i, &type_f32, "absmax");
+}
+
 /* The fastest of several: other programs only make it slower. */
 static double
 seconds(void)
@@ -633,6 +723,10 @@ main(int argc, char **argv)
 			bench(*t);
 			continue;
 		}
+		if (*t == &type_apr_q8)
+			test_q8();
+		if (*t == &type_f32)
+			test_absmax();
 		if (any(*t, true))
 			test_encoders(*t);
 		if (any(*t, false))

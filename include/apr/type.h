@@ -52,6 +52,14 @@ struct type {
 type_decode *type_decoder(const struct type *);
 type_encode *type_encoder(const struct type *, enum effort);
 
+/* The same of type_q8_from_f32 and type_q8_to_f32. */
+typedef void type_q8_encode(int8_t *dst, const float *src, size_t n, float scale);
+typedef void type_q8_decode(float *dst, const int8_t *src, size_t n, float scale);
+type_q8_encode *type_q8_encoder(void);
+type_q8_decode *type_q8_decoder(void);
+/* The largest |x|, 0: there is none; NaN counts as larger than anything. */
+float	type_absmax(const float *x, size_t n);
+
 /* All types, NULL at the end. */
 extern const struct type *const types[];
 

@@ -97,7 +97,7 @@ static void
 decode(const struct type *t, float *dst, const unsigned char *src, size_t n, float scale)
 {
 	if (t->flags & TYPE_WHOLE)
-		type_q8_to_f32(dst, (const int8_t *)src, n, scale);
+		type_q8_decoder()(dst, (const int8_t *)src, n, scale);
 	else
 		type_decoder(t)(dst, src, whole(t, n));
 }
@@ -123,10 +123,15 @@ static int
 check(struct job *j, const float *x, size_t n, uint64_t at)
 {
 	bool f16 = j->to == &type_f16;
-	float max = j->max;
+	float max = j->max, most;
 
 	if (!f16 && j->to && (j->to->flags & TYPE_PLAIN))
 		return 0;
+	most = type_absmax(x, n);
+	if (most < (f16 ? 65520 : INFINITY)) {
+		j->max = most > max ? most : max;
+		return 0;
+	}
 	for (size_t i = 0; i < n; i++) {
 		float a = fabsf(x[i]);
 
@@ -202,7 +207,7 @@ encode(struct job *j, unsigned char *dst, float *x, size_t n, uint64_t at)
 	size_t k = n;
 
 	if (t->flags & TYPE_WHOLE) {
-		type_q8_from_f32((int8_t *)dst, x, n, j->scale_out);
+		type_q8_encoder()((int8_t *)dst, x, n, j->scale_out);
 		return 0;
 	}
 	if (!(t->flags & TYPE_FLAT)) {

@@ -31,3 +31,30 @@ type_encoder(const struct type *t, enum effort effort)
 		return t->effort[effort];
 	return i >= 0 && kernels()->from_f32[i] ? kernels()->from_f32[i] : t->from_f32;
 }
+
+type_q8_encode *
+type_q8_encoder(void)
+{
+	return kernels()->q8_from_f32 ? kernels()->q8_from_f32 : type_q8_from_f32;
+}
+
+type_q8_decode *
+type_q8_decoder(void)
+{
+	return kernels()->q8_to_f32 ? kernels()->q8_to_f32 : type_q8_to_f32;
+}
+
+float
+type_absmax(const float *x, size_t n)
+{
+	uint32_t u, most = 0;
+
+	if (kernels()->absmax)
+		return kernels()->absmax(x, n);
+	/* Bits order as magnitudes do, NaN last. */
+	for (size_t i = 0; i < n; i++) {
+		u = f32_bits(x[i]) & 0x7fffffff;
+		most = u > most ? u : most;
+	}
+	return bits_f32(most);
+}
