@@ -100,13 +100,13 @@ or_zero(float v)
 enum input {
 	NORMAL_1E8, NORMAL_1E4, NORMAL_02, NORMAL_1, NORMAL_100, NORMAL_1E4UP, UNIFORM,
 	LAPLACE, STUDENT, POSITIVE, CONSTANT, ZEROS, DENORMAL, OUTLIERS,
-	HALVES, TIES, PLATEAU, EDGES, ANY_FINITE, INPUTS, ANY_BITS = INPUTS,
+	ALMOST_ZERO, HALVES, TIES, PLATEAU, EDGES, ANY_FINITE, INPUTS, ANY_BITS = INPUTS,
 };
 static const char *const input_names[] = {
 	"normal * 1e-8", "normal * 1e-4", "normal * 0.02", "normal", "normal * 100",
 	"normal * 1e4", "uniform", "Laplace", "Student's t", "all positive", "constants",
 	"zeros", "denormals", "planted outliers",
-	"f16 values", "ties", "equal magnitudes", "edges", "any finite bits", "any bits",
+	"about 1e-15", "f16 values", "ties", "equal magnitudes", "edges", "any finite bits", "any bits",
 };
 
 static float
@@ -163,6 +163,8 @@ fill(float *x, size_t n, enum input in)
 			if (below(64) == 0)
 				x[i] = sign((float)(100 * uniform()));
 			break;
+		/* Groups below 1e-15 count as zero. */
+		case ALMOST_ZERO: x[i] = (float)(normal() * 5e-16); break;
 		case HALVES: x[i] = type_f16_to(type_f16_from((float)(normal() * 0.05))); break;
 		/* Halfway between codes, and just beside it. */
 		case TIES:

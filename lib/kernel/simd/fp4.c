@@ -178,7 +178,7 @@ nvfp4_encode(uint8_t *p, const float *x, size_t blocks)
 		b16 c;
 
 		for (int i = 0; i < V16; i++)
-			q[i] = d > 0 && max[s] < d * 0x1p20f ? nvfp4_codes(vf_load(x + W * i), d) :
+			q[i] = max[s] < d * 0x1p20f ? nvfp4_codes(vf_load(x + W * i), d) :
 			    nearest_of_all(vf_load(x + W * i), d);
 		c = b16_pack(q);
 		memcpy(half, &c, sizeof c);
