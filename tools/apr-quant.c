@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include <apr/pool.h>
-#include <apr/quant.h>
 
+#include "quant_opts.h"
 #include "tool.h"
 
 const char usage_text[] =
@@ -19,6 +19,8 @@ const char usage_text[] =
     "                        (llama-quantize's), error, f16 or pad\n"
     "      --allow-requantize  also what is quantized already\n"
     "      --pure            the type itself, no mix: so it is anyway\n"
+    IMATRIX_USAGE
+    REPORT_USAGE
     "      --zstd[=LEVEL]    compress the stream\n"
     "  -q, --quiet  -v, --verbose  --help  --version\n";
 
@@ -31,6 +33,8 @@ static const struct option options[] = {
 	{ "allow-requantize", no_argument,       NULL, OPT_REQUANTIZE },
 	{ "pure",             no_argument,       NULL, OPT_PURE },
 	{ "zstd",             optional_argument, NULL, OPT_ZSTD },
+	IMATRIX_OPTIONS,
+	REPORT_OPTIONS,
 	TOOL_OPTIONS
 };
 
@@ -78,6 +82,7 @@ add_history(struct manifest *m, const struct quant_opts *o)
 int
 main(int argc, char **argv)
 {
+	struct convert_opts run = { .progress = tool_progress, .done = report_tensor };
 	struct quant_opts o = { .rules = RULES_GGML };
 	struct quant_report report;
 	struct quant_from *from;
@@ -86,14 +91,13 @@ main(int argc, char **argv)
 	struct manifest *m;
 	struct in *in;
 	struct err e;
-	unsigned jobs = pool_cpus();
 	int zstd = 0, fallback = -1, c;
-	uint64_t tiny;
 
 	tool_init(argv);
+	run.jobs = pool_cpus();
 	while ((c = getopt_long(argc, argv, "j:" TOOL_OPTSTRING, options, NULL)) != -1)
 		switch (c) {
-		case 'j': jobs = (unsigned)tool_number(optarg, "--jobs", 1, 1024); break;
+		case 'j': run.jobs = (unsigned)tool_number(optarg, "--jobs", 1, 1024); break;
 		case OPT_RULES:
 			o.rules = (enum quant_rules)choice(rules, optarg, "--rules");
 			break;
@@ -101,7 +105,9 @@ main(int argc, char **argv)
 		case OPT_REQUANTIZE: o.requantize = true; break;
 		case OPT_PURE: break;
 		case OPT_ZSTD: zstd = tool_zstd(optarg); break;
-		default: tool_option(c);
+		default:
+			if (!imatrix_option(c, optarg) && !report_option(c, optarg))
+				tool_option(c);
 		}
 	if (argc - optind != 1)
 		usage("one type is wanted");
@@ -109,24 +115,27 @@ main(int argc, char **argv)
 	o.fallback = fallback >= 0 ? (enum quant_fallback)fallback :
 	    o.rules == RULES_APR ? FALLBACK_PAD : FALLBACK_TABLE;
 	tool_no_terminal(STDOUT_FILENO);
+	run.imatrix = imatrix_given();
+	run.measure = report_measures();
 
 	if (!(in = in_open(STDIN_FILENO, &e)) || !(s = stream_open(in, &e)))
 		die("%s", e.msg);
 	m = stream_manifest(s);
 	if (!(from = quant_apply(m, &o, &report, &e)))
 		die("%s", e.msg);
+	imatrix_apply(m, from, false);
 	add_history(m, &o);
+	report_begin(m, from, &report, o.type);
 	if (!(out = stream_create(STDOUT_FILENO, m, zstd, &e)))
 		die("%s", e.msg);
 	tool_progress_begin(m->plan ? 0 : report.bytes_in);
-	if (convert_run(s, out, from, jobs, tool_progress, &tiny, &e) < 0 ||
+	if (convert_run(s, out, from, &run, &e) < 0 ||
 	    stream_end(out, &e) < 0)
 		die("%s", e.msg);
 	tool_progress_end();
 	warn("rules %s: %s", rules[o.rules], (char *)report.text.p);
-	if (tiny)
-		warn("%llu blocks have a scale too small for an f16",
-		    (unsigned long long)tiny);
+	report_end();
+	imatrix_done();
 	buf_release(&report.text);
 	free(from);
 	stream_close(s);

@@ -55,6 +55,8 @@ void	in_crc_start(struct in *);
 void	in_crc_stop(struct in *);
 uint32_t in_crc(const struct in *);
 
+/* An unlinked file in $TMPDIR (/tmp) to write and read again; -1. */
+int	io_temp(struct err *);
 /* Enlarge fd's pipe, if it is one, to what the system allows. */
 void	io_widen_pipe(int fd);
 /* All n bytes, or -1. */

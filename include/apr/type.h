@@ -26,6 +26,7 @@ enum {
 	TYPE_FLAT = 2,		/* blocks run over row ends (apr_q4) */
 	TYPE_WHOLE = 4,		/* one scale for the whole tensor (apr_q8) */
 	TYPE_PLAIN = 8,		/* F32 F16 BF16 F64: one element a block */
+	TYPE_ROW = 16,		/* with weights, from_f32 wants a row at once */
 };
 
 struct type {
@@ -39,8 +40,9 @@ struct type {
 	 * Decode, encode n elements.  n is a multiple of block, except for
 	 * TYPE_FLAT, whose last block may be short.  NULL: cannot.
 	 * Buffers do not overlap and may be unaligned on the typed side.
-	 * from_f32 takes one row: qw is its columns' importance weights, n of
-	 * them, or NULL.  TYPE_WHOLE types have neither, see type_q8_*.
+	 * from_f32 takes a run of blocks of one row, or with TYPE_ROW and qw
+	 * all of it: qw is its columns' importance weights, n of them, or
+	 * NULL.  TYPE_WHOLE types have neither, see type_q8_*.
 	 */
 	type_decode	*to_f32;
 	type_encode	*from_f32;	/* the scalar reference */

@@ -222,6 +222,7 @@ struct tally {
 	struct manifest		*m;
 	struct quant_from	*from;
 	struct quant_report	*report;
+	const struct type	*wanted;	/* of all tensors that are made */
 	size_t			 count[64][WHYS], tied;
 	uint64_t		 bytes, n;
 	struct names		*names;		/* built when first wanted */
@@ -295,6 +296,8 @@ retype(struct tally *y, size_t i, const struct type *type, enum tensor_layout ho
 	y->count[p - types][why]++;
 	y->bytes += t->bytes;
 	y->n += t->n;
+	if (why == FELL_BACK || why == PADDED)
+		y->from[i].wanted = y->wanted;
 	return 0;
 }
 
@@ -411,6 +414,7 @@ quant_apply(struct manifest *m, const struct quant_opts *o, struct quant_report 
 
 	if (begin(&y, m, rep, e) < 0)
 		return NULL;
+	y.wanted = o->type;
 	for (size_t i = 0; r == 0 && i < m->ntensor; i++)
 		r = decide(&y, i, o, e);
 	if (r == 0 && number >= 0 &&
