@@ -202,7 +202,7 @@ report_tensor(void *ctx, size_t i, const struct quant_error *q, struct err *e)
 	if (!report_measures() || q->n == 0)
 		return 0;
 	rank(i, q);
-	if (!(nmse <= max_nmse))
+	if (max_nmse < INFINITY && !(nmse <= max_nmse))
 		return err_set(e, "%s: NMSE %.6g as %s, --max-nmse allows %.6g", t->name,
 		    nmse, t->type->name, max_nmse);
 	return 0;

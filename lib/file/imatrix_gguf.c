@@ -73,7 +73,7 @@ static int
 note(struct imatrix *m, const struct tensor *t, struct in *in,
     struct err *e)
 {
-	uint64_t experts = t->ndim > 1 ? t->n / t->dim[t->ndim - 1] : 1, zeros = 0;
+	uint64_t experts, zeros = 0;
 	char name[TENSOR_NAME + 1];
 	struct entry *x;
 	size_t len, old;
@@ -84,6 +84,7 @@ note(struct imatrix *m, const struct tensor *t, struct in *in,
 	if (t->type != &type_f32 || t->n == 0)
 		return err_set(e, "%s: %" PRIu64 " values of %s, not some of F32", t->name,
 		    t->n, t->type->name);
+	experts = t->ndim > 1 ? t->n / t->dim[t->ndim - 1] : 1;
 	if (imatrix_look(in, t->n, t->name, &zeros, e) < 0)
 		return -1;
 	memcpy(name, t->name, len);

@@ -56,7 +56,7 @@ weigh(const struct tensor *t, struct quant_from *from, struct imatrix *im, size_
     struct quant_coverage *c, struct err *e)
 {
 	const struct imatrix_entry *x = imatrix_entry(im, i);
-	uint64_t cols = t->dim[t->ndim - 1], slices = 1, cold, want;
+	uint64_t cols = t->ndim ? t->dim[t->ndim - 1] : 1, slices = 1, cold, want;
 
 	for (unsigned d = 0; d + 2 < t->ndim; d++)
 		slices *= t->dim[d];	/* at most t->n */
