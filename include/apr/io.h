@@ -44,6 +44,9 @@ int	in_skip(struct in *, uint64_t n, struct err *) APR_MUSTCHECK;
 /* To an absolute position; only if in_seekable(). */
 int	in_seek(struct in *, uint64_t pos, struct err *) APR_MUSTCHECK;
 
+/* The file whose bytes in_some() gives as they are, the last of them at
+ * in_pos() - 1; -1: none. */
+int	in_file(const struct in *);
 uint64_t in_pos(const struct in *);
 bool	in_seekable(const struct in *);
 uint64_t in_size(const struct in *);	/* UINT64_MAX: unknown */
@@ -68,6 +71,10 @@ struct out;
 
 struct out *out_open(int fd, int zstd_level, struct err *);	/* borrows fd */
 int	out_write(struct out *, const void *, size_t, struct err *) APR_MUSTCHECK;
+/* The same, of bytes that also stand at `at` of a file: into a pipe they go
+ * without a copy where the system can do that. */
+int	out_file(struct out *, const void *, size_t, int file, uint64_t at,
+	    struct err *) APR_MUSTCHECK;
 /* Flush; the writer is freed in any case. */
 int	out_close(struct out *, struct err *) APR_MUSTCHECK;
 /* Free it, and write nothing more. */

@@ -353,6 +353,12 @@ in_seek(struct in *in, uint64_t pos, struct err *e)
 	return 0;
 }
 
+int
+in_file(const struct in *in)
+{
+	return in->seekable ? in->fd : -1;
+}
+
 uint64_t
 in_pos(const struct in *in)
 {
