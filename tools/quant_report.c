@@ -131,12 +131,12 @@ bits(uint64_t bytes, uint64_t n)
 static void
 put_errors(struct buf *b, const struct quant_error *q)
 {
-	double n = (double)q->n, both = sqrt(q->xx) * sqrt(q->yy);
+	double n = (double)q->n;
 
 	put_number(b, "rmse", q->n ? sqrt(q->dd / n) : 0);
 	put_number(b, "nmse", quant_nmse(q));
 	put_number(b, "max", q->max);
-	put_number(b, "cosine", q->xy / both);
+	put_number(b, "cosine", quant_cosine(q));
 	put_number(b, "sqnr_db", 10 * log10(q->xx / q->dd));
 }
 
@@ -144,7 +144,7 @@ static void
 put_stats(size_t i, const struct quant_error *q)
 {
 	const struct tensor *t = &m->tensor[i];
-	struct quant_error same = { .n = t->n, .xx = 1, .yy = 1, .xy = 1 };
+	struct quant_error same = { .n = t->n, .xx = 1, .yy = 1 };
 	struct buf b = { 0 };
 
 	buf_str(&b, "{");

@@ -93,15 +93,16 @@ int	quant_imatrix_keys(struct manifest *, const struct imatrix *, const char *pa
  */
 struct quant_error {
 	uint64_t	 n;
-	double		 xx, yy, xy, dd;	/* of x^2, y^2, xy, (x-y)^2 */
+	double		 xx, yy, dd;		/* of x^2, y^2, (x-y)^2 */
 	double		 max;			/* |x-y| */
 	uint64_t	 tiny;		/* blocks with a scale too small for an f16 */
 };
 
-/* Of n values; the sum of two; dd / xx. */
+/* Of n values; the sum of two; dd / xx; the cosine. */
 struct quant_error quant_error_of(const float *x, const float *y, size_t n);
 void	quant_error_add(struct quant_error *, const struct quant_error *);
 double	quant_nmse(const struct quant_error *);
+double	quant_cosine(const struct quant_error *);
 
 struct convert_opts {
 	unsigned		 jobs;		/* threads */

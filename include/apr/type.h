@@ -62,6 +62,14 @@ type_q8_decode *type_q8_decoder(void);
 /* The largest |x|, 0: there is none; NaN counts as larger than anything. */
 float	type_absmax(const float *x, size_t n);
 
+/* What is between n values before (x) and after (y), in F64: sums of x^2,
+ * y^2 and (x-y)^2, the largest |x-y|.  One order of sums, on any processor:
+ * value i is in lane i % 8, lanes are added as a tree. */
+struct type_errors {
+	double	xx, yy, dd, max;
+};
+struct type_errors type_errors(const float *x, const float *y, size_t n);
+
 /* All types, NULL at the end. */
 extern const struct type *const types[];
 

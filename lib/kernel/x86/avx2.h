@@ -221,4 +221,14 @@ static inline vi vi_count(vi v, vm m) { return v - vf_bits(m); }
 static inline vb vb_set1(int b) { return (vb)_mm256_set1_epi8((char)b); }
 static inline vb vb_min(vb a, vb b) { return (vb)_mm256_min_epu8((__m256i)a, (__m256i)b); }
 
+enum { D = 4 };
+typedef __m256d vd;
+static inline vd vd_load_f32(const float *p) { return _mm256_cvtps_pd(_mm_loadu_ps(p)); }
+
+static inline vd
+vd_max_abs(vd m, vd v)
+{
+	return _mm256_max_pd(_mm256_andnot_pd(_mm256_set1_pd(-0.0), v), m);
+}
+
 #endif

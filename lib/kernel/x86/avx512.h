@@ -206,6 +206,11 @@ static inline vi vi_count(vi v, vm m) { return (vi)_mm512_mask_add_epi32((__m512
 static inline vb vb_set1(int b) { return (vb)_mm256_set1_epi8((char)b); }
 static inline vb vb_min(vb a, vb b) { return (vb)_mm256_min_epu8((__m256i)a, (__m256i)b); }
 
+enum { D = 8 };
+typedef __m512d vd;
+static inline vd vd_load_f32(const float *p) { return _mm512_cvtps_pd(_mm256_loadu_ps(p)); }
+static inline vd vd_max_abs(vd m, vd v) { return _mm512_max_pd(_mm512_abs_pd(v), m); }
+
 #pragma GCC diagnostic pop
 
 #endif
