@@ -33,6 +33,10 @@ int	in_peek(struct in *, size_t want, const unsigned char **, size_t *got,
  * valid until the next call. */
 int	in_some(struct in *, size_t max, const unsigned char **, size_t *,
 	    struct err *) APR_MUSTCHECK;
+/* The same, but bytes that are not here yet may be read to dst, which has
+ * room for max: then *p is dst. */
+int	in_some_to(struct in *, void *dst, size_t max, const unsigned char **,
+	    size_t *, struct err *) APR_MUSTCHECK;
 /* Exactly n bytes, else an error that says where the input ended. */
 int	in_read(struct in *, void *, size_t, struct err *) APR_MUSTCHECK;
 /* n bytes onto buf, growing only as bytes arrive. */
