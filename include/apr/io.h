@@ -70,6 +70,19 @@ void	io_widen_pipe(int fd);
 int	io_write(int fd, const void *, size_t, struct err *) APR_MUSTCHECK;
 int	io_pwrite(int fd, const void *, size_t, uint64_t at, struct err *) APR_MUSTCHECK;
 
+/* A large file, written at any place: the disk makes room somewhat ahead, and
+ * has begun with what was written when it is to be synced. */
+struct place {
+	int		 fd;
+	bool		 disk;		/* and not memory */
+	uint64_t	 size;		/* that it will have */
+	uint64_t	 room, room_end;	/* asked for */
+	uint64_t	 from, to;	/* written, and not mentioned yet */
+};
+void	io_place_init(struct place *, int fd, uint64_t size);
+int	io_place(struct place *, const void *, size_t, uint64_t at, struct err *)
+	    APR_MUSTCHECK;
+
 /* A writer with a buffer, compressing if level is not 0. */
 struct out;
 
