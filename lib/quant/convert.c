@@ -18,9 +18,6 @@
 
 #include "convert.h"
 
-/* A row that an encoder wants at once: as F32, at most this long. */
-#define ROW_MAX	((size_t)16 << 20)
-
 struct convert {
 	const struct convert_opts *o;
 	struct stream_out	*out;
@@ -40,19 +37,6 @@ struct convert {
 	struct quant_error	 sum;		/* of the one being written */
 };
 
-static size_t
-common(size_t a, size_t b)
-{
-	size_t x = a, y = b, r;
-
-	while (y) {
-		r = x % y;
-		x = y;
-		y = r;
-	}
-	return a / x * b;
-}
-
 static int
 grow(void *pp, size_t *cap, uint64_t n, struct err *e)
 {
@@ -65,52 +49,6 @@ grow(void *pp, size_t *cap, uint64_t n, struct err *e)
 		return err_set(e, "out of memory");
 	memcpy(pp, &q, sizeof q);
 	*cap = (size_t)n;
-	return 0;
-}
-
-static struct weights *
-use(struct weights *w)
-{
-	if (w)
-		w->users++;
-	return w;
-}
-
-static void
-unuse(struct weights **w)
-{
-	if (*w && --(*w)->users == 0)
-		free(*w);
-	*w = NULL;
-}
-
-/* The tensor's importance weights, each slice with zeros behind it, as rows
- * that are padded want some there. */
-static int
-read_weights(struct convert *c, struct err *e)
-{
-	uint64_t n = c->from->nqw, cols, bytes;
-	size_t k, stride;
-	struct weights *w;
-
-	unuse(&c->qw);
-	if (n == 0 || (c->t->type->flags & (TYPE_PLAIN | TYPE_FLAT | TYPE_WHOLE)))
-		return 0;
-	cols = c->t->dim[c->t->ndim - 1];
-	k = (size_t)(n / cols);
-	stride = (size_t)(cols + PAD - 1) / PAD * PAD;
-	if (u64_mul(&bytes, k, stride) || u64_mul(&bytes, bytes, sizeof *w->v) ||
-	    u64_add(&bytes, bytes, sizeof *w) || bytes > SIZE_MAX / 2 ||
-	    !(w = calloc(1, (size_t)bytes)))
-		return err_set(e, "out of memory");
-	w->rows = tensor_rows(c->t) / k;
-	w->stride = stride;
-	c->qw = use(w);
-	if (imatrix_read(c->o->imatrix, c->from->qw, w->v, e) < 0)
-		return -1;
-	for (; stride > cols && k-- > 0; memset(w->v + k * stride + cols, 0,
-	    (stride - cols) * sizeof *w->v))
-		memmove(w->v + k * stride, w->v + k * cols, cols * sizeof *w->v);
 	return 0;
 }
 
@@ -131,7 +69,13 @@ drain_one(struct convert *c, struct err *e)
 
 	if (!j)
 		return 0;
-	unuse(&j->qw);
+	if (!j->from) {
+		if (stream_member(c->out, MEMBER_TENSOR, j->t->name, j->t->bytes, e) < 0 ||
+		    stream_write(c->out, j->src, (size_t)j->t->bytes, e) < 0)
+			return -1;
+		return told(c, j->t, NULL, e) < 0 ? -1 : 1;
+	}
+	weights_drop(&j->qw);
 	if (j->failed) {
 		*e = j->err;
 		return -1;
@@ -167,42 +111,19 @@ drain(struct convert *c, struct err *e)
 	return r;
 }
 
-/* How a tensor is cut: `rows` of `cols` elements, where a row's blocks are
- * its own on both sides; else all of it is one row. */
-struct cut {
-	const struct type	*from, *to;
-	uint64_t		 rows, cols;
-	bool			 packed, loose;
-	size_t			 tile;
-};
-
-static int
-plan_cut(const struct convert *c, const struct type *to, struct cut *k, struct err *e)
+/* The next job, free to be filled. */
+static struct job *
+take(struct convert *c, struct err *e)
 {
-	const struct tensor *t = c->t;
-	bool pad_in = c->from->row_bytes != 0, pad_out = to && t->row_bytes != 0;
+	struct job *j = c->job[c->next];
 
-	*k = (struct cut){ .from = c->from->type, .to = to, .rows = tensor_rows(t),
-	    .cols = t->ndim ? t->dim[t->ndim - 1] : 1, .tile = TILE };
-	k->loose = (pad_in && to && !pad_out && k->cols % to->block != 0) ||
-	    (pad_out && !pad_in && k->cols % k->from->block != 0);
-	if (k->loose) {
-		k->from = &type_f32;
-		pad_in = false;
-	}
-	k->packed = !pad_in && !pad_out;
-	if (k->packed && k->cols % common(k->from->block, to ? to->block : 1) != 0) {
-		k->rows = 1;
-		k->cols = t->n;
-	}
-	if (c->qw && to && (to->flags & TYPE_ROW) && k->cols > TILE) {
-		if (k->cols > ROW_MAX / sizeof(float))
-			return err_set(e, "%s: rows of %" PRIu64 " are too long for %s with"
-			    " an importance matrix, which needs them at once: at most %zu",
-			    t->name, k->cols, to->name, ROW_MAX / sizeof(float));
-		k->tile = (size_t)k->cols;
-	}
-	return 0;
+	if (pool_full(c->pool) && drain_one(c, e) < 0)
+		return NULL;
+	c->next = (c->next + 1) % c->njob;
+	j->max = 0;
+	j->tiny = 0;
+	j->nunit = 0;
+	return j;
 }
 
 /* Read a chunk, rows of len elements, and hand it to the workers. */
@@ -210,13 +131,12 @@ static int
 put(struct convert *c, const struct cut *k, uint64_t row, uint64_t col, uint64_t rows,
     uint64_t len, struct err *e)
 {
-	struct job *j = c->job[c->next];
+	struct job *j = take(c, e);
 	uint64_t src_row = bytes_of(k->from, len), dst_row = k->to ? bytes_of(k->to, len) : 0;
 	uint64_t units = c->o->measure && k->to ? rows * (len / TILE + 1) : 0;
 
-	if (pool_full(c->pool) && drain_one(c, e) < 0)
+	if (!j)
 		return -1;
-	c->next = (c->next + 1) % c->njob;
 	j->t = c->t;
 	j->from = k->from;
 	j->to = k->to;
@@ -233,10 +153,7 @@ put(struct convert *c, const struct cut *k, uint64_t row, uint64_t col, uint64_t
 	j->scale_in = c->feed.scale;
 	j->scale_out = c->scale_out;
 	j->tile = k->tile;
-	j->max = 0;
-	j->tiny = 0;
 	j->measure = units > 0;
-	j->nunit = 0;
 	if (grow(&j->src, &j->src_cap, rows * src_row, e) < 0 ||
 	    grow(&j->dst, &j->dst_cap, j->head + rows * dst_row, e) < 0 ||
 	    grow(&j->x, &j->x_cap, (k->tile + PAD) * sizeof *j->x, e) < 0 ||
@@ -249,7 +166,7 @@ put(struct convert *c, const struct cut *k, uint64_t row, uint64_t col, uint64_t
 		type_f32.from_f32(j->dst, &j->scale_out, 1, NULL);
 	if (feed_read(&c->feed, j->src, j->rows * j->src_row, e) < 0)
 		return -1;
-	j->qw = k->to ? use(c->qw) : NULL;
+	j->qw = k->to ? weights_use(c->qw) : NULL;
 	pool_put(c->pool, j);
 	return 0;
 }
@@ -261,7 +178,7 @@ pass(struct convert *c, const struct type *to, struct err *e)
 	uint64_t row, col, n, bytes, most;
 	struct cut k;
 
-	if (plan_cut(c, to, &k, e) < 0 || feed_begin(&c->feed, k.loose, e) < 0)
+	if (cut_plan(&k, c->t, c->from, to, c->qw != NULL, e) < 0 || feed_begin(&c->feed, k.loose, e) < 0)
 		return -1;
 	bytes = bytes_of(k.from, k.cols);
 	if (to && bytes_of(to, k.cols) > bytes)
@@ -335,7 +252,7 @@ convert(struct convert *c, const struct tensor *t, const struct quant_from *from
 	if (two)
 		r = find_scale(c, e);
 	if (r == 0)
-		r = read_weights(c, e);
+		r = weights_read(&c->qw, c->o->imatrix, t, from, e);
 	if (r == 0)
 		r = pass(c, t->type, e);
 	if (two && r == 0)
@@ -345,9 +262,31 @@ convert(struct convert *c, const struct tensor *t, const struct quant_from *from
 	return r;
 }
 
+/* A small tensor waits its turn among the chunks, so that the workers need
+ * not wait for it. */
+static int
+put_copy(struct convert *c, const struct tensor *t, size_t n, struct err *e)
+{
+	struct job *j = take(c, e);
+
+	if (!j)
+		return -1;
+	j->t = t;
+	j->from = NULL;
+	if (grow(&j->src, &j->src_cap, n, e) < 0 || stream_read(c->feed.in, j->src, n, e) < 0)
+		return -1;
+	if (c->o->progress)
+		c->o->progress(n);
+	pool_put(c->pool, j);
+	return 0;
+}
+
 static int
 copy(struct convert *c, const struct member *m, struct err *e)
 {
+	if (m->kind == MEMBER_TENSOR && m->bytes <= c->budget)
+		return put_copy(c, &stream_manifest(c->feed.in)->tensor[m->index],
+		    (size_t)m->bytes, e);
 	if (drain(c, e) < 0 || stream_copy(c->out, c->feed.in, m, e) < 0)
 		return -1;
 	if (m->kind != MEMBER_TENSOR)
@@ -363,13 +302,13 @@ stop(struct convert *c)
 	if (!c)
 		return;
 	pool_free(c->pool);
-	unuse(&c->qw);
+	weights_drop(&c->qw);
 	for (size_t i = 0; c->job && i < c->njob; i++) {
 		struct job *j = c->job[i];
 
 		if (!j)
 			continue;
-		unuse(&j->qw);
+		weights_drop(&j->qw);
 		free(j->src);
 		free(j->dst);
 		free(j->x);

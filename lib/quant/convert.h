@@ -14,8 +14,10 @@ enum {
 	PAD = 256,		/* the longest block */
 };
 
-/* A tensor's importance weights, shared by its chunks.  Counted by the
- * thread that puts and gets them, never by workers. */
+/*
+ * weights.c -- a tensor's importance weights, shared by its chunks.  Users
+ * are counted by the thread that puts and gets them, never by workers.
+ */
 struct weights {
 	unsigned	 users;
 	uint64_t	 rows;		/* of a slice, which have the same ones */
@@ -23,13 +25,37 @@ struct weights {
 	float		 v[];
 };
 
+/* One user more, one less (the last one frees); *w may be NULL. */
+struct weights *weights_use(struct weights *w);
+void	weights_drop(struct weights **w);
+/* A tensor's, instead of *w: NULL where it has none, or its type heeds none.
+ * Each slice has zeros behind it, as padded rows want some there. */
+int	weights_read(struct weights **w, struct imatrix *, const struct tensor *,
+	    const struct quant_from *, struct err *) APR_MUSTCHECK;
+
+/*
+ * cut.c -- how a tensor is cut: into `rows` of `cols` elements, where a row's
+ * blocks are its own on both sides; else all of it is one row.
+ */
+struct cut {
+	const struct type	*from, *to;
+	uint64_t		 rows, cols;
+	bool			 packed;	/* no row is padded */
+	bool			 loose;		/* from is F32 now, see feed.c */
+	size_t			 tile;		/* elements that go at once */
+};
+/* to NULL: it is only looked at.  weighed: there are weights. */
+int	cut_plan(struct cut *, const struct tensor *, const struct quant_from *,
+	    const struct type *to, bool weighed, struct err *) APR_MUSTCHECK;
+
 /*
  * Some whole rows of a tensor, or a piece of one that begins at a multiple
  * of TILE.  A tensor whose blocks run over row ends is one long row.
  */
 struct job {
 	const struct tensor	*t;
-	const struct type	*from, *to;	/* to NULL: only look */
+	/* to NULL: only look; from NULL: src is what is written. */
+	const struct type	*from, *to;
 	type_encode		*encode;
 	unsigned char		*src, *dst;
 	size_t			 src_cap, dst_cap, head, dst_len;

@@ -81,7 +81,7 @@ job_work(void *arg)
 	/* Short rows go together where nothing lies between them. */
 	size_t few = j->packed && j->len < TILE ? TILE / j->len : 1;
 
-	for (size_t r = 0, k; r < j->rows; r += k) {
+	for (size_t r = 0, k; j->from && r < j->rows; r += k) {
 		k = j->rows - r < few ? j->rows - r : few;
 		for (size_t i = 0, n; i < j->len; i += n) {
 			n = j->len - i < j->tile ? j->len - i : j->tile;
