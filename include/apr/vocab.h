@@ -98,6 +98,18 @@ struct vocab_template {
 	size_t		 n;
 };
 
+/* GGUF's keys, in the order in which the source gave cause to write them;
+ * ids are VOCAB_KEY_ID + enum vocab_special. */
+enum vocab_key {
+	VOCAB_KEY_TOKENS,	/* model, pre, tokens, scores, types, merges */
+	VOCAB_KEY_SPACE_PREFIX, VOCAB_KEY_EXTRA_BLANKS, VOCAB_KEY_CHARSMAP,
+	VOCAB_KEY_ADD_BOS, VOCAB_KEY_ADD_EOS, VOCAB_KEY_ADD_SEP,
+	VOCAB_KEY_LOWERCASE, VOCAB_KEY_STRIP_ACCENTS,
+	VOCAB_KEY_TEMPLATES,
+	VOCAB_KEY_ID,
+	VOCAB_KEYS = VOCAB_KEY_ID + VOCAB_SPECIALS
+};
+
 struct vocab {
 	struct arena		 arena;		/* strings with a NUL */
 	struct buf		 text;		/* tokens' and merges' bytes */
@@ -105,28 +117,27 @@ struct vocab {
 	struct vocab_token	*token;		size_t ntoken;	/* by id */
 	size_t			 rows;		/* ids to write: padded up to it */
 	struct vocab_merge	*merge;		size_t nmerge;	/* by rank */
-	bool			 scores;	/* they are known */
+	bool			 scores;	/* they say something */
 
 	const struct vocab_pre	*pre;		/* VOCAB_BPE; NULL: unknown */
 	const char		*pre_name;	/* as the source spells it, or NULL */
 	const char		*pre_why;	/* unknown: what was not recognised */
 	unsigned		 norm;		/* VOCAB_NFC... */
-	bool			 whole;		/* tokenizer.json's ignore_merges */
+	bool			 whole;		/* words found whole stay whole */
 	bool			 byte_fallback;
 	const unsigned char	*charsmap;	size_t ncharsmap; /* unigram's */
 
-	/* Ids, and the order in which they were found; -1: none. */
-	int32_t			 id[VOCAB_SPECIALS];
-	uint8_t			 id_order[VOCAB_SPECIALS];	unsigned nid;
-	/* 0, 1, or -1: nothing says so.  Flags in the order of finding. */
+	int32_t			 id[VOCAB_SPECIALS];	/* -1: none */
+	/* 0, 1, or -1: nothing says so. */
 	signed char		 add_bos, add_eos, add_sep;
-	uint8_t			 flag_order[3];	unsigned nflag;
 	signed char		 space_prefix;	/* a blank before the text */
-	bool			 space_first;	/* its key stands first */
-	signed char		 extra_blanks;	/* runs of blanks: removed? */
+	signed char		 extra_blanks;	/* runs of blanks are removed */
+	uint8_t			 key[VOCAB_KEYS];	size_t nkey;
 
 	struct vocab_template	*chat;		size_t nchat;
 	const char		**warning;	size_t nwarning;
+
+	struct vocab_index	*index;		/* vocab_find()'s */
 };
 
 /* The file called `name` of a model, in memory. */
@@ -188,6 +199,8 @@ int	vocab_put_file(struct vocab *, const char *name, vocab_put_fn, void *,
  * known: members, each with a comma before it. */
 void	vocab_put_config(const struct vocab *, struct buf *out);
 
+/* The id with these bytes, or -1. */
+int32_t	vocab_find(const struct vocab *, const void *, size_t);
 /* By tokenizer.ggml.pre's name or alias; NULL: none. */
 const struct vocab_pre *vocab_pre_by_name(const char *);
 
