@@ -13,6 +13,7 @@
 #include <apr/io.h>
 #include <apr/json.h>
 #include <apr/manifest.h>
+#include <apr/vocab.h>
 
 #define HEADER_MAX	((uint64_t)256 << 20)	/* metadata and index */
 
@@ -123,6 +124,10 @@ int	header_parse(struct header *, const struct format *, struct in *,
 int	header_parse_mem(struct header *, const struct format *, struct buf *,
 	    struct manifest *, unsigned shard, struct err *) APR_MUSTCHECK;
 void	header_release(struct header *);
+/* The tokenizer among a GGUF's keys or in an .apr's metadata; the kind is
+ * VOCAB_NONE if there is none. */
+int	header_vocab(const struct header *, struct vocab *, struct err *)
+	    APR_MUSTCHECK;
 /* Sort m's tensors from `first` on into the order of their data. */
 void	header_sort(struct manifest *, size_t first);
 /* Overlaps, and data behind the file's end (size UINT64_MAX: unknown). */

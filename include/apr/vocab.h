@@ -62,9 +62,9 @@ enum {
 };
 
 struct vocab_token {
-	uint32_t	 at, len;	/* its bytes, in text; len 0: no such id */
+	uint32_t	 at, len;	/* its bytes, in text */
 	float		 score;
-	uint8_t		 type;		/* enum vocab_type */
+	uint8_t		 type;		/* enum vocab_type; 0: no such id */
 	uint8_t		 flags;
 };
 
@@ -114,9 +114,9 @@ struct vocab {
 	struct arena		 arena;		/* strings with a NUL */
 	struct buf		 text;		/* tokens' and merges' bytes */
 	enum vocab_kind		 kind;
-	struct vocab_token	*token;		size_t ntoken;	/* by id */
+	struct vocab_token	*token;		size_t ntoken, cap;	/* by id */
 	size_t			 rows;		/* ids to write: padded up to it */
-	struct vocab_merge	*merge;		size_t nmerge;	/* by rank */
+	struct vocab_merge	*merge;		size_t nmerge, capmerge; /* by rank */
 	bool			 scores;	/* they say something */
 
 	const struct vocab_pre	*pre;		/* VOCAB_BPE; NULL: unknown */
@@ -195,7 +195,7 @@ const char *vocab_file_name(const struct vocab *, size_t i);
 typedef int (*vocab_put_fn)(void *ctx, const void *, size_t, struct err *);
 int	vocab_put_file(struct vocab *, const char *name, vocab_put_fn, void *,
 	    struct err *) APR_MUSTCHECK;
-/* bos_token_id, eos_token_id, pad_token_id of config.json, if they are
+/* bos_token_id, eos_token_id, pad_token_id ... of config.json, if they are
  * known: members, each with a comma before it. */
 void	vocab_put_config(const struct vocab *, struct buf *out);
 
