@@ -3,7 +3,7 @@
  * vocab.c -- tokenizers from the command line, for tests:
  *	vocab FROM TO
  * FROM: hf:FAMILY DIR (bpe llama qwen gemma gemma3 phi3), file FILE (.gguf,
- * .apr).  TO: keys (GGUF's, as JSON in the form of the fixtures' expected
+ * .apr), meta FILE (an .apr's JSON).  TO: keys (GGUF's, as JSON in the form of the fixtures' expected
  * files), kv (their bytes), apr (an object of metadata), dir DIR, none.
  * Warnings go to standard error, a line each; "vocab: why" and 1 is failure.
  */
@@ -107,6 +107,18 @@ from_file(struct vocab *v, const char *path, struct err *e)
 	header_release(&h);
 	manifest_free(m);
 	close(fd);
+	return r;
+}
+
+static int
+from_meta(struct vocab *v, const char *path, struct err *e)
+{
+	struct buf b = { 0 };
+	int r = slurp(path, &b, e);
+
+	if (r == 0)
+		r = vocab_from_apr(v, b.p, b.len, e);
+	buf_release(&b);
 	return r;
 }
 
@@ -314,13 +326,13 @@ main(int argc, char **argv)
 	int r;
 
 	if (argc < 4) {
-		fprintf(stderr, "vocab: hf:FAMILY DIR|file FILE keys|kv|apr|none|dir DIR\n");
+		fprintf(stderr, "vocab: hf:FAMILY DIR|file FILE|meta FILE keys|kv|apr|none|dir DIR\n");
 		return 2;
 	}
 	if (!(v = vocab_new(&e)))
 		return 1;
 	r = !strncmp(argv[1], "hf:", 3) ? from_dir(v, argv[1] + 3, argv[2], &e) :
-	    from_file(v, argv[2], &e);
+	    !strcmp(argv[1], "meta") ? from_meta(v, argv[2], &e) : from_file(v, argv[2], &e);
 	if (r == 0)
 		r = to(v, argc - 3, argv + 3, &e);
 	for (size_t i = 0; i < v->nwarning; i++)

@@ -195,6 +195,12 @@ value(void *ctx, size_t rule, const struct node *d, struct err *e)
 	return 0;
 }
 
+static bool
+is(const struct vocab *v, size_t id, const char *s, size_t n)
+{
+	return v->token[id].len == n && !memcmp(vocab_bytes(v, id), s, n);
+}
+
 /* aprender fills up with "<unk>": what is at the end, and was there before. */
 static void
 unpad(struct vocab *v)
@@ -203,7 +209,7 @@ unpad(struct vocab *v)
 		const struct vocab_token *t = &v->token[v->ntoken - 1];
 		const char *s = vocab_bytes(v, v->ntoken - 1);
 		int32_t first = vocab_find(v, s, t->len);
-		bool unk = t->len == 5 && !memcmp(s, "<unk>", 5);
+		bool unk = is(v, v->ntoken - 1, "<unk>", 5);
 
 		/* With several at the end, the first is padding as well. */
 		if (!unk || ((size_t)first == v->ntoken - 1 && v->ntoken == v->rows) ||
@@ -226,10 +232,9 @@ guess_types(struct vocab *v)
 		else if (vocab_looks_special(s, t->len) || (int32_t)i == v->id[VOCAB_BOS] ||
 		    (int32_t)i == v->id[VOCAB_EOS])
 			t->type = VOCAB_CONTROL;
-		if (v->kind == VOCAB_SPM && t->len == 5 && !memcmp(s, "<unk>", 5))
+		if (v->kind == VOCAB_SPM && is(v, i, "<unk>", 5))
 			t->type = VOCAB_UNKNOWN;
-		if (v->kind == VOCAB_SPM && ((t->len == 3 && !memcmp(s, "<s>", 3)) ||
-		    (t->len == 4 && !memcmp(s, "</s>", 4))))
+		if (v->kind == VOCAB_SPM && (is(v, i, "<s>", 3) || is(v, i, "</s>", 4)))
 			t->type = VOCAB_CONTROL;
 	}
 }
@@ -260,8 +265,8 @@ finish(struct reader *r, struct err *e)
 
 		t->type = t->flags;
 		t->flags = 0;
-		if (t->type == VOCAB_UNUSED && t->len == (size_t)n &&
-		    !memcmp(vocab_bytes(v, i), pad, t->len))
+		if (t->type == VOCAB_UNUSED && (is(v, i, pad, (size_t)n) ||
+		    is(v, i, "<unk>", 5)))
 			memset(t, 0, sizeof *t);
 	}
 	while (v->ntoken > 0 && v->token[v->ntoken - 1].type == 0)
