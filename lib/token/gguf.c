@@ -324,7 +324,8 @@ find(const struct vocab_kv *kv, size_t n, const char *key)
 	return NULL;
 }
 
-/* Padding is no token: "[PAD1000]", unused, at its own id. */
+/* Padding is no token: "[PAD1000]" at its own id, unused, or, as converters
+ * once had it, unknown. */
 static void
 unpad(struct vocab *v)
 {
@@ -334,7 +335,7 @@ unpad(struct vocab *v)
 		struct vocab_token *t = &v->token[i];
 		int n = snprintf(s, sizeof s, "[PAD%zu]", i);
 
-		if (t->type == VOCAB_UNUSED && t->len == (size_t)n &&
+		if ((t->type == VOCAB_UNUSED || t->type == VOCAB_UNKNOWN) && t->len == (size_t)n &&
 		    !memcmp(vocab_bytes(v, i), s, t->len))
 			memset(t, 0, sizeof *t);
 	}

@@ -163,15 +163,16 @@ put_templates(const struct vocab *v, struct buf *b)
 	buf_str(b, "\n  ]");
 }
 
-/* What users added to SentencePiece's list: the one place where a converter
- * looks for their type. */
+/* What was added to SentencePiece's list: the one place where a converter
+ * looks for its type, of the unknown token too if it is to be a control one. */
 static int
 put_decoder(const struct vocab *v, struct sink *s, struct err *e)
 {
 	bool any = false;
 
 	for (size_t i = 0; i < v->ntoken && v->kind == VOCAB_SPM; i++) {
-		if (v->token[i].type != VOCAB_USER)
+		if (v->token[i].type != VOCAB_USER && !(v->token[i].type == VOCAB_CONTROL &&
+		    v->token[i].score == -1000 && (int32_t)i == v->id[VOCAB_UNK]))
 			continue;
 		buf_printf(&s->b, "%s\n    \"%zu\": {\"content\": ", any ? "," :
 		    ",\n  \"added_tokens_decoder\": {", i);

@@ -191,15 +191,6 @@ put_decoder(const struct vocab *v, struct buf *b)
 	buf_str(b, "]},\n");
 }
 
-static int32_t
-unknown(const struct vocab *v)
-{
-	for (size_t i = 0; i < v->ntoken; i++)
-		if (v->token[i].type == VOCAB_UNKNOWN)
-			return (int32_t)i;
-	return v->kind != VOCAB_BPE && vocab_has(v, v->id[VOCAB_UNK]) ? v->id[VOCAB_UNK] : -1;
-}
-
 static int
 put_vocab(const struct vocab *v, struct sink *s, struct err *e)
 {
@@ -260,7 +251,7 @@ put_merges(const struct vocab *v, struct sink *s, struct err *e)
 static int
 put_model(const struct vocab *v, struct sink *s, struct err *e)
 {
-	int32_t unk = unknown(v);
+	int32_t unk = v->kind == VOCAB_BPE ? -1 : vocab_unknown(v);
 	bool spm = v->kind == VOCAB_SPM;
 
 	if (v->kind == VOCAB_UNIGRAM) {

@@ -268,8 +268,19 @@ put_text(struct buf *b, unsigned field, const struct vocab *v, size_t id, struct
 	put_bytes(b, field, tmp->p, tmp->len);
 }
 
+int32_t
+vocab_unknown(const struct vocab *v)
+{
+	if (vocab_has(v, v->id[VOCAB_UNK]))
+		return v->id[VOCAB_UNK];
+	for (size_t i = 0; i < v->ntoken; i++)
+		if (v->token[i].type == VOCAB_UNKNOWN)
+			return (int32_t)i;
+	return -1;
+}
+
 static void
-put_piece(struct vocab *v, size_t id, bool no_unknown, struct buf *b, struct buf *tmp)
+put_piece(struct vocab *v, size_t id, int32_t unknown, struct buf *b, struct buf *tmp)
 {
 	const struct vocab_token *t = &v->token[id];
 	unsigned type = t->type;
@@ -290,8 +301,11 @@ put_piece(struct vocab *v, size_t id, bool no_unknown, struct buf *b, struct buf
 	buf_put(b, f, sizeof f);
 	if (vocab_is_user(v, id))
 		type = VOCAB_USER;
-	if (no_unknown && (int32_t)id == v->id[VOCAB_UNK])
+	/* The library wants one, and just one. */
+	if ((int32_t)id == unknown)
 		type = VOCAB_UNKNOWN;
+	else if (type == VOCAB_UNKNOWN)
+		type = VOCAB_CONTROL;
 	if (type != VOCAB_NORMAL)
 		put_number(b, PIECE_TYPE, type);
 }
@@ -335,15 +349,13 @@ int
 spm_write(struct vocab *v, vocab_put_fn put, void *ctx, struct err *e)
 {
 	struct buf b = { 0 }, one = { 0 }, tmp = { 0 };
-	bool no_unknown = true;
+	int32_t unknown = vocab_unknown(v);
 	int r = 0;
 
-	for (size_t id = 0; id < v->ntoken; id++)
-		no_unknown &= v->token[id].type != VOCAB_UNKNOWN;
 	for (size_t id = 0; id < v->ntoken + 2 && r == 0; id++) {
 		one.len = 0;
 		if (id < v->ntoken)
-			put_piece(v, id, no_unknown, &one, &tmp);
+			put_piece(v, id, unknown, &one, &tmp);
 		else if (id == v->ntoken)
 			put_trainer(v, &one);
 		else

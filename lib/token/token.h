@@ -81,6 +81,9 @@ bool	vocab_is_user(const struct vocab *, size_t id);
 int	vocab_split(const struct vocab *, size_t id, size_t *at, int32_t *left,
 	    int32_t *right);
 
+/* The id that stands for what has none, or -1. */
+int32_t	vocab_unknown(const struct vocab *);
+
 /* spm.c: tokenizer.model.  At most max pieces are kept. */
 int	spm_read(struct vocab *, const void *, size_t, size_t max, struct err *)
 	    APR_MUSTCHECK;
