@@ -17,7 +17,7 @@
 #include <apr/buf.h>
 #include <apr/err.h>
 
-#define VOCAB_MAX	(1u << 21)	/* tokens; the largest known has 262,208 */
+#define VOCAB_MAX	(1u << 20)	/* tokens; the largest known has 262,208 */
 #define VOCAB_TEXT	4096		/* bytes of one, at most */
 
 enum vocab_kind {

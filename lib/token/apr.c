@@ -109,6 +109,7 @@ base64(struct vocab *v, const struct node *d, struct err *e)
 	if (!node_str(d))
 		return 0;
 	v->charsmap = vocab_base64(v, d->s, d->n, &v->ncharsmap);
+	vocab_key(v, VOCAB_KEY_CHARSMAP);
 	return v->charsmap ? 0 : err_set(e, "tokenizer.precompiled_charsmap: is not base64");
 }
 

@@ -161,8 +161,8 @@ scores(struct vocab *v, struct cursor *c, struct err *e)
 	for (size_t i = 0; i < v->ntoken; i++) {
 		u = le32_get(c->p + 4 * i);
 		memcpy(&v->token[i].score, &u, sizeof u);
-		if (isnan(v->token[i].score))
-			return err_set(e, "%s: token %zu's is no number", c->kv->key, i);
+		if (!isfinite(v->token[i].score))
+			return err_set(e, "%s: token %zu: no finite number", c->kv->key, i);
 		same &= v->token[i].score == v->token[0].score;
 	}
 	v->scores = !same;

@@ -90,21 +90,6 @@ special(const struct hf *h, const struct added *a)
 	return a->flags & VOCAB_SPECIAL ? VOCAB_CONTROL : VOCAB_USER;
 }
 
-/* No text twice. */
-static int
-check_texts(struct vocab *v, const char *what, struct err *e)
-{
-	int32_t twice, first;
-
-	if (vocab_index(v, &twice, e) < 0)
-		return -1;
-	if (twice < 0)
-		return 0;
-	first = vocab_find(v, vocab_bytes(v, (size_t)twice), v->token[twice].len);
-	return err_set(e, "%s: ids %d and %d are both %.*s", what, first, twice,
-	    (int)v->token[twice].len, vocab_bytes(v, (size_t)twice));
-}
-
 /* model.vocab must fit the rows. */
 static int
 check_rows(struct hf *h, struct err *e)
@@ -217,7 +202,7 @@ from_merges(struct hf *h, struct err *e)
 	struct vocab *v = h->v;
 
 	if (check_rows(h, e) < 0 || overlay(h, &h->added, special, NULL, false, e) < 0 ||
-	    check_texts(v, "tokenizer.json", e) < 0 || vocab_rank(v, e) < 0)
+	    vocab_once(v, "tokenizer.json", e) < 0 || vocab_rank(v, e) < 0)
 		return -1;
 	for (size_t i = 0; i < v->ntoken; i++) {
 		struct vocab_token *t = &v->token[i];
@@ -241,7 +226,7 @@ from_model(struct hf *h, const struct vocab_file *f, bool phi3, struct err *e)
 	struct vocab *v = h->v;
 
 	if (check_rows(h, e) < 0 || spm_read(v, f->p, f->n, v->rows ? v->rows : VOCAB_MAX, e) < 0 ||
-	    check_texts(v, f->name, e) < 0)
+	    vocab_once(v, f->name, e) < 0)
 		return -1;
 	if (!v->rows)
 		v->rows = v->ntoken;
@@ -330,7 +315,7 @@ from_texts(struct hf *h, const struct vocab_file *f, const struct vocab_file *me
 	if (!h->special[VOCAB_EOS].s && v->pre == vocab_pre_by_name("gpt-2"))
 		for (enum vocab_special i = VOCAB_BOS; i <= VOCAB_UNK; i++)
 			h->special[i] = (struct string){ "<|endoftext|>", 13 };
-	if (check_rows(h, e) < 0 || check_texts(v, f->name, e) < 0)
+	if (check_rows(h, e) < 0 || vocab_once(v, f->name, e) < 0)
 		return -1;
 	h->added = h->decoder;
 	memset(&h->decoder, 0, sizeof h->decoder);
@@ -439,7 +424,7 @@ choose(struct hf *h, enum vocab_family family, struct err *e)
 	if (strict && !model && v->kind == VOCAB_SPM)
 		vocab_warn(v, "tokenizer.model is missing: scores are made from the order of"
 		    " tokenizer.json's merges");
-	if (check_texts(v, "the tokenizer", e) < 0 ||
+	if (vocab_once(v, "the tokenizer", e) < 0 ||
 	    hf_specials(h, v->kind != VOCAB_BPE, e) < 0)
 		return -1;
 	arrange(v, family == VOCAB_FAMILY_LLAMA);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* hf_json.c -- tokenizer.json, an element at a time. */
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,6 +47,9 @@ token(struct hf *h, const struct node *d, struct err *e)
 	} else if (d->type == JSON_ARRAY && node_str(s) && s->next &&
 	    s->next->type == JSON_NUMBER && !s->next->next) {
 		score = strtof(s->next->s, NULL);
+		if (!isfinite(score))
+			return err_set(e, "model/vocab: element %" PRId64 "'s score is too"
+			    " large", id);
 	} else
 		return err_set(e, "model/vocab: element %" PRId64 " is no pair of a string"
 		    " and a number", id);

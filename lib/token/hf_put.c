@@ -90,21 +90,13 @@ hf_is_special(const struct vocab *v, size_t i)
 void
 hf_text(const struct vocab *v, size_t i, struct buf *b)
 {
-	const char *s = vocab_bytes(v, i);
-	size_t n = v->token[i].len;
 	struct buf t = { 0 };
 
-	/* SentencePiece's files write blanks so; converters undo that. */
-	if (v->kind == VOCAB_BPE || !memchr(s, ' ', n)) {
-		buf_json(b, s, n);
-		return;
-	}
-	for (size_t k = 0; k < n; k++) {
-		if (s[k] == ' ')
-			buf_str(&t, LOW_LINE);
-		else
-			buf_put(&t, s + k, 1);
-	}
+	/* Plain blanks: converters undo what SentencePiece's files have. */
+	if (v->kind != VOCAB_BPE)
+		vocab_blanks(v, i, &t);
+	else
+		buf_put(&t, vocab_bytes(v, i), v->token[i].len);
 	buf_json(b, t.p, t.len);
 	b->bad |= t.bad;
 	buf_release(&t);

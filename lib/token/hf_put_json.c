@@ -278,17 +278,8 @@ put_model(const struct vocab *v, struct sink *s, struct err *e)
 static int
 check(struct vocab *v, struct err *e)
 {
-	int32_t twice;
-
-	for (size_t i = 0; i < v->ntoken; i++)
-		if (!utf8_valid(vocab_bytes(v, i), v->token[i].len))
-			return err_set(e, "tokenizer.json: token %zu is not UTF-8", i);
-	if (vocab_index(v, &twice, e) < 0)
+	if (vocab_check(v, "tokenizer.json", e) < 0)
 		return -1;
-	if (twice >= 0)
-		return err_set(e, "tokenizer.json: ids %d and %d are both %.*s",
-		    vocab_find(v, vocab_bytes(v, (size_t)twice), v->token[twice].len), twice,
-		    (int)v->token[twice].len, vocab_bytes(v, (size_t)twice));
 	if (v->kind == VOCAB_BPE && !v->pre)
 		return err_set(e, "tokenizer.json: how text is cut before merging is not known:"
 		    " %s", v->pre_why ? v->pre_why : "nothing says so");

@@ -137,8 +137,8 @@ piece(struct vocab *v, struct reader r, size_t id, bool keep, struct err *e)
 	if (type < VOCAB_NORMAL || type > VOCAB_BYTE)
 		return err_set(e, "tokenizer.model: piece %zu: type %" PRIu64 " is not one of"
 		    " 1 to 6", id, type);
-	if (isnan(score))
-		return err_set(e, "tokenizer.model: piece %zu: its score is no number", id);
+	if (!isfinite(score))
+		return err_set(e, "tokenizer.model: piece %zu: its score is no finite number", id);
 	if (!keep)
 		return 0;
 	/* Converters do not tell what users defined from other pieces. */
@@ -251,23 +251,6 @@ put_bytes(struct buf *b, unsigned field, const void *p, size_t n)
 	buf_put(b, p, n);
 }
 
-/* What users define is plain text elsewhere. */
-static void
-put_text(struct buf *b, unsigned field, const struct vocab *v, size_t id, struct buf *tmp)
-{
-	const char *s = vocab_bytes(v, id);
-	size_t n = v->token[id].len;
-
-	tmp->len = 0;
-	for (size_t i = 0; i < n; i++) {
-		if (s[i] == ' ')
-			buf_str(tmp, LOW_LINE);
-		else
-			buf_put(tmp, s + i, 1);
-	}
-	put_bytes(b, field, tmp->p, tmp->len);
-}
-
 int32_t
 vocab_unknown(const struct vocab *v)
 {
@@ -294,8 +277,11 @@ put_piece(struct vocab *v, size_t id, int32_t unknown, struct buf *b, struct buf
 		put_bytes(b, PIECE_TEXT, text.p, text.len);
 		buf_release(&text);
 		type = VOCAB_UNUSED;
-	} else
-		put_text(b, PIECE_TEXT, v, id, tmp);
+	} else {
+		tmp->len = 0;
+		vocab_blanks(v, id, tmp);	/* plain ones, as users define them */
+		put_bytes(b, PIECE_TEXT, tmp->p, tmp->len);
+	}
 	memcpy(&u, &score, sizeof u);
 	le32_put(f + 1, u);
 	buf_put(b, f, sizeof f);
@@ -350,7 +336,7 @@ spm_write(struct vocab *v, vocab_put_fn put, void *ctx, struct err *e)
 {
 	struct buf b = { 0 }, one = { 0 }, tmp = { 0 };
 	int32_t unknown = vocab_unknown(v);
-	int r = 0;
+	int r = vocab_check(v, "tokenizer.model", e);
 
 	for (size_t id = 0; id < v->ntoken + 2 && r == 0; id++) {
 		one.len = 0;

@@ -214,6 +214,71 @@ vocab_find(const struct vocab *v, const void *p, size_t n)
 	return v->index ? (int32_t)*slot(v, p, n) - 1 : -1;
 }
 
+/* Onto b: the bytes with every blank as SentencePiece writes it. */
+void
+vocab_blanks(const struct vocab *v, size_t id, struct buf *b)
+{
+	const char *s = vocab_bytes(v, id), *p;
+	size_t n = v->token[id].len;
+
+	while (n > 0) {
+		size_t k = (p = memchr(s, ' ', n)) ? (size_t)(p - s) : n;
+
+		buf_put(b, s, k);
+		if (p)
+			buf_str(b, LOW_LINE);
+		k += p != NULL;
+		s += k;
+		n -= k;
+	}
+}
+
+static int
+both(const struct vocab *v, const char *what, int32_t a, int32_t b, struct err *e)
+{
+	return err_set(e, "%s: ids %d and %d are both %.*s", what, a, b,
+	    (int)v->token[b].len, vocab_bytes(v, (size_t)b));
+}
+
+int
+vocab_once(struct vocab *v, const char *what, struct err *e)
+{
+	int32_t twice;
+
+	if (vocab_index(v, &twice, e) < 0)
+		return -1;
+	return twice < 0 ? 0 : both(v, what, vocab_find(v, vocab_bytes(v, (size_t)twice),
+	    v->token[twice].len), twice, e);
+}
+
+int
+vocab_check(struct vocab *v, const char *what, struct err *e)
+{
+	struct buf plain = { 0 };
+	int r = vocab_once(v, what, e);
+	int32_t id;
+
+	for (size_t i = 0; i < v->ntoken && r == 0; i++) {
+		const struct vocab_token *t = &v->token[i];
+
+		if (!t->type)
+			continue;
+		if (t->len == 0 || !utf8_valid(vocab_bytes(v, i), t->len)) {
+			r = err_set(e, "%s: token %zu is %s", what, i, t->len ? "not UTF-8" :
+			    "empty");
+			break;
+		}
+		if (v->kind == VOCAB_BPE || !memchr(vocab_bytes(v, i), ' ', t->len))
+			continue;
+		plain.len = 0;
+		vocab_blanks(v, i, &plain);
+		if ((r = buf_check(&plain, e)) == 0 && (id = vocab_find(v, plain.p, plain.len)) >= 0)
+			r = both(v, what, id, (int32_t)i, e);
+	}
+	buf_release(&plain);
+	return r;
+}
+
 static int
 hex(char c)
 {
