@@ -173,6 +173,9 @@ value() {
 	SEED=gpt2 made d '.normalizer = {type: "NFKC"}'
 	value bpe d '."tokenizer.ggml.pre"'
 	grep 'Unicode normalization is not recorded in GGUF' warnings
+	SEED=gpt2 made d '.normalizer = {type: "Nmt"}'
+	value bpe d '."tokenizer.ggml.pre"'
+	grep 'normalizer Nmt is not carried over' warnings
 	SEED=gpt2 made d '.added_tokens[0].lstrip = true'
 	value bpe d '."tokenizer.ggml.pre"'
 	grep '1 added tokens take blanks around them' warnings
@@ -256,8 +259,7 @@ value() {
 	# The token that a user defined comes back as one.
 	vocab hf:llama m dir n
 	[ "$(jq -c '[.added_tokens[] | select(.content == "<|im_start|>") | .special]' n/tokenizer.json)" = '[true]' ]
-	[ "$(jq -c '.model.merges' n/tokenizer.json)" = '[["▁t","he"],["▁","t"],["h","e"]]' ] ||
-	[ "$(jq -c '.model.merges | length' n/tokenizer.json)" = 3 ]
+	[ "$(jq -c '.model.merges' n/tokenizer.json)" = '[["▁","t"],["h","e"],["▁t","he"]]' ]
 	vocab hf:gemma m keys | jq -r 'keys_unsorted | last' | grep '^tokenizer.ggml.add_space_prefix$'
 }
 

@@ -421,6 +421,8 @@ choose(struct hf *h, enum vocab_family family, struct err *e)
 			return -1;
 	} else
 		return 0;
+	if (h->other.s && !model)
+		vocab_warn(v, "tokenizer.json's normalizer %s is not carried over", h->other.s);
 	if (strict && !model && v->kind == VOCAB_SPM)
 		vocab_warn(v, "tokenizer.model is missing: scores are made from the order of"
 		    " tokenizer.json's merges");
