@@ -123,6 +123,8 @@ oracles: all
 bench: all
 	@test -x scripts/bench || { echo "make: scripts/bench is not there yet" >&2; exit 1; }
 	@$(RUN_ENV) scripts/bench
+bench-quant: all
+	@$(RUN_ENV) CC="$(CC)" scripts/bench-quant
 
 SANITIZE = address,undefined
 SANFLAGS = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
@@ -164,7 +166,7 @@ dist:
 	mkdir -p $(BUILD) && git archive --prefix=apr-tools-$(VERSION)/ HEAD | gzip -9n >$(BUILD)/apr-tools-$(VERSION).tar.gz
 clean:
 	rm -rf $(BUILD)
-.PHONY: all check demo setup golden kernel suite demo-now lint oracles bench asan qemu fuzz fuzz-now \
+.PHONY: all check demo setup golden kernel suite demo-now lint oracles bench bench-quant asan qemu fuzz fuzz-now \
 	install uninstall dist clean force
 .DELETE_ON_ERROR:
 .SECONDARY:
