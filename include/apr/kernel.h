@@ -13,8 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Slots by type: ggml's numbers, then ours. */
-enum { KERNEL_APR_Q4 = 60, KERNEL_TYPES = 64 };
+/* Slots by type: ggml's numbers, then those of types that have none. */
+enum { KERNEL_APR_Q4 = 60, KERNEL_F8_E4M3, KERNEL_F8_E5M2, KERNEL_TYPES = 64 };
 
 /* As struct type's: whole blocks, one row, qw its columns' importance. */
 typedef void kernel_decode(float *dst, const void *src, size_t n);

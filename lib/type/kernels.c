@@ -11,7 +11,9 @@ static int
 slot(const struct type *t)
 {
 	return t->ggml >= 0 && t->ggml < KERNEL_APR_Q4 ? t->ggml :
-	    t == &type_apr_q4 ? KERNEL_APR_Q4 : -1;
+	    t == &type_apr_q4 ? KERNEL_APR_Q4 :
+	    t == &type_f8_e4m3 ? KERNEL_F8_E4M3 :
+	    t == &type_f8_e5m2 ? KERNEL_F8_E5M2 : -1;
 }
 
 type_decode *

@@ -14,6 +14,7 @@
 
 /* plain.c */
 kernel_decode	KERNEL(f32_to_f32), KERNEL(f16_to_f32), KERNEL(bf16_to_f32);
+kernel_decode	KERNEL(f8_e4m3_to_f32), KERNEL(f8_e5m2_to_f32);
 kernel_encode	KERNEL(f32_from_f32), KERNEL(f16_from_f32), KERNEL(bf16_from_f32);
 kernel_absmax	KERNEL(absmax);
 /* apr.c */
@@ -21,6 +22,9 @@ kernel_decode	KERNEL(apr_q4_to_f32);
 kernel_encode	KERNEL(apr_q4_from_f32);
 kernel_q8_from	KERNEL(apr_q8_from_f32);
 kernel_q8_to	KERNEL(apr_q8_to_f32);
+/* q1_0.c */
+kernel_decode	KERNEL(q1_0_to_f32), KERNEL(q2_0_to_f32);
+kernel_encode	KERNEL(q1_0_from_f32), KERNEL(q2_0_from_f32);
 /* q4_0.c */
 kernel_decode	KERNEL(q4_0_to_f32), KERNEL(q4_1_to_f32), KERNEL(q5_0_to_f32), KERNEL(q5_1_to_f32);
 kernel_encode	KERNEL(q4_0_from_f32), KERNEL(q4_1_from_f32), KERNEL(q5_0_from_f32), KERNEL(q5_1_from_f32);

@@ -25,7 +25,11 @@ KERNEL(kernel_fill)(struct kernels *k)
 	k->to_f32[35] = KERNEL(tq2_0_to_f32);
 	k->to_f32[39] = KERNEL(mxfp4_to_f32);
 	k->to_f32[40] = KERNEL(nvfp4_to_f32);
+	k->to_f32[41] = KERNEL(q1_0_to_f32);
+	k->to_f32[42] = KERNEL(q2_0_to_f32);
 	k->to_f32[KERNEL_APR_Q4] = KERNEL(apr_q4_to_f32);
+	k->to_f32[KERNEL_F8_E4M3] = KERNEL(f8_e4m3_to_f32);
+	k->to_f32[KERNEL_F8_E5M2] = KERNEL(f8_e5m2_to_f32);
 
 	k->from_f32[0] = KERNEL(f32_from_f32);
 	k->from_f32[1] = KERNEL(f16_from_f32);
@@ -39,6 +43,8 @@ KERNEL(kernel_fill)(struct kernels *k)
 	k->from_f32[35] = KERNEL(tq2_0_from_f32);
 	k->from_f32[39] = KERNEL(mxfp4_from_f32);
 	k->from_f32[40] = KERNEL(nvfp4_from_f32);
+	k->from_f32[41] = KERNEL(q1_0_from_f32);
+	k->from_f32[42] = KERNEL(q2_0_from_f32);
 	k->from_f32[KERNEL_APR_Q4] = KERNEL(apr_q4_from_f32);
 
 	k->q8_from_f32 = KERNEL(apr_q8_from_f32);
