@@ -282,8 +282,6 @@ dtypes() {
 	fails 2 apr-quant -j 0 q4_k
 	fails 2 apr-quant q4_k_m
 	says "q4_k is a type"
-	fails 2 apr-quant iq2_xs
-	says "can be read, not made"
 	fails 2 apr-quant i8
 	run -0 apr-quant --help
 	[[ ${lines[0]} == "usage: apr-quant "* ]]

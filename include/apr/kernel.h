@@ -26,6 +26,24 @@ typedef void kernel_q8_to(float *dst, const int8_t *src, size_t n, float scale);
 /* The largest |x|; a NaN counts as larger than anything. */
 typedef float kernel_absmax(const float *x, size_t n);
 
+/*
+ * How well scales and minima fit a group, a number of them at once: levels
+ * are the integers low..high, or rising table[low..high].
+ */
+enum { TRIALS = 16 };
+struct levels {
+	int		 low, high;
+	const float	*table;		/* or NULL */
+};
+struct trials {
+	float	scale[TRIALS], min[TRIALS];	/* given */
+	/* Sums over elements: w * (x - (scale * level - min))^2, and for what
+	 * fits these levels best, w * level, w * level^2, w * x * level. */
+	float	err[TRIALS], l[TRIALS], ll[TRIALS], xl[TRIALS];
+};
+typedef void kernel_try(const struct levels *, int n, const float *x, const float *w,
+	    struct trials *);
+
 struct kernels {
 	const char	*name;		/* "scalar" "avx2" "avx512" "neon" */
 	kernel_decode	*to_f32[KERNEL_TYPES];
@@ -33,6 +51,7 @@ struct kernels {
 	kernel_q8_from	*q8_from_f32;
 	kernel_q8_to	*q8_to_f32;
 	kernel_absmax	*absmax;
+	kernel_try	*try;
 };
 
 /* The best set that this CPU has and APR_CPU (a set's name) allows. */

@@ -5,6 +5,7 @@
  */
 #include "apr/kernel.h"
 #include "block.h"
+#include "high.h"
 
 /* -1: no kernel can be for it. */
 static int
@@ -29,7 +30,9 @@ type_encoder(const struct type *t, enum effort effort)
 {
 	int i = slot(t);
 
-	if (effort != EFFORT_REFERENCE)
+	high_use(kernels());
+	/* Where nothing is to be searched for, all efforts are one. */
+	if (effort != EFFORT_REFERENCE && !(t->flags & TYPE_PLAIN) && t != &type_apr_q4)
 		return t->effort[effort];
 	return i >= 0 && kernels()->from_f32[i] ? kernels()->from_f32[i] : t->from_f32;
 }

@@ -78,6 +78,42 @@ vf_store_f16(void *p, vf v)
 	memcpy(p, &h, sizeof h);
 }
 
+static inline unsigned vm_bits(vm m) { return vaddvq_u32(vandq_u32(m, (uint32x4_t){ 1, 2, 4, 8 })); }
+static inline float vf_hmin(vf v) { return vminvq_f32(v); }
+static inline int32_t vi_hmin(vi v) { return vminvq_s32((int32x4_t)v); }
+
+typedef vf vf4;
+typedef uint8x16x2_t vf8;
+static inline vf4 vf4_load(const float *p) { return vld1q_f32(p); }
+
+static inline vf8
+vf8_load(const float *p)
+{
+	vf8 t;
+
+	memcpy(&t, p, sizeof t);
+	return t;
+}
+
+/* Numbers of floats to those of their bytes. */
+static inline uint8x16_t
+byte_index(vi i, int mask)
+{
+	return (uint8x16_t)((i & vi_set1(mask)) * vi_set1(0x04040404) + vi_set1(0x03020100));
+}
+
+static inline vf
+vf4_lookup(vf4 t, vi i)
+{
+	return (vf)vqtbl1q_u8((uint8x16_t)t, byte_index(i, 3));
+}
+
+static inline vf
+vf8_lookup(vf8 t, vi i)
+{
+	return (vf)vqtbl2q_u8(t, byte_index(i, 7));
+}
+
 static inline void
 vf_transpose(vf *r)
 {

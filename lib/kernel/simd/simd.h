@@ -43,5 +43,11 @@ kernel_encode	KERNEL(q8_0_from_f32);
 /* tq1_0.c */
 kernel_decode	KERNEL(tq1_0_to_f32), KERNEL(tq2_0_to_f32);
 kernel_encode	KERNEL(tq1_0_from_f32), KERNEL(tq2_0_from_f32);
+/* iq1.c, iq23.c */
+kernel_encode	KERNEL(iq1_s_from_f32), KERNEL(iq1_m_from_f32), KERNEL(iq2_xxs_from_f32),
+		KERNEL(iq2_xs_from_f32), KERNEL(iq2_s_from_f32), KERNEL(iq3_xxs_from_f32),
+		KERNEL(iq3_s_from_f32);
+/* try.c */
+kernel_try	KERNEL(try);
 
 #endif

@@ -27,6 +27,11 @@
  *	vi_round		half away from 0: vi_trunc of roundf
  *	vi_ceil			up, for what fits
  *	vi_shr			a logical shift
+ *	vm_bits			bit i: lane i
+ *	vf_hmin vi_hmin		the least of one (no NaN)
+ *	vf4 vf8			tables of four and eight floats: ..._load from
+ *				memory; ..._lookup by an index's low two or
+ *				three bits, whatever is above
  *	vi_load_u16 vi_load_i8 vi_store_u16	as those of u8
  *	vf_unordered		is either NaN?
  *	vf_copysign		sign of the second to the first, which has none

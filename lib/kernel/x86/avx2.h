@@ -72,6 +72,32 @@ vf_store_f16(void *p, vf v)
 	_mm_storeu_si128(p, _mm_blendv_epi8(h, _mm_set1_epi16(0x7e00), m));
 }
 
+static inline unsigned vm_bits(vm m) { return (unsigned)_mm256_movemask_ps(m); }
+
+static inline float
+vf_hmin(vf v)
+{
+	__m128 m = _mm_min_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+
+	m = _mm_min_ps(m, _mm_movehl_ps(m, m));
+	return _mm_cvtss_f32(_mm_min_ss(m, _mm_movehdup_ps(m)));
+}
+
+static inline int32_t
+vi_hmin(vi v)
+{
+	__m128i m = _mm_min_epi32(_mm256_castsi256_si128((__m256i)v), _mm256_extracti128_si256((__m256i)v, 1));
+
+	m = _mm_min_epi32(m, _mm_shuffle_epi32(m, 0x4e));
+	return _mm_cvtsi128_si32(_mm_min_epi32(m, _mm_shuffle_epi32(m, 0xb1)));
+}
+
+typedef vf vf4, vf8;
+static inline vf4 vf4_load(const float *p) { return _mm256_broadcast_ps((const __m128 *)(const void *)p); }
+static inline vf vf4_lookup(vf4 t, vi i) { return _mm256_permutevar_ps(t, (__m256i)i); }
+static inline vf8 vf8_load(const float *p) { return _mm256_loadu_ps(p); }
+static inline vf vf8_lookup(vf8 t, vi i) { return _mm256_permutevar8x32_ps(t, (__m256i)i); }
+
 static inline void
 vf_transpose(vf *r)
 {

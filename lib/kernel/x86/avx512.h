@@ -70,6 +70,16 @@ vf_store_f16(void *p, vf v)
 	_mm256_storeu_si256(p, h);
 }
 
+static inline unsigned vm_bits(vm m) { return m; }
+static inline float vf_hmin(vf v) { return _mm512_reduce_min_ps(v); }
+static inline int32_t vi_hmin(vi v) { return _mm512_reduce_min_epi32((__m512i)v); }
+
+typedef vf vf4, vf8;
+static inline vf4 vf4_load(const float *p) { return _mm512_broadcast_f32x4(_mm_loadu_ps(p)); }
+static inline vf vf4_lookup(vf4 t, vi i) { return _mm512_permutevar_ps(t, (__m512i)i); }
+static inline vf8 vf8_load(const float *p) { return _mm512_broadcast_f32x8(_mm256_loadu_ps(p)); }
+static inline vf vf8_lookup(vf8 t, vi i) { return _mm512_permutexvar_ps((__m512i)i, t); }
+
 static inline void
 vf_transpose(vf *r)
 {
