@@ -6,6 +6,7 @@ DESTDIR   =
 BINDIR    = $(PREFIX)/bin
 MANDIR    = $(PREFIX)/share/man
 SHAREDIR  = $(PREFIX)/share/apr-tools
+RECIPEDIR = $(PREFIX)/share/apr/recipes
 BUILD     = build
 CC        = cc
 CFLAGS    = -O2 -g
@@ -27,6 +28,7 @@ override CFLAGS += -std=c11 -ffp-contract=off -Wall -Wextra -Wpedantic -Wconvers
 override LDLIBS += -Wl,--as-needed $(PLIBS) -lpthread -lm
 
 LIBSRC := $(wildcard lib/*/*.c)
+RECIPES := $(wildcard recipes/*.json)
 
 # Kernels are built once for each instruction set that the machine may have.
 MACHINE := $(shell $(CC) -dumpmachine)
@@ -72,7 +74,13 @@ $$(BUILD)/%.$1.o: %.c $$(BUILD)/flags | $$(BUILD)/ready
 	$$(Q)$$(CC) $$(CPPFLAGS) $$(CFLAGS) -DISA=$1 $$(ISA_$1) -MMD -MP -c -o $$@ $$<
 endef
 $(foreach i,$(ISAS),$(eval $(call kernel_rule,$i)))
-$(BUILD)/libapr.a: $(LIBSRC:%.c=$(BUILD)/%.o) $(KERNELS)
+# The recipes are files to read, and part of the library.
+$(BUILD)/presets.c: $(RECIPES) scripts/presets
+	@mkdir -p $(@D)
+	$(Q)scripts/presets $(RECIPES) >$@
+$(BUILD)/presets.o: $(BUILD)/presets.c $(BUILD)/flags
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+$(BUILD)/libapr.a: $(LIBSRC:%.c=$(BUILD)/%.o) $(KERNELS) $(BUILD)/presets.o
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 # An archive, so that a program holds (and loads libraries for) what it calls.
@@ -158,10 +166,12 @@ install: $(BIN)
 	$(INSTALL) -m 755 $(BIN) "$(DESTDIR)$(BINDIR)"
 	for p in $(PAGES); do $(INSTALL) -D -m 644 $$p "$(DESTDIR)$(MANDIR)/man$${p##*.}/$${p#man/}" || exit 1; done
 	for f in $(EXAMPLES); do $(INSTALL) -D -m 644 $$f "$(DESTDIR)$(SHAREDIR)/$$f" || exit 1; done
+	for f in $(RECIPES); do $(INSTALL) -D -m 644 $$f "$(DESTDIR)$(RECIPEDIR)/$${f#recipes/}" || exit 1; done
 uninstall:
 	for t in $(TOOLS); do rm -f "$(DESTDIR)$(BINDIR)/$$t"; done
 	for p in $(PAGES); do rm -f "$(DESTDIR)$(MANDIR)/man$${p##*.}/$${p#man/}"; done
 	for f in $(EXAMPLES); do rm -f "$(DESTDIR)$(SHAREDIR)/$$f"; done
+	for f in $(RECIPES); do rm -f "$(DESTDIR)$(RECIPEDIR)/$${f#recipes/}"; done
 dist:
 	mkdir -p $(BUILD) && git archive --prefix=apr-tools-$(VERSION)/ HEAD | gzip -9n >$(BUILD)/apr-tools-$(VERSION).tar.gz
 clean:

@@ -156,8 +156,4 @@ int	hfdir_index(const struct manifest *, const char *const *shard,
 
 enum order { ORDER_SOURCE, ORDER_NAME, ORDER_QUANTIZE };
 
-/* Where llama-quantize visits a tensor: layer number of "blk.N.", else -1,
- * then the name's bytes.  strcmp's contract. */
-int	order_quantize(const char *a, const char *b);
-
 #endif

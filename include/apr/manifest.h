@@ -128,4 +128,10 @@ void	names_free(struct names *);
  * name of the embedding that a tied output copies? */
 bool	name_is_embedding(const char *);
 
+/* The N of a GGUF name's leading "blk.N", else -1. */
+int64_t	name_layer(const char *);
+/* Where llama-quantize visits a tensor: by layer, then by the name's bytes.
+ * strcmp's contract. */
+int	order_quantize(const char *a, const char *b);
+
 #endif
