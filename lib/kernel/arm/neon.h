@@ -5,7 +5,7 @@
 
 #include <arm_neon.h>
 
-enum { W = 4 };
+enum { W = 4, STEPS = 8 };
 typedef float32x4_t vf;
 typedef int32_t vi __attribute__((vector_size(16)));
 typedef uint32x4_t vm;			/* all or no bits of a lane */
@@ -34,6 +34,7 @@ static inline vm vm_or(vm a, vm b) { return vorrq_u32(a, b); }
 static inline vm vm_not(vm a) { return vmvnq_u32(a); }
 static inline int vm_any(vm a) { return vmaxvq_u32(a) != 0; }
 static inline int vm_all(vm a) { return vminvq_u32(a) != 0; }
+static inline unsigned vm_bits(vm a) { return vaddvq_u32(vandq_u32(a, (uint32x4_t){ 1, 2, 4, 8 })); }
 static inline vi vf_bits(vf v) { return (vi)vreinterpretq_s32_f32(v); }
 static inline vf vi_bits(vi v) { return vreinterpretq_f32_s32((int32x4_t)v); }
 static inline vf vi_float(vi v) { return vcvtq_f32_s32((int32x4_t)v); }
@@ -78,7 +79,7 @@ vf_store_f16(void *p, vf v)
 	memcpy(p, &h, sizeof h);
 }
 
-static inline void
+INLINE void
 vf_transpose(vf *r)
 {
 	vf a = vtrn1q_f32(r[0], r[1]), b = vtrn2q_f32(r[0], r[1]);
@@ -229,6 +230,25 @@ vb_min(vb a, vb b)
 {
 	return vb_join((b16)vminq_u8((uint8x16_t)vb_low(a), (uint8x16_t)vb_low(b)),
 	    (b16)vminq_u8((uint8x16_t)vb_high(a), (uint8x16_t)vb_high(b)));
+}
+
+static inline vi
+vi_lookup(const int32_t *table, vi i)
+{
+	vi bytes = (i & 15) * 0x04040404 + 0x03020100;
+	uint8x16x4_t t;
+
+	memcpy(&t, table, sizeof t);
+	return (vi)vqtbl4q_u8(t, (uint8x16_t)bytes);
+}
+
+static inline vf
+vf_lookup(const float *table, vi i)
+{
+	int32_t bits[16];
+
+	memcpy(bits, table, sizeof bits);
+	return vi_bits(vi_lookup(bits, i));
 }
 
 #endif

@@ -38,6 +38,10 @@ KERNEL(kernel_fill)(struct kernels *k)
 	k->from_f32[6] = KERNEL(q5_0_from_f32);
 	k->from_f32[7] = KERNEL(q5_1_from_f32);
 	k->from_f32[8] = KERNEL(q8_0_from_f32);
+	k->from_f32[11] = KERNEL(q3_k_from_f32);
+	k->from_f32[14] = KERNEL(q6_k_from_f32);
+	k->from_f32[20] = KERNEL(iq4_nl_from_f32);
+	k->from_f32[23] = KERNEL(iq4_xs_from_f32);
 	k->from_f32[30] = KERNEL(bf16_from_f32);
 	k->from_f32[34] = KERNEL(tq1_0_from_f32);
 	k->from_f32[35] = KERNEL(tq2_0_from_f32);

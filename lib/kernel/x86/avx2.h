@@ -5,7 +5,7 @@
 
 #include <immintrin.h>
 
-enum { W = 8 };
+enum { W = 8, STEPS = 4 };
 typedef __m256 vf;
 typedef int32_t vi __attribute__((vector_size(32)));
 typedef __m256 vm;			/* all or no bits of a lane */
@@ -33,6 +33,7 @@ static inline vm vm_or(vm a, vm b) { return _mm256_or_ps(a, b); }
 static inline vm vm_not(vm a) { return _mm256_xor_ps(a, _mm256_castsi256_ps(_mm256_set1_epi32(-1))); }
 static inline int vm_any(vm a) { return _mm256_movemask_ps(a) != 0; }
 static inline int vm_all(vm a) { return _mm256_movemask_ps(a) == 0xff; }
+static inline unsigned vm_bits(vm a) { return (unsigned)_mm256_movemask_ps(a); }
 static inline vi vf_bits(vf v) { return (vi)_mm256_castps_si256(v); }
 static inline vf vi_bits(vi v) { return _mm256_castsi256_ps((__m256i)v); }
 static inline vi vi_select(vm m, vi a, vi b) { return vf_bits(_mm256_blendv_ps(vi_bits(b), vi_bits(a), m)); }
@@ -72,7 +73,7 @@ vf_store_f16(void *p, vf v)
 	_mm_storeu_si128(p, _mm_blendv_epi8(h, _mm_set1_epi16(0x7e00), m));
 }
 
-static inline void
+INLINE void
 vf_transpose(vf *r)
 {
 	vf t[8], s[8];
@@ -220,5 +221,21 @@ static inline uint32_t vb_tops(vb v) { return (uint32_t)_mm256_movemask_epi8((__
 static inline vi vi_count(vi v, vm m) { return v - vf_bits(m); }
 static inline vb vb_set1(int b) { return (vb)_mm256_set1_epi8((char)b); }
 static inline vb vb_min(vb a, vb b) { return (vb)_mm256_min_epu8((__m256i)a, (__m256i)b); }
+
+static inline vf
+vf_lookup(const float *table, vi i)
+{
+	return _mm256_blendv_ps(_mm256_permutevar8x32_ps(vf_load(table), (__m256i)i),
+	    _mm256_permutevar8x32_ps(vf_load(table + 8), (__m256i)i), vi_bits(i << 28));
+}
+
+static inline vi
+vi_lookup(const int32_t *table, vi i)
+{
+	__m256i low = _mm256_permutevar8x32_epi32((__m256i)vi_load(table), (__m256i)i);
+	__m256i high = _mm256_permutevar8x32_epi32((__m256i)vi_load(table + 8), (__m256i)i);
+
+	return vi_select(vi_bits(i << 28), (vi)high, (vi)low);
+}
 
 #endif

@@ -9,7 +9,7 @@
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wsign-conversion"
 
-enum { W = 16 };
+enum { W = 16, STEPS = 8 };
 typedef __m512 vf;
 typedef int32_t vi __attribute__((vector_size(64)));
 typedef __mmask16 vm;
@@ -38,6 +38,7 @@ static inline vm vm_or(vm a, vm b) { return a | b; }
 static inline vm vm_not(vm a) { return (vm)~a; }
 static inline int vm_any(vm a) { return a != 0; }
 static inline int vm_all(vm a) { return a == 0xffff; }
+static inline unsigned vm_bits(vm a) { return a; }
 static inline vi vf_bits(vf v) { return (vi)_mm512_castps_si512(v); }
 static inline vf vi_bits(vi v) { return _mm512_castsi512_ps((__m512i)v); }
 static inline vi vi_trunc(vf v) { return (vi)_mm512_cvttps_epi32(v); }
@@ -70,7 +71,7 @@ vf_store_f16(void *p, vf v)
 	_mm256_storeu_si256(p, h);
 }
 
-static inline void
+INLINE void
 vf_transpose(vf *r)
 {
 	vf t[16];
@@ -205,6 +206,18 @@ static inline uint32_t vb_tops(vb v) { return (uint32_t)_mm256_movemask_epi8((__
 static inline vi vi_count(vi v, vm m) { return (vi)_mm512_mask_add_epi32((__m512i)v, m, (__m512i)v, _mm512_set1_epi32(1)); }
 static inline vb vb_set1(int b) { return (vb)_mm256_set1_epi8((char)b); }
 static inline vb vb_min(vb a, vb b) { return (vb)_mm256_min_epu8((__m256i)a, (__m256i)b); }
+
+static inline vf
+vf_lookup(const float *table, vi i)
+{
+	return _mm512_permutexvar_ps((__m512i)i, vf_load(table));
+}
+
+static inline vi
+vi_lookup(const int32_t *table, vi i)
+{
+	return (vi)_mm512_permutexvar_epi32((__m512i)i, (__m512i)vi_load(table));
+}
 
 #pragma GCC diagnostic pop
 
