@@ -8,7 +8,6 @@
 #include "pick.h"
 #include "simd.h"
 
-#define INLINE static inline __attribute__((always_inline))
 
 static const float levels[2][4] = {
 	{ -0.875f, 0.125f, 1.125f, 0 },

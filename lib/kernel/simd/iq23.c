@@ -8,7 +8,6 @@
 #include "pick.h"
 #include "simd.h"
 
-#define INLINE static inline __attribute__((always_inline))
 
 enum { TRIES = 32 };		/* of them up to 31 */
 

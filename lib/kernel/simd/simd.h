@@ -33,13 +33,16 @@ kernel_decode	KERNEL(mxfp4_to_f32), KERNEL(nvfp4_to_f32);
 kernel_encode	KERNEL(mxfp4_from_f32), KERNEL(nvfp4_from_f32);
 /* iq4_decode.c */
 kernel_decode	KERNEL(iq4_nl_to_f32), KERNEL(iq4_xs_to_f32);
+/* iq4.c */
+kernel_encode	KERNEL(iq4_nl_from_f32), KERNEL(iq4_xs_from_f32);
 /* k_decode.c */
 kernel_decode	KERNEL(q2_k_to_f32), KERNEL(q3_k_to_f32), KERNEL(q4_k_to_f32), KERNEL(q5_k_to_f32),
 		KERNEL(q6_k_to_f32);
+/* q3_k.c, q6_k.c */
+kernel_encode	KERNEL(q3_k_from_f32), KERNEL(q6_k_from_f32);
 /* q8_0.c */
 kernel_decode	KERNEL(q8_0_to_f32);
 kernel_encode	KERNEL(q8_0_from_f32);
-
 /* tq1_0.c */
 kernel_decode	KERNEL(tq1_0_to_f32), KERNEL(tq2_0_to_f32);
 kernel_encode	KERNEL(tq1_0_from_f32), KERNEL(tq2_0_from_f32);

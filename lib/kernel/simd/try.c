@@ -6,7 +6,6 @@
 #include "simd.h"
 #include "vec.h"
 
-#define INLINE static inline __attribute__((always_inline))
 
 INLINE vf
 level(const struct levels *l, vf v, const vf *value, const vf *middle)
