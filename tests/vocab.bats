@@ -320,6 +320,8 @@ refuse() {
 	refuse d "ids 0 and 1 are both a"
 	printf '{"model":{"type":"BPE","vocab":{"a":0}},"model":{}}' >d/tokenizer.json
 	refuse d "model is there twice"
+	printf '{"model":{"type":"BPE","vocab":{},"merges":[]}}' >d/tokenizer.json
+	refuse d "tokenizer.json: no tokens"
 	printf '{"model":[]}' >d/tokenizer.json
 	refuse d "model is no object"
 	printf '{"model":{"type":"BPE","vocab":"a"}}' >d/tokenizer.json

@@ -227,7 +227,7 @@ show_array(const unsigned char **p, unsigned *type, struct buf *json)
 static void
 show_keys(const struct buf *kv, struct buf *json)
 {
-	const unsigned char *p = kv->p, *end = kv->p + kv->len;
+	const unsigned char *p = kv->p, *end = kv->len ? kv->p + kv->len : p;
 	struct buf none = { 0 };
 
 	buf_str(json, "{");

@@ -11,21 +11,52 @@
 #define PAD_SCORE	-10000.0f
 #define ADDED_SCORE	-1000.0f
 
+typedef enum vocab_type type_fn(const struct hf *, const struct added *);
+
+/* Onto b: the text with SentencePiece's blanks plain. */
+static void
+plain(const struct added *a, struct buf *b)
+{
+	const char *s = a->s, *p;
+
+	for (; (p = strstr(s, LOW_LINE)); s = p + sizeof LOW_LINE - 1) {
+		buf_put(b, s, (size_t)(p - s));
+		buf_str(b, " ");
+	}
+	buf_put(b, s, a->n - (size_t)(s - a->s));
+}
+
+static int
+lay(struct vocab *v, const struct added *a, enum vocab_type type, const float *score,
+    struct err *e)
+{
+	struct buf b = { 0 };
+	int r = vocab_room(v, (size_t)a->id + 1, e);
+
+	/* What users define is matched against plain text. */
+	if (type == VOCAB_USER)
+		plain(a, &b);
+	else
+		buf_put(&b, a->s, a->n);
+	if (r == 0 && (r = buf_check(&b, e)) == 0)
+		r = vocab_token(v, a->id, b.p, b.len, type, score ? *score :
+		    v->token[a->id].score, e);
+	if (r == 0)
+		v->token[a->id].flags = a->flags;
+	buf_release(&b);
+	return r;
+}
+
 /* Added tokens over what is there; those beyond the rows are an error, or,
  * with SentencePiece, left out.  score: NULL keeps it. */
 static int
-overlay(struct hf *h, const struct added_list *l, enum vocab_type (*type)(const struct hf *,
-    const struct added *), const float *score, bool drop, struct err *e)
+overlay(struct hf *h, const struct added_list *l, type_fn *type, const float *score,
+    bool drop, struct err *e)
 {
 	struct vocab *v = h->v;
-	struct buf text = { 0 };
-	int r = 0;
 
-	for (size_t i = 0; i < l->n && r == 0; i++) {
+	for (size_t i = 0; i < l->n; i++) {
 		const struct added *a = &l->p[i];
-		enum vocab_type t = type(h, a);
-		const char *s = a->s;
-		size_t n = a->n;
 
 		if (v->rows && a->id >= v->rows) {
 			if (!drop)
@@ -35,36 +66,14 @@ overlay(struct hf *h, const struct added_list *l, enum vocab_type (*type)(const 
 			    a->s, a->id, v->rows);
 			continue;
 		}
-		if (!drop && vocab_has(v, (int32_t)a->id) && (v->token[a->id].len != n ||
-		    memcmp(vocab_bytes(v, a->id), s, n)))
+		if (!drop && vocab_has(v, (int32_t)a->id) && (v->token[a->id].len != a->n ||
+		    memcmp(vocab_bytes(v, a->id), a->s, a->n)))
 			return err_set(e, "added token %s: id %u is %.*s already", a->s, a->id,
 			    (int)v->token[a->id].len, vocab_bytes(v, a->id));
-		/* What users define is matched against plain text. */
-		if (t == VOCAB_USER && strstr(s, LOW_LINE)) {
-			text.len = 0;
-			for (const char *p = s; p < s + n; p++) {
-				if (!strncmp(p, LOW_LINE, 3)) {
-					buf_str(&text, " ");
-					p += 2;
-				} else
-					buf_put(&text, p, 1);
-			}
-			if (buf_check(&text, e) < 0) {
-				r = -1;
-				break;
-			}
-			s = (const char *)text.p;
-			n = text.len;
-		}
-		r = vocab_room(v, (size_t)a->id + 1, e);
-		if (r == 0)
-			r = vocab_token(v, a->id, s, n, t, score ? *score :
-			    v->token[a->id].score, e);
-		if (r == 0)
-			v->token[a->id].flags = a->flags;
+		if (lay(v, a, type(h, a), score, e) < 0)
+			return -1;
 	}
-	buf_release(&text);
-	return r;
+	return 0;
 }
 
 static enum vocab_type
@@ -421,6 +430,9 @@ choose(struct hf *h, enum vocab_family family, struct err *e)
 			return -1;
 	} else
 		return 0;
+	if (v->ntoken == 0)
+		return err_set(e, "%s: no tokens", model ? model->name : json ? json->name :
+		    txt->name);
 	if (h->other.s && !model)
 		vocab_warn(v, "tokenizer.json's normalizer %s is not carried over", h->other.s);
 	if (strict && !model && v->kind == VOCAB_SPM)

@@ -196,7 +196,7 @@ normalizer(struct vocab *v, struct reader r, struct err *e)
 int
 spm_read(struct vocab *v, const void *p, size_t n, size_t max, struct err *e)
 {
-	struct reader r = { p, (const unsigned char *)p + n, p };
+	struct reader r = { p, n ? (const unsigned char *)p + n : p, p };
 	size_t pieces = 0;
 	struct field f;
 	int more;
