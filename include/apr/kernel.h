@@ -30,16 +30,16 @@ typedef float kernel_absmax(const float *x, size_t n);
  * How well scales and minima fit a group, a number of them at once: levels
  * are the integers low..high, or rising table[low..high].
  */
-enum { TRIALS = 16 };
+enum { KERNEL_TRIALS = 16 };
 struct levels {
 	int		 low, high;
 	const float	*table;		/* or NULL */
 };
 struct trials {
-	float	scale[TRIALS], min[TRIALS];	/* given */
+	float	scale[KERNEL_TRIALS], min[KERNEL_TRIALS];	/* given */
 	/* Sums over elements: w * (x - (scale * level - min))^2, and for what
 	 * fits these levels best, w * level, w * level^2, w * x * level. */
-	float	err[TRIALS], l[TRIALS], ll[TRIALS], xl[TRIALS];
+	float	err[KERNEL_TRIALS], l[KERNEL_TRIALS], ll[KERNEL_TRIALS], xl[KERNEL_TRIALS];
 };
 typedef void kernel_try(const struct levels *, int n, const float *x, const float *w,
 	    struct trials *);

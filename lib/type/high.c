@@ -40,7 +40,7 @@ try(const struct levels *l, int n, const float *x, const float *w, struct trials
 	float inv, y, diff, wl, err, sl, sll, sxl;
 	int i, k, lane;
 
-	for (lane = 0; lane < TRIALS; lane++) {
+	for (lane = 0; lane < KERNEL_TRIALS; lane++) {
 		inv = inverse(t->scale[lane]);
 		err = sl = sll = sxl = 0;
 		for (i = 0; i < n; i++) {
@@ -73,7 +73,7 @@ high_best(const struct trials *t)
 {
 	int lane, best = -1;
 
-	for (lane = 0; lane < TRIALS; lane++)
+	for (lane = 0; lane < KERNEL_TRIALS; lane++)
 		if (t->err[lane] < INFINITY && (best < 0 || t->err[lane] < t->err[best]))
 			best = lane;
 	return best;

@@ -26,7 +26,7 @@ try_halves(const struct high *h, const uint16_t *d, const uint16_t *m, const flo
 {
 	int best, lane;
 
-	for (lane = 0; lane < TRIALS; lane++) {
+	for (lane = 0; lane < KERNEL_TRIALS; lane++) {
 		t->scale[lane] = f16_to(d[lane]);
 		t->min[lane] = -f16_to(m[lane]);
 	}
@@ -48,7 +48,7 @@ static void
 settle(const struct high *h, const float *x, const float *w, float sw, float swx, bool min,
     struct found *f)
 {
-	uint16_t d[TRIALS], m[TRIALS], d0, m0;
+	uint16_t d[KERNEL_TRIALS], m[KERNEL_TRIALS], d0, m0;
 	struct trials t;
 	float a, b;
 	int lane, move;
@@ -68,7 +68,7 @@ settle(const struct high *h, const float *x, const float *w, float sw, float swx
 		}
 		d0 = f16_from(a);
 		m0 = f16_from(b);
-		for (lane = 0; lane < TRIALS; lane++) {
+		for (lane = 0; lane < KERNEL_TRIALS; lane++) {
 			d[lane] = high_step(d0, min ? lane % 4 - 1 : lane - 8);
 			m[lane] = min ? high_step(m0, lane / 4 - 1) : 0;
 		}
@@ -83,18 +83,18 @@ static void
 spread(const struct high *h, const float *x, const float *w, float scale, float from,
     float step, float min, float sw, float swx, struct found *f)
 {
-	uint16_t d[TRIALS], m[TRIALS];
+	uint16_t d[KERNEL_TRIALS], m[KERNEL_TRIALS];
 	struct trials t;
 	float det;
 	int k, lane;
 
-	for (lane = 0; lane < TRIALS; lane++) {
+	for (lane = 0; lane < KERNEL_TRIALS; lane++) {
 		d[lane] = f16_from(scale / (from + step * (float)lane));
 		m[lane] = f16_from(min);
 	}
 	for (k = 0; k < 3; k++) {
 		try_halves(h, d, m, x, w, f, &t);
-		for (lane = 0; lane < TRIALS; lane++) {
+		for (lane = 0; lane < KERNEL_TRIALS; lane++) {
 			if (h->min_high) {
 				det = sw * t.ll[lane] - t.l[lane] * t.l[lane];
 				if (!(det > 0))
@@ -114,7 +114,7 @@ improve(const struct high *h, struct parts *b, const float *x, const float *w)
 	struct found f = { .err = INFINITY };
 	const struct levels *l = &h->levels;
 	float low = x[0], high = x[0], max = 0, sw = 0, swx = 0, end[2];
-	uint16_t d[TRIALS], m[TRIALS];
+	uint16_t d[KERNEL_TRIALS], m[KERNEL_TRIALS];
 	struct trials t;
 	int i;
 
@@ -126,7 +126,7 @@ improve(const struct high *h, struct parts *b, const float *x, const float *w)
 		swx += w[i] * x[i];
 	}
 	/* begin with the reference's */
-	for (i = 0; i < TRIALS; i++) {
+	for (i = 0; i < KERNEL_TRIALS; i++) {
 		d[i] = b->d;
 		m[i] = b->m;
 	}

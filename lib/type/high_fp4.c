@@ -20,7 +20,7 @@ improve(const struct high *h, struct parts *b, const float *x, const float *w)
 	memset(t.min, 0, sizeof t.min);
 	for (g = 0; g < h->groups; g++, x += h->len, w += h->len) {
 		first = b->scale[g] - 10;
-		for (lane = 0; lane < TRIALS; lane++) {
+		for (lane = 0; lane < KERNEL_TRIALS; lane++) {
 			code = clamp(first + lane, h->scale_low, h->scale_high);
 			t.scale[lane] = h->scale_of((uint8_t)code);
 		}

@@ -66,13 +66,13 @@ free_range(const struct high *h, struct group *q, const float *x, const float *w
 	q->min = -low;
 	if (!(high > low))
 		return;
-	for (lane = 0; lane < TRIALS; lane++) {
+	for (lane = 0; lane < KERNEL_TRIALS; lane++) {
 		t.scale[lane] = (high - low) / (top + 0.13f * (float)(lane - 6));
 		t.min[lane] = -low;
 	}
 	for (k = 0; k < 3; k++) {
 		high_try(&h->levels, h->len, x, w, &t);
-		for (lane = 0; k < 2 && lane < TRIALS; lane++)
+		for (lane = 0; k < 2 && lane < KERNEL_TRIALS; lane++)
 			if (high_refit(&t, lane, q->sw, q->swx, &a, &b)) {
 				t.scale[lane] = a;
 				t.min[lane] = b;
@@ -105,11 +105,11 @@ free_signed(const struct high *h, struct group *q, const float *x, const float *
 	memset(t.min, 0, sizeof t.min);
 	for (side = 0; side < 2; side++) {
 		end = ends[side];
-		for (lane = 0; lane < TRIALS; lane++)
+		for (lane = 0; lane < KERNEL_TRIALS; lane++)
 			t.scale[lane] = max / (end + (l->table ? 1.0f : 0.1f) * (float)(lane - 8));
 		for (k = 0; k < 2; k++) {
 			high_try(l, h->len, x, w, &t);
-			for (lane = 0; k < 1 && lane < TRIALS; lane++)
+			for (lane = 0; k < 1 && lane < KERNEL_TRIALS; lane++)
 				if (t.ll[lane] > 0)
 					t.scale[lane] = t.xl[lane] / t.ll[lane];
 		}
@@ -138,11 +138,11 @@ try_halves(const struct state *s, const uint16_t *d, const uint16_t *m, bool rou
     double *total, struct trials *t)
 {
 	const struct high *h = s->h;
-	double sum[TRIALS] = { 0 };
+	double sum[KERNEL_TRIALS] = { 0 };
 	int best = -1, g, lane, scale, min;
 
 	for (g = 0; g < h->groups; g++, t++) {
-		for (lane = 0; lane < TRIALS; lane++) {
+		for (lane = 0; lane < KERNEL_TRIALS; lane++) {
 			scale = s->scale[g];
 			min = s->min[g];
 			if (round)
@@ -151,10 +151,10 @@ try_halves(const struct state *s, const uint16_t *d, const uint16_t *m, bool rou
 			t->min[lane] = f16_to(m[lane]) * (float)min;
 		}
 		high_try(&h->levels, h->len, s->x + g * h->len, s->w + g * h->len, t);
-		for (lane = 0; lane < TRIALS; lane++)
+		for (lane = 0; lane < KERNEL_TRIALS; lane++)
 			sum[lane] += (double)t->err[lane];
 	}
-	for (lane = 0; lane < TRIALS; lane++)
+	for (lane = 0; lane < KERNEL_TRIALS; lane++)
 		if (sum[lane] < *total) {
 			*total = sum[lane];
 			best = lane;
@@ -184,7 +184,7 @@ begin_halves(struct state *s)
 	const struct high *h = s->h;
 	float max = 0, most = 0, ends[3], shrink;
 	struct trials t[GROUPS];
-	uint16_t d[TRIALS], m[TRIALS];
+	uint16_t d[KERNEL_TRIALS], m[KERNEL_TRIALS];
 	int best, g, lane, side;
 
 	for (g = 0; g < h->groups; g++) {
@@ -198,7 +198,7 @@ begin_halves(struct state *s)
 	for (side = 0; side < 2; side++) {
 		if (side == 1 && ends[1] == 0 && !h->min_high)
 			break;
-		for (lane = 0; lane < TRIALS; lane++) {
+		for (lane = 0; lane < KERNEL_TRIALS; lane++) {
 			shrink = 1 + 0.012f * (float)(lane - 12);
 			d[lane] = s->d;
 			m[lane] = s->m;
@@ -219,7 +219,7 @@ improve_halves(struct state *s)
 	const struct high *h = s->h;
 	double uu = 0, uv = 0, vv = 0, xu = 0, xv = 0, det, dd, mm = 0;
 	struct trials t[GROUPS];
-	uint16_t d[TRIALS], m[TRIALS], d0, m0;
+	uint16_t d[KERNEL_TRIALS], m[KERNEL_TRIALS], d0, m0;
 	int best, g, lane;
 
 	for (g = 0; g < h->groups; g++) {
@@ -245,7 +245,7 @@ improve_halves(struct state *s)
 	}
 	d0 = f16_from((float)dd);
 	m0 = h->min_high ? f16_from((float)mm) : 0;
-	for (lane = 0; lane < TRIALS; lane++) {
+	for (lane = 0; lane < KERNEL_TRIALS; lane++) {
 		if (h->min_high) {
 			d[lane] = high_step(d0, lane % 4 - 1);
 			m[lane] = high_step(m0, lane / 4 - 1);
@@ -274,7 +274,7 @@ near_ints(const struct state *s, int g, int *scale, int *min)
 	int k, lane = 0;
 
 	if (!h->min_high) {
-		for (; lane < TRIALS; lane++) {
+		for (; lane < KERNEL_TRIALS; lane++) {
 			scale[lane] = clamp(s->scale[g] + lane - 8, h->scale_low, h->scale_high);
 			min[lane] = 0;
 		}
@@ -294,12 +294,12 @@ near_ints(const struct state *s, int g, int *scale, int *min)
 		min[lane] = to_int(b * inverse(m) - 0.5f, 0, h->min_high) + k / 2;
 	}
 	/* for other scales the minimum that the levels then want */
-	for (k = -2; lane < TRIALS; k++, lane++) {
+	for (k = -2; lane < KERNEL_TRIALS; k++, lane++) {
 		scale[lane] = s->scale[g] + k;
 		fit = q->sw > 0 ? (d * (float)scale[lane] * s->l[g] - q->swx) / q->sw : 0;
 		min[lane] = to_int(fit * inverse(m), 0, h->min_high);
 	}
-	for (lane = 0; lane < TRIALS; lane++) {
+	for (lane = 0; lane < KERNEL_TRIALS; lane++) {
 		scale[lane] = clamp(scale[lane], 0, h->scale_high);
 		min[lane] = clamp(min[lane], 0, h->min_high);
 	}
@@ -310,13 +310,13 @@ improve_group(struct state *s, int g)
 {
 	const struct high *h = s->h;
 	float d = f16_to(s->d), m = f16_to(s->m);
-	int best, lane, move, scale[TRIALS], min[TRIALS];
+	int best, lane, move, scale[KERNEL_TRIALS], min[KERNEL_TRIALS];
 	struct trials t;
 	bool better = false;
 
 	for (move = 0; move < MOVES; move++) {
 		near_ints(s, g, scale, min);
-		for (lane = 0; lane < TRIALS; lane++) {
+		for (lane = 0; lane < KERNEL_TRIALS; lane++) {
 			t.scale[lane] = d * (float)scale[lane];
 			t.min[lane] = m * (float)min[lane];
 		}
@@ -353,7 +353,7 @@ improve_state(struct state *s)
 static void
 from_parts(struct state *s, const struct parts *b)
 {
-	uint16_t d[TRIALS], m[TRIALS];
+	uint16_t d[KERNEL_TRIALS], m[KERNEL_TRIALS];
 	struct trials t[GROUPS];
 	int g, lane;
 
@@ -361,7 +361,7 @@ from_parts(struct state *s, const struct parts *b)
 		s->scale[g] = b->scale[g];
 		s->min[g] = b->min[g];
 	}
-	for (lane = 0; lane < TRIALS; lane++) {
+	for (lane = 0; lane < KERNEL_TRIALS; lane++) {
 		d[lane] = b->d;
 		m[lane] = b->m;
 	}

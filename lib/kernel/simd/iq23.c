@@ -172,7 +172,7 @@ fit3(const struct codebook *c, const struct grid *g, const float *x, const float
 	fit(c, g, x, w, v, largest, f, 3);
 }
 
-enum { START = 4, SWEEPS = 5, TRIES = 9 };
+enum { START = 4, SWEEPS = 5, STARTS = 9 };
 
 /* The least error among nine inverse scales; the middle one's codes are bytes
  * and not capped. */
@@ -180,10 +180,10 @@ static float
 start_scale(int n, const float *x, const float *w, float max)
 {
 	float is[16], err[16], found;
-	int best = TRIES / 2;
+	int best = STARTS / 2;
 
-	for (int t = 0; t < TRIES; t += W) {
-		vi number = lanes() + vi_set1(t - TRIES / 2), q;
+	for (int t = 0; t < STARTS; t += W) {
+		vi number = lanes() + vi_set1(t - STARTS / 2), q;
 		vf v = (vf_set1(0.1f) * vi_float(number) + vf_set1(START)) / vf_set1(max);
 		vf scale = vf_set1(1) / v, sum = vf_set1(0), diff;
 		vm middle = vi_eq(number, vi_set1(0));
@@ -198,8 +198,8 @@ start_scale(int n, const float *x, const float *w, float max)
 		vf_store(err + t, sum);
 	}
 	found = err[best];
-	for (int t = 0; t < TRIES; t++)
-		if (t != TRIES / 2 && err[t] < found) {
+	for (int t = 0; t < STARTS; t++)
+		if (t != STARTS / 2 && err[t] < found) {
 			found = err[t];
 			best = t;
 		}

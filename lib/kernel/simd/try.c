@@ -58,7 +58,7 @@ KERNEL(try)(const struct levels *l, int n, const float *x, const float *w, struc
 {
 	const struct levels plain = { l->low, l->high, NULL };
 
-	for (int i = 0; i < TRIALS; i += W)
+	for (int i = 0; i < KERNEL_TRIALS; i += W)
 		if (l->table)
 			some(l, n, x, w, t, i);
 		else
