@@ -179,8 +179,11 @@ bench(const struct type *t, const struct type *theirs, const struct type *their_
 {
 	static const char *const names[] = { "avx2", "avx512", "neon" };
 	const float *qw = weighted ? weight : NULL;
+	/* To F32 is the conversion alone. */
+	bool convert = t == &type_f32;
 	struct road road[SETS + 1] = {
-		{ .set = "scalar", .decode = their_f16->to_f32, .encode = theirs->from_f32 },
+		{ .set = "scalar", .decode = their_f16->to_f32,
+		    .encode = convert ? NULL : theirs->from_f32 },
 	};
 	struct road plain = { .decode = kernels()->to_f32[type_f16.ggml] };
 	int n = 1;
@@ -192,7 +195,7 @@ bench(const struct type *t, const struct type *theirs, const struct type *their_
 
 		if (k && slot_of(t) >= 0 && k->from_f32[slot_of(t)])
 			road[n++] = (struct road){ .set = k->name, .decode = k->to_f32[type_f16.ggml],
-			    .encode = k->from_f32[slot_of(t)] };
+			    .encode = convert ? NULL : k->from_f32[slot_of(t)] };
 	}
 	for (int i = 0; i < n; i++)
 		road[i].ns = road[i].cycles = INFINITY;

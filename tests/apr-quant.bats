@@ -127,6 +127,20 @@ dtypes() {
 	apr-quant -q apr_q8 <odd | cmp - a
 }
 
+@test "bytes do not depend on the processor, back to F32 neither" {
+	need gguf/llama3.bf16.gguf
+	local type cpu
+	apr-cat "$F/gguf/llama3.bf16.gguf" >llama
+	for type in q4_0 q5_1 q8_0 q2_k q3_k q4_k q5_k q6_k iq4_nl iq4_xs mxfp4 nvfp4 tq1_0 apr_q4 apr_q8 f16; do
+		APR_CPU=scalar apr-quant -q $type <llama >want
+		APR_CPU=scalar apr-dequant -q f16 <want >back
+		for cpu in avx2 avx512 any; do
+			APR_CPU=$cpu apr-quant -q $type <llama | cmp - want
+			APR_CPU=$cpu apr-dequant -q f16 <want | cmp - back
+		done
+	done
+}
+
 @test "padded rows and flat blocks go over into each other" {
 	need hf/qwen2-odd
 	local a b n
