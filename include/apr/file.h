@@ -154,6 +154,6 @@ void	hfdir_release(struct hfdir *);
 int	hfdir_index(const struct manifest *, const char *const *shard,
 	    struct buf *, struct err *) APR_MUSTCHECK;
 
-enum order { ORDER_SOURCE, ORDER_NAME, ORDER_QUANTIZE };
+enum order { ORDER_SOURCE, ORDER_NAME, ORDER_QUANTIZE, ORDER_CONVERT };
 
 #endif

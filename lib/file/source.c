@@ -354,6 +354,9 @@ source_close(struct source *s)
 	}
 	free(s->part);
 	free(s->file);
+	arch_map_free(s->as);
+	arch_close(s->model);
+	free(s->from);
 	hfdir_release(&s->dir);
 	manifest_free(s->m);
 	free(s);
