@@ -97,4 +97,22 @@ int	arch_order_convert(const struct arch_model *, const struct tensor *t,
 /* n values, from one plain type to another. */
 void	arch_values(const struct arch_group *, void *dst, const void *src, size_t n);
 
+/* What travels with a model and says something about it; NULL: not there. */
+struct arch_about {
+	const char		*name;		/* the folder's */
+	const char		*readme, *generation;	/* texts of the files */
+	size_t			 nreadme, ngeneration;
+	const struct tensor	*t;		/* under GGUF's names */
+	size_t			 nt;
+};
+
+/* A key as GGUF has it: type as manifests spell it, value as JSON. */
+typedef int arch_put_key(void *ctx, const char *key, const char *type, const char *value,
+    struct err *);
+
+/* All keys but the tokenizer's, in the converter's order; general.file_type
+ * says what most tensors are. */
+int	arch_put_keys(const struct arch_model *, const struct arch_about *, arch_put_key *,
+	    void *ctx, struct err *) APR_MUSTCHECK;
+
 #endif

@@ -196,6 +196,10 @@ int	arch_rope_freqs(const struct arch_model *, struct arena *, float **, size_t 
 int	arch_rope_factors(const struct arch_model *, bool is_long, struct arena *,
 	    float **, size_t *, struct err *);
 
+/* general.c: general.* and the sampler's, from what people wrote. */
+int	arch_put_general(const struct arch_model *, const struct arch_about *,
+	    arch_put_key *, void *ctx, struct err *);
+
 /* value.c.  The same digits on every machine, unlike libm's. */
 double	arch_exp(double);
 double	arch_log(double);

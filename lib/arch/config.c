@@ -374,7 +374,6 @@ static const char *const apr_words[][2] = {
 	{ "max_position_embeddings", "context_length" },
 	{ "max_position_embeddings", "n_ctx" },
 	{ "rms_norm_eps", "layer_norm_eps" }, { "rms_norm_eps", "norm_eps" },
-	{ "layer_norm_epsilon", "rms_norm_eps" },
 };
 
 int
@@ -410,6 +409,10 @@ arch_read_apr(struct arch_model *m, const void *text, size_t n, bool *unknown,
 		while (m->class->if_key && !doc_find(d, "num_experts"))
 			m->class++;
 	}
+	/* There is one word for both kinds of norm. */
+	if (m->arch == &arch_gpt2 &&
+	    rename_one(d, "rms_norm_eps", "layer_norm_epsilon", e) < 0)
+		return -1;
 	return complete(m, e);
 }
 
