@@ -115,4 +115,18 @@ typedef int arch_put_key(void *ctx, const char *key, const char *type, const cha
 int	arch_put_keys(const struct arch_model *, const struct arch_about *, arch_put_key *,
 	    void *ctx, struct err *) APR_MUSTCHECK;
 
+/*
+ * Files of a directory that transformers loads, from a model that was none.
+ * `file` is config.json, generation_config.json or README.md (then it may
+ * stay empty: there is nothing to say).  m is the source's manifest, under
+ * the names of conv.
+ */
+int	arch_put_file(struct arch_model *, const struct manifest *m, enum arch_conv conv,
+	    const char *file, struct buf *, struct err *) APR_MUSTCHECK;
+/* A tensor that config.json holds instead of a file: rope_freqs.weight and
+ * the like; its values, F32, before config.json is made. */
+bool	arch_in_config(const char *name);
+int	arch_set_config(struct arch_model *, const char *name, const void *f32, size_t bytes,
+	    struct err *) APR_MUSTCHECK;
+
 #endif

@@ -128,6 +128,9 @@ struct arch_class {
 	/* Of several, GGUF means the first one whose key (behind the
 	 * architecture's name) is there; NULL: always. */
 	const char	*if_key;
+	/* Members that config.json needs and GGUF does not say, in turn with
+	 * their JSON texts; NULL: none. */
+	const char	*const *extra;
 };
 
 enum {
@@ -135,6 +138,9 @@ enum {
 	ARCH_TWO_ROPES = 2,	/* one for layers with a window, one for others */
 	ARCH_ROPE_FREQS = 4,	/* llama3's scaling is a tensor */
 	ARCH_ROPE_FACTORS = 8,	/* longrope's are two */
+	ARCH_BIAS = 16,		/* config.json says whether attention has biases, */
+	ARCH_MLP_BIAS = 32,	/* and whether the MLP has */
+	ARCH_QUERY_SCALE = 64,	/* it needs query_pre_attn_scalar */
 };
 
 struct arch {
@@ -145,6 +151,8 @@ struct arch {
 	const char *const		*rename;	/* ours, config.json's, in turn */
 	const char			*prefix;	/* of all HF names; may be absent */
 	unsigned			 flags;
+	uint64_t			 odd_layers;	/* with so many, queries are
+							 * scaled by hidden / heads */
 };
 
 extern const struct arch arch_llama, arch_qwen2, arch_qwen3, arch_qwen3moe,

@@ -295,8 +295,13 @@ read_key(struct arch_model *m, const struct arch_key *k, struct err *e)
 		return read_scaling(d, m->arch->name, e);
 	if (k->how == KEY_FILE_TYPE || !(i = doc_find(d, path)))
 		return 0;
-	if (k->how == KEY_MROPE || k->how == KEY_SECTIONS)
-		return read_sections(d, path, k->how == KEY_SECTIONS, e);
+	if (k->how == KEY_MROPE || k->how == KEY_SECTIONS) {
+		bool usual = false;
+
+		for (const struct arch_key *o = m->arch->key; o->gguf; o++)
+			usual |= o->how == KEY_SECTIONS;
+		return read_sections(d, path, usual, e);
+	}
 	if (k->how == KEY_RECURRENT)
 		return read_recurrent(d, path, e);
 	if (scalar(d, path, i, !strcmp(k->type, "f32"), e) < 0)

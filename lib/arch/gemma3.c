@@ -41,5 +41,5 @@ static const struct arch_key keys[] = {
 
 const struct arch arch_gemma3 = {
 	.name = "gemma3", .class = classes, .tensor = tensors, .key = keys,
-	.flags = ARCH_TWO_ROPES,
+	.flags = ARCH_TWO_ROPES | ARCH_BIAS | ARCH_QUERY_SCALE, .odd_layers = 62,
 };

@@ -42,5 +42,5 @@ static const struct arch_key keys[] = {
 
 const struct arch arch_granite = {
 	.name = "granite", .class = classes, .tensor = tensors, .key = keys,
-	.flags = ARCH_ROPE_FREQS | ARCH_NO_HEAD_DIM,
+	.flags = ARCH_ROPE_FREQS | ARCH_NO_HEAD_DIM | ARCH_BIAS | ARCH_MLP_BIAS,
 };

@@ -21,9 +21,11 @@ static const char *const mixtral[] = {
 	NULL
 };
 
+static const char *const no_window[] = { "sliding_window", "null", NULL };
+
 static const struct arch_class classes[] = {
 	{ .name = "MixtralForCausalLM", .type = "mixtral", .title = "Mixtral",
-	  .defaults = mixtral, .if_key = "expert_count" },
+	  .defaults = mixtral, .if_key = "expert_count", .extra = no_window },
 	{ .name = "LlamaForCausalLM", .type = "llama", .title = "Llama", .defaults = llama },
 	{ .name = "LLaMAForCausalLM", .type = "llama", .title = "Llama", .defaults = llama },
 	{ .name = "MistralForCausalLM", .type = "mistral", .title = "Mistral",
@@ -54,5 +56,5 @@ static const struct arch_key keys[] = {
 
 const struct arch arch_llama = {
 	.name = "llama", .class = classes, .tensor = tensors, .key = keys,
-	.flags = ARCH_ROPE_FREQS,
+	.flags = ARCH_ROPE_FREQS | ARCH_BIAS | ARCH_MLP_BIAS,
 };

@@ -29,4 +29,5 @@ static const struct arch_key keys[] = { KEYS_BASE, { 0 } };
 
 const struct arch arch_olmo2 = {
 	.name = "olmo2", .class = classes, .tensor = tensors, .key = keys,
+	.flags = ARCH_BIAS,
 };

@@ -30,4 +30,5 @@ static const struct arch_key keys[] = { KEYS_BASE, { 0 } };
 
 const struct arch arch_qwen3 = {
 	.name = "qwen3", .class = classes, .tensor = tensors, .key = keys,
+	.flags = ARCH_BIAS,
 };

@@ -64,4 +64,5 @@ static const struct arch_key keys[] = {
 
 const struct arch arch_qwen35 = {
 	.name = "qwen35", .class = classes, .tensor = tensors, .key = keys,
+	.flags = ARCH_BIAS,
 };

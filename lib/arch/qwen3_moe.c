@@ -10,9 +10,13 @@ static const char *const defaults[] = {
 	NULL
 };
 
+static const char *const extra[] = {
+	"norm_topk_prob", "true", "decoder_sparse_step", "1", NULL
+};
+
 static const struct arch_class classes[] = {
 	{ .name = "Qwen3MoeForCausalLM", .type = "qwen3_moe", .title = "Qwen3 MoE",
-	  .defaults = defaults },
+	  .defaults = defaults, .extra = extra },
 	{ 0 }
 };
 
@@ -38,4 +42,5 @@ static const struct arch_key keys[] = {
 
 const struct arch arch_qwen3moe = {
 	.name = "qwen3moe", .class = classes, .tensor = tensors, .key = keys,
+	.flags = ARCH_BIAS,
 };

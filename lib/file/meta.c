@@ -70,3 +70,31 @@ pack_metadata(struct pack *p, struct err *e)
 		return 0;
 	return p->t.format == &format_gguf ? for_gguf(p, e) : 0;
 }
+
+int
+pack_make_files(struct pack *p, struct err *e)
+{
+	static const char *const names[] = {
+		"config.json", "generation_config.json", "README.md",
+	};
+	int conv = arch_conv_by_name(p->in->convention), r = 0;
+
+	if (!p->model || pack_same_format(p))
+		return 0;
+	for (size_t i = 0; i < p->ncaptured; i++)
+		if (arch_set_config(p->model, p->captured[i].name, p->captured[i].data.p,
+		    p->captured[i].data.len, e) < 0)
+			return -1;
+	/* A source that was a directory once still has its own. */
+	if (pack_file(p, "config.json"))
+		return 0;
+	for (size_t i = 0; r == 0 && i < sizeof names / sizeof *names; i++) {
+		struct buf b = { 0 };
+
+		if ((r = arch_put_file(p->model, p->in, (enum arch_conv)conv, names[i], &b, e)) == 0 &&
+		    b.len > 0)
+			r = pack_write_file(p, names[i], &b, e);
+		buf_release(&b);
+	}
+	return r;
+}

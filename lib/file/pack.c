@@ -432,6 +432,12 @@ write_file(struct pack *p, const char *name, const struct buf *held, struct stre
 	return close_file(fd, name, e);
 }
 
+int
+pack_write_file(struct pack *p, const char *name, const struct buf *b, struct err *e)
+{
+	return write_file(p, name, b, NULL, e);
+}
+
 /* A travelling file: held for what is made of it, written into the
  * directory, or dropped by a sink that has no place for it. */
 static int
@@ -611,7 +617,7 @@ finish(struct pack *p, struct err *e)
 		if (finish_output(p, &p->out[k], e) < 0)
 			return -1;
 	if (p->t.dir) {
-		if (write_index(p, e) < 0 || open_dir(p, e) < 0)
+		if (write_index(p, e) < 0 || pack_make_files(p, e) < 0 || open_dir(p, e) < 0)
 			return -1;
 		return put_dir(p, e);
 	}

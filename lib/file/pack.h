@@ -76,6 +76,8 @@ const struct carried *pack_file(const struct pack *, const char *name);
 int	pack_remap(struct pack *, struct err *);
 /* One source tensor to where its bytes belong. */
 int	pack_mapped(struct pack *, struct stream_in *, const struct member *, struct err *);
+/* Is it a small tensor that config.json will hold instead of a file? */
+struct captured *pack_captured(struct pack *, const char *name);
 /* Tensors that no source has, as far as they can be written now. */
 int	pack_made(struct pack *, struct err *);
 /* pack.c: bytes [at, at + n) of a tensor of the output. */
@@ -84,6 +86,10 @@ int	pack_put(struct pack *, size_t tensor, const void *, uint64_t at, size_t n,
 
 /* meta.c: the metadata for an output of another format. */
 int	pack_metadata(struct pack *, struct err *);
+/* Files that a directory needs and that did not travel, made at the end. */
+int	pack_make_files(struct pack *, struct err *);
+/* pack.c: a file of the directory. */
+int	pack_write_file(struct pack *, const char *name, const struct buf *, struct err *);
 
 /* plan.c: outputs and layouts, when all files have come. */
 int	pack_plan(struct pack *, struct err *);

@@ -108,7 +108,7 @@ by_size(struct pack *p, uint64_t max, struct err *e)
 	for (size_t i = 0; i < m->ntensor; i++) {
 		uint64_t n = m->tensor[i].bytes;
 
-		if (m->tensor[i].tied_to)
+		if (m->tensor[i].tied_to || pack_captured(p, m->tensor[i].name))
 			continue;
 		if (!o || (sum > 0 && n > max - (sum < max ? sum : max))) {
 			if (!(o = add_output(p, "?", e)))

@@ -66,6 +66,9 @@ pack_remap(struct pack *p, struct err *e)
 	if (p->map->left > 0)
 		buf_printf(&p->notes, "%zu tensors have no place in %s and were left out, %s among"
 		    " them\n", p->map->left, what, p->map->left_name);
+	for (size_t i = 0; p->t.dir && i < p->map->nout; i++)
+		if (arch_in_config(p->map->out[i].name) && p->ncaptured < 4)
+			p->captured[p->ncaptured++].name = p->map->out[i].name;
 	p->own = *p->in;
 	p->own.tensor = p->map->out;
 	p->own.ntensor = p->map->nout;
@@ -74,9 +77,8 @@ pack_remap(struct pack *p, struct err *e)
 	return manifest_check(p->m, e);
 }
 
-/* Is it a small tensor that config.json will hold instead? */
-static struct captured *
-captured(struct pack *p, const char *name)
+struct captured *
+pack_captured(struct pack *p, const char *name)
 {
 	for (size_t i = 0; i < p->ncaptured; i++)
 		if (!strcmp(p->captured[i].name, name))
@@ -131,7 +133,7 @@ put(void *ctx, const void *data, uint64_t at, size_t n, struct err *e)
 		if (off >= t->bytes)
 			return 0;	/* rows beyond the vocabulary */
 		k = t->bytes - off < n ? (size_t)(t->bytes - off) : n;
-		if ((c = captured(r->p, t->name))) {
+		if ((c = pack_captured(r->p, t->name))) {
 			if (c->data.len + k <= 1 << 20)
 				buf_put(&c->data, b, k);
 		} else if (pack_put(r->p, i, b, off, k, e) < 0) {
