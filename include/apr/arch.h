@@ -36,6 +36,10 @@ void	arch_close(struct arch_model *);
 /* GGUF's general.architecture. */
 const char *arch_gguf(const struct arch_model *);
 
+/* "Qwen3 MoE, 30.5 B parameters, 3.35 B active, Q4_K_M 4.83 bpw, 18.6 GB"
+ * onto a buffer; nothing if the manifest does not say what it is. */
+int	arch_describe(const struct manifest *, struct buf *, struct err *) APR_MUSTCHECK;
+
 /*
  * What a tensor called `name` in one convention is called in GGUF, which is
  * also its role: rules, mixes and importance go by it.  One expert of many is
@@ -114,6 +118,17 @@ typedef int arch_put_key(void *ctx, const char *key, const char *type, const cha
  * says what most tensors are. */
 int	arch_put_keys(const struct arch_model *, const struct arch_about *, arch_put_key *,
 	    void *ctx, struct err *) APR_MUSTCHECK;
+
+/*
+ * What aprender reads of a model that was no .apr: members of its metadata in
+ * aprender's order, without braces; elements: of all tensors, a tied one too.
+ * source_metadata: a safetensors file's __metadata__, JSON, or NULL.
+ */
+int	arch_put_apr(const struct arch_model *, const struct manifest *m, const char *name,
+	    const char *original_format, uint64_t elements, bool tied,
+	    const char *source_metadata, struct buf *, struct err *) APR_MUSTCHECK;
+/* Is the output the embedding, though no tensor says so? */
+bool	arch_is_tied(const struct arch_model *, const struct manifest *m, enum arch_conv);
 
 /*
  * Files of a directory that transformers loads, from a model that was none.

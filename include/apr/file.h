@@ -91,6 +91,10 @@ struct layout_in {
 						 * layout() may let its index go */
 	const struct carried	*files;		size_t nfiles;
 	const struct pack_opts	*opts;
+	/* An .apr's, if its source was none: members of the metadata, and
+	 * whether lm_head is the embedding; NULL: as far as the manifest says. */
+	const struct buf	*members;
+	bool			 tied;
 };
 
 struct format {

@@ -175,10 +175,17 @@ special_ids(struct doc *to, const struct doc *from, struct err *e)
 		  "tokenizer.padding_token_id" },
 	};
 
-	for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
+	bool known = doc_find(from, "tokenizer.ggml.model") ||
+	    doc_find(from, "tokenizer.vocab_size");
+
+	/* Without a null, transformers would suppose ids of its own. */
+	for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+		if (known && doc_put(to, ids[i][0], JSON_NUMBER, "null", e) < 0)
+			return -1;
 		for (size_t k = 1; k < 3; k++)
 			if (copy(to, ids[i][0], from, ids[i][k], e) < 0)
 				return -1;
+	}
 	return 0;
 }
 

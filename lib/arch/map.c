@@ -583,7 +583,8 @@ build(struct mapper *y, struct found *f, struct err *e)
 	} else if (strchr(out, '|')) {
 		r = take_apart(y, g, src, &h, e);
 	} else {
-		r = one_to_one(y, g, src, &h, h.row->op, e);
+		r = one_to_one(y, g, src, &h, y->from == ARCH_GGUF || y->to == ARCH_GGUF ?
+		    h.row->op : h.row->apr_op, e);
 	}
 	if (r < 0)
 		return -1;

@@ -713,6 +713,9 @@ pack_free(struct pack *p)
 		header_release(&p->made);
 		manifest_free(p->mademan);
 	}
+	header_release(&p->foreign);
+	manifest_free(p->foreignman);
+	buf_release(&p->members);
 	arch_map_free(p->map);
 	arch_close(p->model);
 	scatter_free(p->scatter);

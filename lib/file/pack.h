@@ -50,6 +50,10 @@ struct pack {
 	struct header	 made;		/* metadata in the output's format */
 	struct manifest	*mademan;
 	bool		 has_made;
+	struct header	 foreign;	/* the source's, of another format */
+	struct manifest	*foreignman;
+	struct buf	 members;	/* of an .apr's metadata */
+	bool		 has_members, tied;
 	struct buf	 notes;		/* lines for people */
 	char		*tempdir;	/* directory: out.XXXXXX */
 	struct carried	*file;		/* held: headers, and files for an .apr */

@@ -196,6 +196,7 @@ lay_out(struct pack *p, size_t k, struct err *e)
 		.m = p->m, .which = o->which, .n = o->n,
 		.source = p->nsrc ? &p->src[src] : p->has_made ? &p->made : NULL,
 		.files = p->file, .nfiles = p->nfile, .opts = &p->t.opts,
+		.members = p->has_members ? &p->members : NULL, .tied = p->tied,
 	};
 
 	o->end = 0;
