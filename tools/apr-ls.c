@@ -65,15 +65,15 @@ print_table(const struct manifest *m)
 		bytes += t->bytes;
 		n += t->tied_to ? 0 : t->n;
 	}
-	printf("%zu tensors, %" PRIu64 " weights, %" PRIu64 " bytes, %.2f bits per weight%s%s%s\n",
-	    m->ntensor, n, bytes, n ? 8.0 * (double)bytes / (double)n : 0,
-	    m->source ? ", from " : "", m->source ? tame(m->source, &e) : "",
-	    m->plan ? ", a plan" : "");
 	if (arch_describe(m, &b, &e) < 0)
 		die("%s", e.msg);
 	if (b.len > 0)
 		printf("%.*s\n", (int)b.len, (char *)b.p);
 	buf_release(&b);
+	printf("%zu tensors, %" PRIu64 " weights, %" PRIu64 " bytes, %.2f bits per weight%s%s%s\n",
+	    m->ntensor, n, bytes, n ? 8.0 * (double)bytes / (double)n : 0,
+	    m->source ? ", from " : "", m->source ? tame(m->source, &e) : "",
+	    m->plan ? ", a plan" : "");
 }
 
 int

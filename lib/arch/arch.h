@@ -169,6 +169,7 @@ struct arch_model {
 	/* What layouts go by; 0: does not say. */
 	uint64_t		 layers, hidden, heads, kv_heads, head_dim, vocab, experts;
 	uint64_t		 k_heads, k_dim, v_heads, v_dim;	/* linear attention */
+	bool			 partial;	/* the source's words are not all */
 };
 
 /* config.c: into doc. */

@@ -103,7 +103,8 @@ defaults(struct arch_model *m, struct err *e)
 		uint64_t hidden = number(m, "hidden_size"), heads = number(m, "num_attention_heads");
 		int r = 0;
 
-		if (doc_find(d, p[0]))
+		/* aprender drops these; what is lost is not made up. */
+		if (doc_find(d, p[0]) || (m->partial && strstr(p[0], "expert")))
 			continue;
 		if (p[1][0] == '=')
 			r = rename_one(d, p[1] + 1, p[0], e);
@@ -388,6 +389,7 @@ arch_read_apr(struct arch_model *m, const void *text, size_t n, bool *unknown,
 	struct doc *d = &m->doc;
 	const char *class, *type;
 
+	m->partial = true;
 	if (doc_read(d, "metadata", text, n, e) < 0 ||
 	    doc_copy(d, "hf_config.", "", false, e) < 0 ||
 	    doc_copy(d, "linear_attn_hparams.", "", false, e) < 0)

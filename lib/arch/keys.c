@@ -275,6 +275,12 @@ arch_put_keys(const struct arch_model *m, const struct arch_about *about, arch_p
 	struct keys y = { m, about, fn, ctx };
 	char arch[64];
 
+	for (size_t i = 0; i < about->nt; i++)
+		if (strstr(about->t[i].name, "_exps.") && (!doc_find(&m->doc, "num_local_experts") ||
+		    !doc_find(&m->doc, "num_experts_per_tok")))
+			return err_set(e, "%s: the metadata do not say how many experts there are,"
+			    " and how many of them a token takes (num_experts, num_experts_per_tok)",
+			    about->t[i].name);
 	snprintf(arch, sizeof arch, "\"%s\"", m->arch->name);
 	if (fn(ctx, "general.architecture", "string", arch, e) < 0 || attn_factor(&y, e) < 0 ||
 	    fn(ctx, "general.type", "string", "\"model\"", e) < 0 ||

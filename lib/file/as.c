@@ -255,8 +255,12 @@ source_order(struct source *s, enum order o, struct err *e)
 		return r;
 	}
 	if (o != ORDER_NAME && strcmp(m->convention, "gguf") &&
-	    (model || (model = source_model(s, &ignored))))
-		return order_for_gguf(s, model, o, e);
+	    (model || (model = source_model(s, &ignored)))) {
+		r = order_for_gguf(s, model, o, o == ORDER_CONVERT ? e : &ignored);
+		/* What can never be GGUF is still in order of some kind. */
+		if (r == 0 || o == ORDER_CONVERT)
+			return r;
+	}
 	qsort(m->tensor, m->ntensor, sizeof *m->tensor,
 	    o == ORDER_NAME ? by_tensor_name : by_quantize);
 	return 0;
