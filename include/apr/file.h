@@ -91,6 +91,10 @@ struct layout_in {
 						 * layout() may let its index go */
 	const struct carried	*files;		size_t nfiles;
 	const struct pack_opts	*opts;
+	/* An .apr's, if its source was none: members of the metadata, and
+	 * whether lm_head is the embedding; NULL: as far as the manifest says. */
+	const struct buf	*members;
+	bool			 tied;
 };
 
 struct format {
@@ -154,6 +158,6 @@ void	hfdir_release(struct hfdir *);
 int	hfdir_index(const struct manifest *, const char *const *shard,
 	    struct buf *, struct err *) APR_MUSTCHECK;
 
-enum order { ORDER_SOURCE, ORDER_NAME, ORDER_QUANTIZE };
+enum order { ORDER_SOURCE, ORDER_NAME, ORDER_QUANTIZE, ORDER_CONVERT };
 
 #endif

@@ -71,6 +71,7 @@ struct manifest {
 	struct arena	 arena;
 	const char	*source;	/* "apr" "gguf" "safetensors" "hf" */
 	const char	*convention;	/* "hf" "gguf" "apr" or NULL */
+	const char	*name;		/* a directory's, an .apr's, or NULL */
 	bool		 plan;
 	const char	*metadata;	/* JSON text of an object, or NULL */
 	const char	*extra;		/* ,"key":value of unknown keys */
