@@ -6,6 +6,7 @@ DESTDIR   =
 BINDIR    = $(PREFIX)/bin
 MANDIR    = $(PREFIX)/share/man
 SHAREDIR  = $(PREFIX)/share/apr-tools
+RECIPEDIR = $(PREFIX)/share/apr/recipes
 BUILD     = build
 CC        = cc
 CFLAGS    = -O2 -g
@@ -27,6 +28,7 @@ override CFLAGS += -std=c11 -ffp-contract=off -Wall -Wextra -Wpedantic -Wconvers
 override LDLIBS += -Wl,--as-needed $(PLIBS) -lpthread -lm
 
 LIBSRC := $(wildcard lib/*/*.c)
+RECIPES := $(wildcard recipes/*.json)
 
 # Kernels are built once for each instruction set that the machine may have.
 MACHINE := $(shell $(CC) -dumpmachine)
@@ -72,7 +74,13 @@ $$(BUILD)/%.$1.o: %.c $$(BUILD)/flags | $$(BUILD)/ready
 	$$(Q)$$(CC) $$(CPPFLAGS) $$(CFLAGS) -DISA=$1 $$(ISA_$1) -MMD -MP -c -o $$@ $$<
 endef
 $(foreach i,$(ISAS),$(eval $(call kernel_rule,$i)))
-$(BUILD)/libapr.a: $(LIBSRC:%.c=$(BUILD)/%.o) $(KERNELS)
+# The recipes are files to read, and part of the library.
+$(BUILD)/presets.c: $(RECIPES) scripts/presets
+	@mkdir -p $(@D)
+	$(Q)scripts/presets $(RECIPES) >$@
+$(BUILD)/presets.o: $(BUILD)/presets.c $(BUILD)/flags
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+$(BUILD)/libapr.a: $(LIBSRC:%.c=$(BUILD)/%.o) $(KERNELS) $(BUILD)/presets.o
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 # An archive, so that a program holds (and loads libraries for) what it calls.
@@ -88,12 +96,12 @@ $(BUILD)/test/%: $(BUILD)/tests/%.o $(BUILD)/libapr.a
 
 # check and demo set the machine up first; a second make then sees the packages.
 check: setup
-	@$(MAKE) --no-print-directory all lint golden kernel suite && echo "check: passed"
+	@$(MAKE) --no-print-directory all lint golden kernel codebook high suite && echo "check: passed"
 demo: setup
 	@$(MAKE) --no-print-directory all demo-now
 setup:
 	@scripts/setup
-golden kernel: %: $(BUILD)/test/%
+golden kernel codebook high: %: $(BUILD)/test/%
 	$(EMULATOR) $<
 JOBS = $(shell parallel --version 2>/dev/null | grep -q '^GNU' && echo -j 2)
 suite: all
@@ -123,17 +131,19 @@ oracles: all
 bench: all
 	@test -x scripts/bench || { echo "make: scripts/bench is not there yet" >&2; exit 1; }
 	@$(RUN_ENV) scripts/bench
+bench-quant: all
+	@$(RUN_ENV) CC="$(CC)" scripts/bench-quant
 
 SANITIZE = address,undefined
 SANFLAGS = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
 asan:
-	@APR_ASAN=1 $(MAKE) --no-print-directory BUILD=build/asan CC=clang golden kernel suite \
+	@APR_ASAN=1 $(MAKE) --no-print-directory BUILD=build/asan CC=clang golden kernel codebook high suite \
 	    CFLAGS='$(SANFLAGS) -fsanitize=$(SANITIZE)'
 
 # The types and NEON's kernels, which need no library, on an emulated ARM.
 qemu:
-	@$(MAKE) --no-print-directory BUILD=build/qemu CC=aarch64-linux-gnu-gcc golden kernel \
-	    EMULATOR=qemu-aarch64-static LDFLAGS=-static LIBSRC='$(wildcard lib/type/*.c lib/kernel/*.c)' \
+	@$(MAKE) --no-print-directory BUILD=build/qemu CC=aarch64-linux-gnu-gcc golden kernel codebook high \
+	    EMULATOR=qemu-aarch64-static LDFLAGS=-static LIBSRC='$(wildcard lib/type/*.c lib/kernel/*.c lib/codebook/*.c)' \
 	    HEADERS=stdio.h PCFLAGS= PLIBS=
 
 # FUZZ_TIME seconds a harness; what it finds stays as build/fuzz/NAME-crash-*.
@@ -156,15 +166,17 @@ install: $(BIN)
 	$(INSTALL) -m 755 $(BIN) "$(DESTDIR)$(BINDIR)"
 	for p in $(PAGES); do $(INSTALL) -D -m 644 $$p "$(DESTDIR)$(MANDIR)/man$${p##*.}/$${p#man/}" || exit 1; done
 	for f in $(EXAMPLES); do $(INSTALL) -D -m 644 $$f "$(DESTDIR)$(SHAREDIR)/$$f" || exit 1; done
+	for f in $(RECIPES); do $(INSTALL) -D -m 644 $$f "$(DESTDIR)$(RECIPEDIR)/$${f#recipes/}" || exit 1; done
 uninstall:
 	for t in $(TOOLS); do rm -f "$(DESTDIR)$(BINDIR)/$$t"; done
 	for p in $(PAGES); do rm -f "$(DESTDIR)$(MANDIR)/man$${p##*.}/$${p#man/}"; done
 	for f in $(EXAMPLES); do rm -f "$(DESTDIR)$(SHAREDIR)/$$f"; done
+	for f in $(RECIPES); do rm -f "$(DESTDIR)$(RECIPEDIR)/$${f#recipes/}"; done
 dist:
 	mkdir -p $(BUILD) && git archive --prefix=apr-tools-$(VERSION)/ HEAD | gzip -9n >$(BUILD)/apr-tools-$(VERSION).tar.gz
 clean:
 	rm -rf $(BUILD)
-.PHONY: all check demo setup golden kernel suite demo-now lint oracles bench asan qemu fuzz fuzz-now \
+.PHONY: all check demo setup golden kernel suite demo-now lint oracles bench bench-quant asan qemu fuzz fuzz-now codebook high \
 	install uninstall dist clean force
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -3,11 +3,13 @@
  * bench-quant -- how fast the quantizers are, by set of kernels.
  *
  *	bench-quant REFERENCE.so [--pipe GB_PER_S] [--weighted] [TYPE...]
+ *	bench-quant REFERENCE.so --alone TYPE WEIGHTS PROCESSES
  *
  * REFERENCE.so is lib/type by itself, built as fast as a compiler makes it.
  * Its code and ours take turns on the same F16 numbers, one thread, source
  * and target in the cache as a chunk of apr-quant's is; the fastest turn of
  * each counts, in CPU time.  --pipe: what a pipe carries, to compare with.
+ * --alone: the wall seconds in which as many processes encode as many weights.
  */
 #include <dlfcn.h>
 #include <getopt.h>
@@ -16,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #ifdef __linux__
@@ -32,21 +35,49 @@ enum { TILE = 4096, COUNT = 262144, SETS = 4 };
 static unsigned char source[COUNT * 2], target[COUNT * 4];
 _Alignas(64) static float tile[TILE], weight[TILE];
 
-/* What counts cycles here: a counter of the core's, else the constant TSC. */
-static int counter = -1;
+static double
+seconds(void)
+{
+	struct timespec t;
 
-static bool
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* What counts cycles here: the core's own counter; else the TSC's rate, which
+ * is constant, times CPU time, for the TSC counts other programs' time too. */
+static int counter = -1;
+static double tsc_rate = NAN;
+
+static double
+tsc(void)
+{
+#ifdef __x86_64__
+	return (double)__builtin_ia32_rdtsc();
+#else
+	return NAN;
+#endif
+}
+
+static void
 counter_open(void)
 {
+	struct timespec a, b, wait = { 0, 50000000 };
+	double first;
 #ifdef __linux__
-	struct perf_event_attr a = {
-		.type = PERF_TYPE_HARDWARE, .size = sizeof a,
+	struct perf_event_attr p = {
+		.type = PERF_TYPE_HARDWARE, .size = sizeof p,
 		.config = PERF_COUNT_HW_CPU_CYCLES, .exclude_kernel = 1, .exclude_hv = 1,
 	};
 
-	counter = (int)syscall(SYS_perf_event_open, &a, 0, -1, -1, 0);
+	counter = (int)syscall(SYS_perf_event_open, &p, 0, -1, -1, 0);
 #endif
-	return counter >= 0;
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	first = tsc();
+	nanosleep(&wait, NULL);
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	tsc_rate = (tsc() - first) /
+	    ((double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) * 1e-9);
 }
 
 static double
@@ -56,20 +87,7 @@ cycles(void)
 
 	if (counter >= 0 && read(counter, &n, sizeof n) == (ssize_t)sizeof n)
 		return (double)n;
-#ifdef __x86_64__
-	return (double)__builtin_ia32_rdtsc();
-#else
-	return NAN;
-#endif
-}
-
-static double
-seconds(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+	return seconds() * tsc_rate;
 }
 
 /* One way from F16 to a type, and the best seen of it, a weight. */
@@ -161,8 +179,11 @@ bench(const struct type *t, const struct type *theirs, const struct type *their_
 {
 	static const char *const names[] = { "avx2", "avx512", "neon" };
 	const float *qw = weighted ? weight : NULL;
+	/* To F32 is the conversion alone. */
+	bool convert = t == &type_f32;
 	struct road road[SETS + 1] = {
-		{ .set = "scalar", .decode = their_f16->to_f32, .encode = theirs->from_f32 },
+		{ .set = "scalar", .decode = their_f16->to_f32,
+		    .encode = convert ? NULL : theirs->from_f32 },
 	};
 	struct road plain = { .decode = kernels()->to_f32[type_f16.ggml] };
 	int n = 1;
@@ -172,9 +193,9 @@ bench(const struct type *t, const struct type *theirs, const struct type *their_
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		const struct kernels *k = kernels_named(names[i]);
 
-		if (k && k->from_f32[slot_of(t)])
+		if (k && slot_of(t) >= 0 && k->from_f32[slot_of(t)])
 			road[n++] = (struct road){ .set = k->name, .decode = k->to_f32[type_f16.ggml],
-			    .encode = k->from_f32[slot_of(t)] };
+			    .encode = convert ? NULL : k->from_f32[slot_of(t)] };
 	}
 	for (int i = 0; i < n; i++)
 		road[i].ns = road[i].cycles = INFINITY;
@@ -190,23 +211,60 @@ bench(const struct type *t, const struct type *theirs, const struct type *their_
 	fflush(stdout);
 }
 
+/* Chunks from the cache, again and again. */
+static int
+alone(const char *name, double weights, int processes)
+{
+	const struct type *t = type_by_name(name);
+	type_decode *decode = type_decoder(&type_f16);
+	type_encode *encode = t ? type_encoder(t, EFFORT_REFERENCE) : NULL;
+	struct timespec a, b;
+	int status, bad = 0;
+
+	if (!encode || !(weights > 0) || processes < 1)
+		return 2;
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	for (int i = 0; i < processes; i++) {
+		pid_t pid = fork();
+
+		if (pid < 0)
+			return 1;
+		if (pid > 0)
+			continue;
+		for (double n = 0; n < weights / processes; n += TILE) {
+			size_t at = (size_t)n % COUNT;
+
+			decode(tile, source + 2 * at, TILE);
+			encode(target + at / t->block * t->bytes, tile, TILE, NULL);
+		}
+		_exit(0);
+	}
+	while (wait(&status) > 0)
+		bad |= status;
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	printf("%.3f\n", (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) * 1e-9);
+	return bad != 0;
+}
+
 int
 main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "pipe", required_argument, NULL, 'p' },
+		{ "alone", no_argument, NULL, 'a' },
 		{ "weighted", no_argument, NULL, 'w' },
 		{ NULL, 0, NULL, 0 },
 	};
 	const struct type *const *theirs;
 	const struct type *their_f16;
-	bool weighted = false;
+	bool weighted = false, only = false;
 	void *so;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)
 		switch (c) {
 		case 'p': pipe_rate = strtod(optarg, NULL); break;
+		case 'a': only = true; break;
 		case 'w': weighted = true; break;
 		default: return 2;
 		}
@@ -217,8 +275,15 @@ main(int argc, char **argv)
 	}
 	their_f16 = reference(theirs, "F16");
 	fill();
-	printf("cycles: %s\n", counter_open() ? "the core's, of this thread" :
-	    "of the TSC, whose rate is constant: no counter may be read here");
+	if (only)
+		return argc - optind < 4 ? 2 : alone(argv[optind + 1], strtod(argv[optind + 2], NULL),
+		    atoi(argv[optind + 3]));
+	counter_open();
+	if (counter >= 0)
+		printf("cycles: the core's, read from its counter\n");
+	else
+		printf("cycles: CPU time at the TSC's %.3f GHz; the core's counter may not be read\n",
+		    tsc_rate * 1e-9);
 	printf("%-8s %-7s %9s %9s %8s %8s %8s%s%s\n", "type", "set", "M/s", "cycles", "x scalar",
 	    "GB/s F16", "% of F32", isnan(pipe_rate) ? "" : " % pipe", weighted ? "  weighted" : "");
 	for (const struct type *const *t = types; *t; t++) {

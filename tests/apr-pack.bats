@@ -259,7 +259,7 @@ only() {
 		apr-cat "$F/$f" | sums >want
 		for to in apr safetensors; do
 			[ "$to $f" != "safetensors apr/qwen2.gguf-q4_k_m.apr" ] || continue
-			apr-cat "$F/$f" | apr-pack -f out.$to
+			apr-cat "$F/$f" | apr-pack -f --raw out.$to
 			# The ghost of a tied checkpoint is new, and empty.
 			apr-cat out.$to | sums | sed '/^99aa06d3014798d86001c324468d497f/d' | cmp - want
 			apr-cat out.$to | apr-pack -f again.$to
@@ -278,18 +278,31 @@ only() {
 	fails 1 apr-pack x.safetensors <g.tar
 	says Q8_0
 	fails 1 apr-pack x/ <g.tar
-	says --raw
+	says apr-dequant
 	apr-cat "$F/$A" >a.tar
 	fails 1 apr-pack x.gguf <a.tar
-	says --raw
+	says apr_q4
 	fails 1 apr-pack --raw x.gguf <a.tar
 	says apr_q4
 	fails 1 apr-pack x.safetensors <a.tar
 	says apr_q4
-	apr-cat "$F/hf/qwen2" >h.tar
+	# An architecture that is not known has no names in GGUF.
+	mkdir h
+	cp "$F"/hf/qwen2/*.safetensors h
+	apr-cat h >h.tar
 	fails 1 apr-pack x.gguf <h.tar
+	says config.json
+	jq '.architectures = ["NoSuchModel"] | .model_type = "none"' "$F/hf/qwen2/config.json" >h/config.json
+	apr-cat h >h.tar
+	fails 1 apr-pack x.gguf <h.tar
+	says NoSuchModel
+	says "llama, qwen2, qwen3"
 	says --raw
-	only a.tar g.tar h.tar
+	fails 1 apr-cat --as gguf h
+	says NoSuchModel
+	apr-pack --raw x.gguf <h.tar
+	rm x.gguf
+	only a.tar g.tar h h.tar
 }
 
 @test "--apr-codes=legacy" {

@@ -74,7 +74,7 @@ dtypes() {
 	apr-cat "$F/hf/qwen2-odd" >in
 	fails 1 apr-quant --fallback=error q4_k <in
 	says "rows of 224 are not whole Q4_K blocks of 256"
-	fails 1 apr-quant q1_0 <in
+	fails 1 apr-quant --pure q1_0 <in
 	says "not whole Q1_0 blocks of 128"
 	apr-quant --fallback=f16 q4_k <in 2>err | dtypes >got
 	! grep -v -e ' F16$' -e ' BF16$' got
@@ -113,7 +113,7 @@ dtypes() {
 	local type n
 	apr-cat "$F/gguf/llama3.bf16.gguf" >llama
 	apr-cat "$F/hf/qwen2-odd" >odd
-	for type in q4_k q2_k apr_q4 apr_q8 q8_0 "--fallback=pad q6_k" "--rules=apr q4k"; do
+	for type in q4_k "--pure q2_k" apr_q4 apr_q8 q8_0 "--pure --fallback=pad q6_k" "--rules=apr q4k"; do
 		for m in llama odd; do
 			apr-quant -q -j 1 $type <$m >want
 			apr-quant -q -j 2 $type <$m | cmp - want
@@ -127,14 +127,28 @@ dtypes() {
 	apr-quant -q apr_q8 <odd | cmp - a
 }
 
+@test "bytes do not depend on the processor, back to F32 neither" {
+	need gguf/llama3.bf16.gguf
+	local type cpu
+	apr-cat "$F/gguf/llama3.bf16.gguf" >llama
+	for type in q4_0 q5_1 q8_0 q2_k q3_k q4_k q5_k q6_k iq4_nl iq4_xs mxfp4 nvfp4 tq1_0 apr_q4 apr_q8 f16; do
+		APR_CPU=scalar apr-quant -q $type <llama >want
+		APR_CPU=scalar apr-dequant -q f16 <want >back
+		for cpu in avx2 avx512 any; do
+			APR_CPU=$cpu apr-quant -q $type <llama | cmp - want
+			APR_CPU=$cpu apr-dequant -q f16 <want | cmp - back
+		done
+	done
+}
+
 @test "padded rows and flat blocks go over into each other" {
 	need hf/qwen2-odd
 	local a b n
 	apr-cat "$F/hf/qwen2-odd" >in
-	for a in apr_q4 apr_q8 "--fallback=pad q4_k" "--fallback=pad q6_k" q8_0; do
+	for a in apr_q4 apr_q8 "--fallback=pad q4_k" "--pure --fallback=pad q6_k" q8_0; do
 		apr-quant -q $a <in >a
 		apr-dequant -q <a >f32
-		for b in apr_q4 "--fallback=pad q3_k" q5_0 apr_q8; do
+		for b in apr_q4 "--fallback=pad q3_k" "--pure q5_0" apr_q8; do
 			[ "$a" = "$b" ] && continue
 			apr-quant -q $b <f32 | sums >want
 			for n in 0 1 3; do
@@ -178,10 +192,10 @@ dtypes() {
 			says "$w: NaN at index 1000 (row $((1000 / cols)), column $((1000 % cols)))"
 		done
 		apr-cat bf16.safetensors >in
-		fails 1 apr-quant -j $j q6_k <in
+		fails 1 apr-quant -j $j --pure q6_k <in
 		says "$w: -Inf at index 259 (row 1, column 3)"
 		apr-cat f32.safetensors >in
-		fails 1 apr-quant -j $j q4_0 <in
+		fails 1 apr-quant -j $j --pure q4_0 <in
 		says "$w: Inf at index 0 (row 0, column 0)"
 	done
 	# A plain float holds them.
@@ -235,7 +249,7 @@ dtypes() {
 	    {key: "general.quantization_version", value: {type: "u32", value: 2}},
 	    {key: "general.file_type", value: {type: "u32", value: 15}}]' m
 	jq -e '.history[-1] | .tool == "apr-quant" and .options == {type: "Q4_K", rules: "ggml", fallback: "table"}' m
-	apr-cat "$F/hf/llama3" | apr-quant -q q6_k | tar xOf - manifest.json >m
+	apr-cat "$F/hf/llama3" | apr-quant -q --pure q6_k | tar xOf - manifest.json >m
 	jq -e '.tensors | all(.dtype != "Q6_K" or .source_dtype == "BF16")' m
 	jq -e '.tensors | any(.shard == 2)' m
 	apr-cat "$F/hf/llama3" | apr-quant -q --rules=apr apr_q4 | tar xOf - manifest.json | jq -e '.set // {} | length == 0'
@@ -273,6 +287,388 @@ dtypes() {
 	[ "$output" = 141 ]
 }
 
+@test "a mix goes by GGUF's names, and is refused where there are others" {
+	need hf/qwen2
+	apr-cat "$F/hf/qwen2" >in
+	for mix in q4_k_m q6_k iq2_xs mxfp4_moe; do
+		fails 1 apr-quant $mix <in
+		says "$mix goes by GGUF's names, and these are hf's"
+	done
+	for option in --leave-output-tensor "--output-tensor-type q8_0" "--token-embedding-type q8_0"; do
+		fails 1 apr-quant $option q4_k <in
+		says "${option% *} goes by GGUF's names"
+	done
+	# What is the same everywhere needs no names.
+	apr-quant -q q8_0 <in | dtypes | grep -q 'embed_tokens.weight Q8_0'
+	apr-quant -q --pure q4_k_m <in | dtypes | grep -q 'down_proj.weight Q4_K'
+}
+
+@test "llama-quantize's options, in llama-quantize's order" {
+	need gguf/llama3.bf16.gguf
+	apr-cat --plan "$F/gguf/llama3.bf16.gguf" >in
+	# The model is tied: its embedding is its output.
+	apr-quant -q q4_k_m <in | dtypes | grep -x 'token_embd.weight Q6_K'
+	apr-quant -q --pure q4_k_m <in | dtypes | grep -x 'token_embd.weight Q4_K'
+	apr-quant -q --leave-output-tensor q4_k_m <in | dtypes | grep -x 'token_embd.weight Q6_K'
+	apr-quant -q --output-tensor-type q5_0 q4_k_m <in | dtypes | grep -x 'token_embd.weight Q5_0'
+	apr-quant -q --output-tensor-type q5_0 --token-embedding-type q5_1 --pure q4_k_m <in |
+	    dtypes | grep -x 'token_embd.weight Q5_1'
+	# An override decides before the mix, and does not count in it.
+	apr-quant -q --tensor-type '\.0\.FFN_\w+=q8_0' --tensor-type 'ffn_down=Q2_K' q4_k_m <in | dtypes >got
+	[ "$(grep -c 'blk.0.ffn.* Q8_0' got)" = 3 ]
+	grep -x 'blk.1.ffn_down.weight Q2_K' got
+	grep -x 'blk.1.ffn_up.weight Q4_K' got
+	apr-quant -q --pure --tensor-type 'attn_v=f16' q4_k_m <in | dtypes | grep -x 'blk.0.attn_v.weight F16'
+	# The first of a list wins, from a file as well.
+	printf 'attn_v=q5_0 \n\t attn_(k|v)=q5_1\n' >types
+	apr-quant -q --tensor-type-file types q4_k <in | dtypes >got
+	grep -x 'blk.0.attn_v.weight Q5_0' got
+	grep -x 'blk.0.attn_k.weight Q5_1' got
+	# Plain types leave no room for it.
+	apr-quant --tensor-type 'attn_v=q8_0' f16 <in 2>err | dtypes | grep -x 'blk.0.attn_v.weight F16'
+	grep -q 'tensor-type has no effect' err
+	# What is left alone stays so.
+	apr-quant -q --tensor-type '.*=q8_0' q4_k <in | dtypes | grep -x 'output_norm.weight F32'
+}
+
+@test "an untied output is one" {
+	need expected/llama.convert-auto.json
+	jq -c '{apr_stream: 1, source: "gguf", convention: "gguf", plan: true, files: [],
+	    metadata: (.metadata | map_values(.value)),
+	    tensors: [.tensors[] | {name, dtype: .type, shape: (.shape | reverse), bytes}]}' \
+	    "$F/expected/llama.convert-auto.json" >manifest.json
+	xxhsum -H2 manifest.json >CHECKSUMS
+	tar cf in manifest.json CHECKSUMS
+	apr-quant -q --leave-output-tensor --output-tensor-type q8_0 q4_k_m <in | dtypes | grep -x 'output.weight F16'
+	apr-quant -q --output-tensor-type q5_0 q4_k_m <in | dtypes >got
+	grep -x 'output.weight Q5_0' got
+	grep -x 'token_embd.weight Q4_K' got
+	# 9 layers; one decided by name does not count: the first quarter is 0, then 4, 7 and 8.
+	v() { grep 'attn_v.weight Q6_K' | sed 's/^blk.//; s/[.].*//' | tr '\n' ' '; }
+	[ "$(apr-quant -q q4_k_m <in | dtypes | v)" = "0 3 6 7 8 " ]
+	[ "$(apr-quant -q --tensor-type 'blk.0.attn_v=q8_0' q4_k_m <in | dtypes | v)" = "1 4 7 8 " ]
+}
+
+@test "metadata overrides" {
+	need gguf/llama3.bf16.gguf
+	apr-cat --plan "$F/gguf/llama3.bf16.gguf" >in
+	apr-quant -q --override-kv a.int=int:-7 --override-kv a.float=float:1e6 --override-kv a.yes=bool:true \
+	    --override-kv 'a.text=str:a "b"' q4_k_m <in | tar xOf - manifest.json |
+	    jq -c '.set | to_entries | map([.key, .value.type, .value.value])' >got
+	cat >want <<-'END'
+	[["general.quantization_version","u32",2],["general.file_type","u32",15],["a.int","u32",7],["a.float","f32",1000000],["a.yes","bool",true],["a.text","string","a \"b\""]]
+	END
+	same want got
+	# It wins over what the tool would set, and rules see it.
+	apr-quant -q --override-kv general.file_type=int:99 q4_k_m <in | tar xOf - manifest.json |
+	    jq -e '.set["general.file_type"].value == 99'
+	apr-quant -q --override-kv llama.expert_count=int:8 q4_k_m <in | dtypes | grep -x 'blk.1.attn_k.weight Q8_0'
+	fails 2 apr-quant --override-kv a=int:x q4_k <in
+	fails 2 apr-quant --override-kv a=int:4294967296 q4_k <in
+	fails 2 apr-quant --override-kv a=maybe:1 q4_k <in
+	fails 2 apr-quant --override-kv a q4_k <in
+	fails 2 apr-quant --override-kv a=bool:1 q4_k <in
+	fails 2 apr-quant --override-kv "a=str:$(printf %0128d 0)" q4_k <in
+}
+
+@test "a recipe: the first rule that matches, by class, glob, regex, jq and condition" {
+	need gguf/llama3.bf16.gguf
+	apr-cat --plan "$F/gguf/llama3.bf16.gguf" >in
+	cat >r.json <<-'END'
+	{ "apr_recipe": 1, "base": "q4_k", "file_type": 15, "let": { "last": "layer == layers - 1" },
+	  "rules": [
+	    { "glob": ["blk.0.attn_[qk].weight", "nothing*"], "type": "q8_0", "about": "why not" },
+	    { "regex": "^blk\\.\\d+\\.attn_q", "type": "q5_k" },
+	    { "jq": ".shape[0] == 64 and .dtype == \"BF16\"", "type": "keep" },
+	    { "class": ["ffn_up", "ffn_gate"], "if": "last and cols % 256 == 0", "type": "q6_k" },
+	    { "class": "output", "type": "base" },
+	    { "include": "q2_k" } ],
+	  "set": { "a.b": { "type": "arr:u32", "value": [1, 2] } } }
+	END
+	apr-quant -r r.json <in 2>err | tee out | dtypes >got
+	! grep -q 'matches no' err
+	cat >want <<-'END'
+	blk.0.attn_k.weight Q8_0
+	blk.0.attn_norm.weight F32
+	blk.0.attn_output.weight Q3_K
+	blk.0.attn_q.weight Q8_0
+	blk.0.attn_v.weight BF16
+	blk.0.ffn_down.weight Q3_K
+	blk.0.ffn_gate.weight Q4_K
+	blk.0.ffn_norm.weight F32
+	blk.0.ffn_up.weight Q4_K
+	blk.1.attn_k.weight BF16
+	blk.1.attn_norm.weight F32
+	blk.1.attn_output.weight Q3_K
+	blk.1.attn_q.weight Q5_K
+	blk.1.attn_v.weight BF16
+	blk.1.ffn_down.weight Q3_K
+	blk.1.ffn_gate.weight Q6_K
+	blk.1.ffn_norm.weight F32
+	blk.1.ffn_up.weight Q6_K
+	output_norm.weight F32
+	rope_freqs.weight F32
+	token_embd.weight Q4_K
+	END
+	same want got
+	tar xOf out manifest.json | jq -e '.set["general.file_type"].value == 15 and .set["a.b"].value == [1, 2]'
+	# On other names what goes by globs works, and what goes by classes says so.
+	if [ -d "$F/hf/qwen2" ]; then
+		apr-cat --plan "$F/hf/qwen2" >hf
+		echo '{"apr_recipe":1,"base":"q8_0","rules":[{"glob":"*.mlp.*","type":"q4_k"},{"if":"cols > 100000","type":"f16"}]}' >g.json
+		apr-quant -q -r g.json <hf | dtypes | grep -q 'mlp.up_proj.weight Q4_K'
+		fails 1 apr-quant -r r.json <hf
+		says "r.json goes by GGUF's names"
+	fi
+}
+
+@test "regular expressions mean what they do to llama-quantize, or are refused" {
+	need gguf/llama3.bf16.gguf
+	apr-cat --plan "$F/gguf/llama3.bf16.gguf" >in
+	local re n
+	while read -r n re; do
+		got=$(apr-quant -q --tensor-type "$re=q8_0" q4_k <in | dtypes | grep -c Q8_0) || true
+		[ "$got" = "$n" ] || { echo "$re: $got, not $n" >&2; return 1; }
+	done <<-'END'
+	2 attn_v
+	2 blk\.[0-1]\.attn_v\.weight$
+	1 ^blk\.(0|7)\.(?:attn_v|nothing)
+	6 attn_[\w]\.
+	4 \.\d+\.attn_[kq]\b
+	2 attn_[^koq_][.]w
+	6 ffn_(up|down|gate)
+	14 ^b.*?k
+	0 ^attn
+	1 ^[[:alpha:]]+_embd
+	2 attn_v{1,2}\.
+	2 ATTN_[^KQO]\.W
+	0 attn_\D\.
+	END
+	for re in '(?!blk)' '(a)\1' '[a' 'a[]' 'a(' '\p'; do
+		fails 2 apr-quant --tensor-type "$re=q8_0" q4_k <in
+	done
+}
+
+@test "a rule that matches nothing is a warning, and with --strict an error" {
+	need gguf/llama3.bf16.gguf
+	apr-cat --plan "$F/gguf/llama3.bf16.gguf" >in
+	echo '{"apr_recipe":1,"base":"q4_k","rules":[{"glob":"blk.*","type":"q8_0"},{"glob":"*norm*","type":"q8_0"},
+	    {"glob":"blk.0.*","type":"q6_k"},{"include":"q4_k_m"}]}' >r.json
+	apr-quant -r r.json <in 2>err >out
+	grep -qx 'apr-quant: r.json: rule 2 matches no tensor that is quantized' err
+	grep -qx 'apr-quant: r.json: rule 3 decides nothing: earlier rules match all that it does' err
+	[ "$(grep -c rule\  err)" = 2 ]
+	fails 1 apr-quant --strict -r r.json <in
+	says "rule 2 matches no tensor"
+	fails 1 apr-quant --strict --tensor-type nothing=q8_0 q4_k_m <in
+	says "--tensor-type nothing matches no tensor"
+	# A mix's own rules for other models are no mistake.
+	apr-quant --strict q4_k_m <in 2>err >out
+	echo '{"apr_recipe":1,"tensors":{"foo":"q8_0"}}' >r.json
+	fails 1 apr-quant --strict -r r.json <in
+	says "names no tensor that is here"
+}
+
+@test "a resolved recipe gives the same bytes, for any part of the model" {
+	need gguf/llama3.bf16.gguf
+	apr-cat "$F/gguf/llama3.bf16.gguf" >in
+	apr-cat --plan "$F/gguf/llama3.bf16.gguf" >plan
+	local how
+	for how in q4_k_m q2_k "--pure q6_k" "--tensor-type attn_v=f16 --override-kv x.y=int:3 q3_k_l" \
+	    "--target-size 700K" "--rules=apr q4k" "--rules=apr apr_q8" "--rules=apr --fallback=pad q6_k"; do
+		rm -f r.json
+		apr-quant -q $how <in >want
+		apr-quant -q $how --resolve r.json <plan >/dev/null
+		apr-quant -q -r r.json <in >got
+		sums <want >a; sums <got >b
+		same a b "$how"
+		tar xOf want manifest.json | jq -c '[.set, .tensors]' >a
+		tar xOf got manifest.json | jq -c '[.set, .tensors]' >b
+		same a b "$how"
+		# A part: counters and ties would come out otherwise.
+		apr-cat --select 'blk.1.*' "$F/gguf/llama3.bf16.gguf" | apr-quant -q -r r.json | sums >b
+		sums <want | grep 'blk[.]1[.]' | cmp - b
+		# Resolved again, it is itself.
+		apr-quant -q -r r.json --resolve again.json -f <plan >/dev/null
+		cmp <(jq 'del(.about)' r.json) <(jq 'del(.about)' again.json)
+	done
+	fails 1 apr-quant --resolve r.json q4_k <plan
+	says "r.json: exists; -f replaces it"
+	apr-quant -q -f --resolve r.json q4_k <plan >/dev/null
+	jq -e '.tensors["blk.0.attn_q.weight"] == "Q4_K" and .tensors["output_norm.weight"] == "keep"' r.json
+	fails 1 apr-quant --resolve /nonexistent/r.json q4_k <plan
+	# With importance it wants importance.
+	jq '.set["quantize.imatrix.file"] = {type: "string", value: "x"}' r.json >i.json
+	fails 1 apr-quant -r i.json <plan
+	says "importance matrix"
+}
+
+@test "what is no recipe" {
+	need gguf/llama3.bf16.gguf
+	apr-cat --plan "$F/gguf/llama3.bf16.gguf" >in
+	local text why
+	while IFS='|' read -r text why; do
+		printf '%s' "$text" >r.json
+		fails 1 apr-quant -r r.json <in
+		says "$why" || return 1
+	done <<-'END'
+	|r.json
+	[]|is no object
+	{}|no "apr_recipe": 1
+	{"apr_recipe":2}|another version
+	{"apr_recipe":1,"apr_recipe":1}|stands there twice
+	{"apr_recipe":1,"bas":"q4_k"}|no key bas
+	{"apr_recipe":1,"base":"q4_k_m"}|q4_k_m is no number type
+	{"apr_recipe":1,"base":"i8"}|is no number type
+	{"apr_recipe":1,"fallback":"maybe"}|fallback is none of
+	{"apr_recipe":1,"file_type":-1}|file_type is no number
+	{"apr_recipe":1,"rules":{}}|rules is no list
+	{"apr_recipe":1,"rules":[1]}|rule 1: is no object
+	{"apr_recipe":1,"rules":[{}]}|rule 1: says not one of type, error, include
+	{"apr_recipe":1,"rules":[{"type":"q8_0","error":"x"}]}|says not one of
+	{"apr_recipe":1,"rules":[{"type":"q8_0"},{"type":"base"}]}|rule 2: there is no base
+	{"apr_recipe":1,"rules":[{"class":"v","type":"q8_0"}]}|there is no class v
+	{"apr_recipe":1,"rules":[{"class":[],"type":"q8_0"}]}|an empty list
+	{"apr_recipe":1,"rules":[{"glob":"","type":"q8_0"}]}|a string is empty
+	{"apr_recipe":1,"rules":[{"regex":"(","type":"q8_0"}]}|rule 1: regular expression (
+	{"apr_recipe":1,"rules":[{"jq":".[","type":"q8_0"}]}|rule 1: jq
+	{"apr_recipe":1,"rules":[{"jq":".name + 1","type":"q8_0"}]}|cannot be added
+	{"apr_recipe":1,"rules":[{"if":"i <","type":"q8_0"}]}|an early end
+	{"apr_recipe":1,"rules":[{"if":"foo","type":"q8_0"}]}|a word that is not known
+	{"apr_recipe":1,"rules":[{"if":"arch == 1","type":"q8_0"}]}|a string compared with a number
+	{"apr_recipe":1,"rules":[{"if":"arch","type":"q8_0"}]}|neither true nor false
+	{"apr_recipe":1,"rules":[{"if":"1 / (cols - cols)","type":"q8_0"}]}|division by zero
+	{"apr_recipe":1,"rules":[{"if":"9999999999999999999","type":"q8_0"}]}|too large
+	{"apr_recipe":1,"rules":[{"if":"9223372036854775807 + 1","type":"q8_0"}]}|too large
+	{"apr_recipe":1,"rules":[{"if":"(1","type":"q8_0"}]}|no closing parenthesis
+	{"apr_recipe":1,"rules":[{"if":"1 1","type":"q8_0"}]}|something unexpected
+	{"apr_recipe":1,"rules":[{"include":"q4_k_m","if":"1"}]}|include stands alone
+	{"apr_recipe":1,"rules":[{"include":"r.json"}]}|too deep, or in circles
+	{"apr_recipe":1,"rules":[{"include":"nosuch.json"}]}|nosuch.json: No such file
+	{"apr_recipe":1,"rules":[{"class":"attn_v","error":"never"}]}|blk.0.attn_v.weight: never
+	{"apr_recipe":1,"let":{"or":"1"}}|or is no name
+	{"apr_recipe":1,"let":{"n":"1"}}|has a meaning already
+	{"apr_recipe":1,"let":{"a":"b","b":"a"}}|round in circles
+	{"apr_recipe":1,"let":{"a":"1 +"}}|let: a:
+	{"apr_recipe":1,"set":{"a":{"type":"u32"}}}|lacks type or value
+	{"apr_recipe":1,"tensors":{"a":"q8_0","a":"q8_0"}}|tensor a twice
+	{"apr_recipe":1,"tensors":{"a":"q9"}}|q9 is no number type
+	{"apr_recipe":1,"need_imatrix":"q2_k"}|is no list
+	END
+	# Names may double at every step; the sum is not computed.
+	{
+		printf '{"apr_recipe":1,"let":{"a0":"1"'
+		for n in $(seq 30); do printf ',"a%d":"a%d + a%d"' $n $((n - 1)) $((n - 1)); done
+		printf '}}'
+	} >r.json
+	fails 1 apr-quant -r r.json <in
+	says "more than can be computed"
+}
+
+@test "presets are what is installed, and are shown" {
+	local f
+	for f in "$REPO"/recipes/*.json; do
+		apr-quant --show-recipe "$(basename "$f" .json)" | cmp - "$f"
+	done
+	apr-quant --show-recipe Q4_K_M | grep -q '"include": "usual"'
+	fails 2 apr-quant --show-recipe nosuch
+	says " q4_k_m"
+	fails 2 apr-quant usual
+	says "no mix"
+}
+
+@test "types that want an importance matrix are refused without one" {
+	need gguf/llama3.bf16.gguf
+	apr-cat "$F/gguf/llama3.bf16.gguf" >in
+	apr-cat --plan "$F/gguf/llama3.bf16.gguf" >plan
+	local mix
+	for mix in iq1_s iq1_m iq2_xxs iq2_xs iq2_s iq2_m iq3_xxs iq3_xs q2_k_s "--pure q2_k_s"; do
+		fails 1 apr-quant $mix <in
+		says "needs an importance matrix"
+		# A plan may say what it would come to.
+		apr-quant $mix <plan 2>err >out
+		grep -q 'needs an importance matrix' err
+	done
+	# It goes by the final type, and not for embeddings.
+	apr-quant -q --token-embedding-type iq2_xs q4_k <plan 2>err >out
+	! grep -q importance err
+	apr-quant -q q2_k <in >out
+}
+
+@test "types for a size: it is met, and not wasted" {
+	need gguf/llama3.bf16.gguf
+	apr-cat "$F/gguf/llama3.bf16.gguf" >in
+	local want got last=0 bits
+	for want in 450000 520K 0.6M 700123 800Ki 1M 1.5M 2M 30M; do
+		apr-quant -q --target-size $want <in | apr-pack -f out.gguf
+		got=$(stat -c %s out.gguf)
+		case $want in
+		*Ki) want=$((${want%Ki} * 1024)) ;;
+		*) want=$(echo "$want" | sed 's/K/*10^3/; s/M/*10^6/' | jq -Rr '[splits("[*]")] | (.[0] | tonumber) * ({"10^3": 1000, "10^6": 1000000}[.[1] // ""] // 1)') ;;
+		esac
+		[ "$got" -le "$want" ]
+		[ "$got" -ge "$last" ]
+		last=$got
+		# No step of this model is larger than the embedding's, from Q8_0 to BF16.
+		[ "$got" -ge $((want - 250000)) ] || [ "$got" = "$(stat -c %s "$F/gguf/llama3.bf16.gguf")" ]
+	done
+	fails 1 apr-quant --target-size 300K <in
+	says "are the least that this comes to"
+	for bits in 3.5 4.6 8; do
+		apr-quant -q --target-bpw $bits <in | tar xOf - manifest.json |
+		    jq -e --argjson b $bits '([.tensors[].bytes] | add) * 8 / ([.tensors[].shape | reduce .[] as $d (1; . * $d)] | add) | . <= $b and . > $b - 0.4'
+	done
+	# Options decide before it, and the types are those that were allowed.
+	apr-quant -q --target-size 700K --types q4_k,q6_k --tensor-type attn_v=q8_0 <in | dtypes >got
+	[ "$(grep -c 'attn_v.weight Q8_0' got)" = 2 ]
+	! grep -v -e F32 -e attn_v got | grep -v -e Q4_K -e Q6_K
+	# A plan says the same, and keeps the files.
+	apr-cat --plan "$F/gguf/llama3.bf16.gguf" | apr-quant -q --target-size 700K | apr-pack --json x.gguf | jq .size >a
+	apr-quant -q --target-size 700K <in >q
+	apr-pack -f out.gguf <q
+	[ "$(cat a)" = "$(stat -c %s out.gguf)" ]
+	tar tf q >members
+	tar tf in | cmp - members
+	# An .apr has other types, and another header.
+	apr-cat "$REPO/examples/sample" | apr-pack sample.apr
+	for want in 600K 1M 1234567; do
+		apr-cat sample.apr | apr-quant -q --target-size $want | apr-pack -f out.apr 2>/dev/null || continue
+		[ "$(stat -c %s out.apr)" -le "$(echo $want | sed 's/K/000/; s/M/000000/')" ]
+	done
+	[ -s out.apr ]
+}
+
+@test "types for a size: what was measured counts" {
+	need gguf/llama3.bf16.gguf
+	apr-cat --plan "$F/gguf/llama3.bf16.gguf" >in
+	local n
+	n=$(tar xOf in manifest.json | jq '.tensors[] | select(.name == "blk.0.ffn_up.weight") | .shape[0] * .shape[1]')
+	# Were Q4_K and less very bad for one tensor, it would get more than its neighbours.
+	for t in q2_k q3_k iq4_xs q4_k q4_0 iq4_nl q4_1 iq3_s; do
+		echo "{\"name\":\"blk.0.ffn_up.weight\",\"type\":\"$t\",\"n\":$n,\"nmse\":0.5,\"more\":[1]}"
+	done >errors
+	echo '{"tool":"apr-quant"}' >>errors
+	apr-quant -q --target-size 600K <in | dtypes | grep 'ffn_up' >without
+	apr-quant -q --target-size 600K --errors errors <in | dtypes | grep 'ffn_up' >with
+	! grep -q 'blk.0.ffn_up.weight Q[568]' without
+	grep -q 'blk.0.ffn_up.weight Q[568]' with
+	! grep -q 'blk.1.ffn_up.weight Q[568]' with
+	echo '{"name":"blk.0.ffn_up.weight","type":"q4_k","n":5,"nmse":0.1}' >errors
+	fails 1 apr-quant --target-size 600K --errors errors <in
+	says "another model's"
+	echo '{"name":"a","type":"q4_k","nmse":0.1}' >errors
+	fails 1 apr-quant --target-size 600K --errors errors <in
+	says "line 1: name, type, n and nmse are wanted"
+	: >errors
+	fails 2 apr-quant --errors errors q4_k <in
+	fails 2 apr-quant --target-size 600K --target-bpw 4 <in
+	fails 2 apr-quant --target-size 600K q4_k <in
+	fails 2 apr-quant --target-size 6X <in
+	fails 2 apr-quant --target-bpw 0 <in
+	fails 2 apr-quant --target-size 600K --types q4_k,foo <in
+	fails 2 apr-quant --target-size 600K --format zip <in
+}
+
 @test "usage" {
 	fails 2 apr-quant
 	fails 2 apr-quant q4_k q5_k
@@ -280,11 +676,18 @@ dtypes() {
 	fails 2 apr-quant --rules=nosuch q4_k
 	fails 2 apr-quant --fallback=nosuch q4_k
 	fails 2 apr-quant -j 0 q4_k
-	fails 2 apr-quant q4_k_m
-	says "q4_k is a type"
-	fails 2 apr-quant iq2_xs
+	fails 2 apr-quant --rules=apr q4_k_m
+	says "q4_k_m is a mix of types"
+	fails 2 apr-quant f8_e4m3
 	says "can be read, not made"
 	fails 2 apr-quant i8
+	fails 2 apr-quant -r nosuch.json q4_k
+	fails 2 apr-quant -r nosuch.json --rules=apr
+	fails 1 apr-quant -r nosuch.json
+	fails 2 apr-quant --tensor-type q4_k q4_k
+	fails 2 apr-quant --tensor-type a=b q4_k
+	fails 2 apr-quant --tensor-type-file nosuch q4_k
+	fails 2 apr-quant --output-tensor-type foo q4_k
 	run -0 apr-quant --help
 	[[ ${lines[0]} == "usage: apr-quant "* ]]
 	run -0 apr-quant --version

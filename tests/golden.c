@@ -78,6 +78,28 @@ static const struct golden {
 	    0xa993ace719572223, 0x1d639339399cd01d },
 	{ 'A', "IQ4_XS", true,
 	    0x3c3d77915a682bc7, 0xb43df6f4d38760b2 },
+	{ 'A', "IQ1_M", false,
+	    0xcac6f1455ff9b5a4, 0x79901856fb8d0549 },
+	{ 'A', "IQ2_S", false,
+	    0xfb7c701dda65e9a3, 0xe29fd131faf17fa7 },
+	{ 'A', "IQ3_XXS", false,
+	    0xb875048c0bcf9bb3, 0xd770d6dac7ed3b7c },
+	{ 'A', "IQ3_S", false,
+	    0xc61ec5948040af69, 0x93b718fba39cc8a0 },
+	{ 'A', "IQ1_S", true,
+	    0xb3a52d6cb1a56e04, 0xbe3beedef818249c },
+	{ 'A', "IQ1_M", true,
+	    0x9bbb0e91d113d303, 0x4ae442431ebbffd1 },
+	{ 'A', "IQ2_XXS", true,
+	    0x465843a13f4deef3, 0x8076d6d5e82ebfc0 },
+	{ 'A', "IQ2_XS", true,
+	    0x53d19c66c9cea442, 0xa09c4945d12e4aa8 },
+	{ 'A', "IQ2_S", true,
+	    0x0c4af3616f35eb79, 0x161fac6db4de70e0 },
+	{ 'A', "IQ3_XXS", true,
+	    0x4ad18e44d06dece4, 0x548db54f090d0ba9 },
+	{ 'A', "IQ3_S", true,
+	    0xb735919637f9abe9, 0x89d304df5b94c0b7 },
 	{ 'B', "Q4_0", false,
 	    0xfb905bbed0c1741e, 0xaedf3d88ccb4a6fa },
 	{ 'B', "Q4_1", false,
@@ -136,6 +158,28 @@ static const struct golden {
 	    0xe2aa85daa7c7bf13, 0xb10fc954855badee },
 	{ 'B', "IQ4_XS", true,
 	    0x68dac7d07258d954, 0xeaf2bae1bafd681e },
+	{ 'B', "IQ1_M", false,
+	    0x7f7fcb03220caa53, 0x087db84aba1e86d8 },
+	{ 'B', "IQ2_S", false,
+	    0xdab1eca469bcc1a4, 0x6c11fa9849667934 },
+	{ 'B', "IQ3_XXS", false,
+	    0x12b05368fd261518, 0xfd1855b6497f5d07 },
+	{ 'B', "IQ3_S", false,
+	    0xf453789af2a26dd0, 0x7dd3fcb1d1c100f6 },
+	{ 'B', "IQ1_S", true,
+	    0xb2bb5dd9c6aed3c0, 0x60dc8dfee290dc03 },
+	{ 'B', "IQ1_M", true,
+	    0x18bad0c3c42603f2, 0x6f7110e7643c564e },
+	{ 'B', "IQ2_XXS", true,
+	    0x94a47467c9c314a1, 0x084043f2284aa12f },
+	{ 'B', "IQ2_XS", true,
+	    0x9ce6e72f3ebcc017, 0x5769a8b72673a873 },
+	{ 'B', "IQ2_S", true,
+	    0xc53218af76fa41ad, 0xd76f26985ef301bb },
+	{ 'B', "IQ3_XXS", true,
+	    0x83a4ff83f467e079, 0x411c196386b9e0bf },
+	{ 'B', "IQ3_S", true,
+	    0xeef29f4090db27f0, 0x887956f83e53ea38 },
 };
 
 static int passed, failed;
@@ -345,9 +389,25 @@ test_apr(void)
 	static const unsigned char q4[18] = {
 		0x92, 0x3c, 0xa9, 0x88, 0x6b, 0xf8,
 	};
+	static unsigned char want_ramp[144] = {
+		0x33, 0x10, 0x10, 0x28, 0xff, 0xff, 0xff, 0xff,
+		0x3f, 0x2f, 0x1f, 0x10, 0x0f, 0x0f, 0x0f, 0x0f,
+		0x00, 0x00, 0x11, 0x11, 0x22, 0x22, 0x33, 0x33,
+		0x44, 0x44, 0x55, 0x55, 0x66, 0x66, 0x77, 0x77,
+		0x78, 0x88, 0x89, 0x99, 0x9a, 0xaa, 0xab, 0xbb,
+		0xbc, 0xcc, 0xcd, 0xdd, 0xde, 0xee, 0xef, 0xff,
+		0x00, 0x10, 0x10, 0x21, 0x21, 0x32, 0x32, 0x43,
+		0x43, 0x54, 0x54, 0x65, 0x65, 0x76, 0x76, 0x87,
+		0x87, 0x88, 0x98, 0x99, 0xa9, 0xaa, 0xba, 0xbb,
+		0xcb, 0xcc, 0xdc, 0xdd, 0xed, 0xee, 0xfe, 0xff,
+		0xf0, 0xf0, 0xf1, 0xf1, 0xf2, 0xf2, 0xf3, 0xf3,
+		0xf4, 0xf4, 0xf5, 0xf5, 0xf6, 0xf6, 0xf7, 0xf7,
+		0xf8, 0xf8, 0xf9, 0xf9, 0xfa, 0xfa, 0xfb, 0xfb,
+		0xfc, 0xfc, 0xfd, 0xfd, 0xfe, 0xfe, 0xff, 0xff,
+	};
 	static const float want4[8] = { 1, 2, 0, 0, 3, -2, 0, 7 };
-	unsigned char b[36 + 1];
-	float y[40], z[40], scale;
+	unsigned char b[36 + 1], b4[144];
+	float y[40], z[40], ramp[256], scale;
 	int8_t i8[8];
 	size_t i, n, bad;
 
@@ -374,6 +434,13 @@ test_apr(void)
 		bad += bits_of(y[i]) !=
 		    bits_of(want4[i] * type_f16_to(0x3c92));
 	check(bad == 0, "apr_q4", "floats");
+
+	/* a ramp as its Q4_K has it: what lies above 0 saturates */
+	for (i = 0; i < 256; i++)
+		ramp[i] = ((float)i - 128) / 64;
+	type_encoder(type_by_name("q4_k"), EFFORT_APR)(b4, ramp, 256, NULL);
+	memset(want_ramp + 112, 0xff, 32);
+	check(memcmp(b4, want_ramp, 144) == 0, "q4_k", "aprender's");
 
 	/* any length: whole blocks written, not a float too many read out */
 	for (n = 0; n <= 36; n++) {
@@ -439,6 +506,7 @@ test_extremes(float *x, float *y, unsigned char *q)
 	const struct type *const *t;
 	float qw[512];
 	size_t i, j, k, n = sizeof odd / sizeof *odd;
+	enum effort e;
 	uint32_t u;
 
 	for (t = types; *t; t++) {
@@ -456,6 +524,12 @@ test_extremes(float *x, float *y, unsigned char *q)
 				(*t)->from_f32(q, x, 512, k ? qw : NULL);
 				if ((*t)->to_f32)
 					(*t)->to_f32(y, q, 512);
+				/* these take their time */
+				if (i % 7)
+					continue;
+				for (e = EFFORT_HIGH; e <= EFFORT_APR; e++)
+					if ((*t)->effort[e])
+						(*t)->effort[e](q, x, 512, k ? qw : NULL);
 			}
 		check(true, "extremes", (*t)->name);
 	}

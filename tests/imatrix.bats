@@ -117,7 +117,7 @@ tiny() {
 	apr-cat m.gguf >in
 	for tag in q4_k_m:Q4_K q3_k_s:Q3_K q5_k_s:Q5_K q4_0:Q4_0 q4_1:Q4_1 q5_0:Q5_0 iq4_nl:IQ4_NL; do
 		for rows in 0 1 100; do
-			APR_CHUNK_ROWS=$rows apr-quant -q -j 2 --imatrix "$F/gguf/qwen3-moe.imatrix.gguf" "${tag#*:}" <in >out
+			APR_CHUNK_ROWS=$rows apr-quant -q -j 2 --imatrix "$F/gguf/qwen3-moe.imatrix.gguf" --pure "${tag#*:}" <in >out
 			# Here are no others than these.
 			jq --slurpfile n <(jq -R . names) '.tensors |= map(select(.name as $x | $n | index($x)))' \
 			    "$F/expected/qwen3-moe.im.${tag%:*}.json" >want
@@ -135,7 +135,7 @@ tiny() {
 	need gguf/llama3.bf16.gguf gguf/llama3.imatrix.gguf
 	apr-cat "$F/gguf/llama3.bf16.gguf" >in
 	local type n
-	for type in q4_0 q5_1 q4_k q6_k iq4_xs "--fallback=pad q3_k"; do
+	for type in q4_0 q5_1 q4_k q6_k iq4_xs iq2_xs "--fallback=pad q3_k"; do
 		apr-quant -q -j 1 --imatrix "$F/gguf/llama3.imatrix.gguf" $type <in >want
 		for n in 0 1 3 65536; do
 			APR_CHUNK_ROWS=$n apr-quant -q -j 3 --imatrix "$F/gguf/llama3.imatrix.gguf" $type <in | cmp - want
@@ -174,7 +174,7 @@ tiny() {
 	done
 	for type in q4_0:18 q4_1:20 q5_0:22 q5_1:24; do
 		for n in 1 2 3; do
-			apr-cat $n.gguf | apr-quant -q --imatrix $n.dat ${type%:*} | tar xOf - tensors/blk.0.ffn_down.weight >$n
+			apr-cat $n.gguf | apr-quant -q --imatrix $n.dat --pure ${type%:*} | tar xOf - tensors/blk.0.ffn_down.weight >$n
 		done
 		# Two rows of two halves.
 		[ "$(stat -c %s 1)" = $((8192 / 32 * ${type#*:})) ]

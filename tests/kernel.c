@@ -264,7 +264,9 @@ row_new(size_t n, size_t shift)
 static int
 slot_of(const struct type *t)
 {
-	return t->ggml >= 0 ? t->ggml : t == &type_apr_q4 ? KERNEL_APR_Q4 : -1;
+	return t->ggml >= 0 ? t->ggml : t == &type_apr_q4 ? KERNEL_APR_Q4 :
+	    t == type_by_name("F8_E4M3") ? KERNEL_F8_E4M3 :
+	    t == type_by_name("F8_E5M2") ? KERNEL_F8_E5M2 : -1;
 }
 
 /* This set's own kernel, or NULL; what it has from the set before is the
@@ -464,7 +466,7 @@ test_decoders(const struct type *t)
 	unsigned char *want = must(malloc(cap)), *got = must(malloc(cap));
 	struct score score[SETS] = { 0 };
 	/* Every half and every bfloat there is, to begin with. */
-	size_t all = t->flags & TYPE_PLAIN && t->bytes == 2 ? 65536 : 0;
+	size_t all = t->block == 1 && t->bytes == 2 ? 65536 : 0;
 
 	for (double done = 0; done < opt.values; done += (double)n) {
 		unsigned char *base, *src;

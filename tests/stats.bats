@@ -45,13 +45,13 @@ agree() {
 	local t
 	apr-cat --reject 'blk.1.*' "$F/gguf/llama3.bf16.gguf" >in
 	apr-cat --reject 'model.layers.[1-9]*' --reject '*embed*' "$F/hf/qwen2-odd" >odd
-	for t in q4_k q8_0 q2_k f16; do
-		apr-quant -q --stats s.jsonl $t <in >out
+	for t in q4_k q8_0 q3_k f16; do
+		apr-quant -q -f --stats s.jsonl $t <in >out
 		agree in out s.jsonl
 		jq -e -s --arg t $t 'length > 0 and any(.nmse > 0) == ($t != "bf16")' s.jsonl
 	done
-	for t in "--fallback=pad q4_k" apr_q4 apr_q8 q4_k "--fallback=pad q6_k"; do
-		apr-quant -q --stats s.jsonl $t <odd >out
+	for t in "--fallback=pad q4_k" apr_q4 apr_q8 q4_k "--fallback=pad --pure q6_k"; do
+		apr-quant -q -f --stats s.jsonl $t <odd >out
 		agree odd out s.jsonl
 		jq -e -s 'any(.nmse > 0)' s.jsonl
 	done
@@ -60,7 +60,7 @@ agree() {
 @test "a line for each tensor, in order, with type and bits per weight" {
 	need gguf/llama3.bf16.gguf
 	apr-cat "$F/gguf/llama3.bf16.gguf" >in
-	apr-quant -q --stats s.jsonl q4_k <in >out
+	apr-quant -q -f --stats s.jsonl q4_k <in >out
 	apr-quant -q q4_k <in | cmp - out
 	jq -r .name s.jsonl | cmp - <(names <out)
 	tar xOf out manifest.json | jq -c '.tensors[] | [.name, .dtype, (.source_dtype // .dtype), (.shape | reduce .[] as $d (1; . * $d)), .bytes]' >want
@@ -79,28 +79,28 @@ agree() {
 	cat e e e e e >five; head -c 2211840 five >wide.data
 	st wide.safetensors '{"up.weight":{"dtype":"BF16","shape":[90,12288],"data_offsets":[0,2211840]}}' <wide.data
 	apr-cat wide.safetensors >wide
-	for t in "q4_k" "q5_0" "--fallback=pad q6_k" apr_q4 apr_q8; do
+	for t in q4_k "--pure q5_0" "--fallback=pad --pure q6_k" apr_q4 apr_q8; do
 		for m in llama odd wide; do
-			apr-quant -q -j 1 --stats want $t <$m >out
+			apr-quant -q -j 1 -f --stats want $t <$m >out
 			for n in 0 1 7 65536; do
 				for j in 1 3; do
-					APR_CHUNK_ROWS=$n apr-quant -q -j $j --stats got $t <$m | cmp - out
+					APR_CHUNK_ROWS=$n apr-quant -q -j $j -f --stats got $t <$m | cmp - out
 					same want got "$t of $m with $n, $j"
 				done
 			done
-			APR_CPU=scalar apr-quant -q --stats got $t <$m >out
+			APR_CPU=scalar apr-quant -q -f --stats got $t <$m >out
 			same want got "$t of $m, scalar"
 		done
 	done
-	apr-quant -q -j 1 --stats want --imatrix "$F/gguf/llama3.imatrix.gguf" q4_0 <llama >out
-	APR_CHUNK_ROWS=3 apr-quant -q -j 3 --stats got --imatrix "$F/gguf/llama3.imatrix.gguf" q4_0 <llama >out
+	apr-quant -q -j 1 -f --stats want --imatrix "$F/gguf/llama3.imatrix.gguf" q4_0 <llama >out
+	APR_CHUNK_ROWS=3 apr-quant -q -j 3 -f --stats got --imatrix "$F/gguf/llama3.imatrix.gguf" q4_0 <llama >out
 	same want got
 }
 
 @test "--max-nmse: named, with its figure, and no end" {
 	need gguf/llama3.bf16.gguf
 	apr-cat "$F/gguf/llama3.bf16.gguf" >in
-	apr-quant -q --stats s.jsonl q3_k <in >out
+	apr-quant -q -f --stats s.jsonl q3_k <in >out
 	local worst name max
 	worst=$(jq -s 'map(.nmse) | max' s.jsonl)
 	name=$(jq -r --argjson w "$worst" 'select(.nmse == $w) | .name' s.jsonl)
@@ -121,7 +121,7 @@ agree() {
 @test "the summary as JSON is what manifest and statistics say" {
 	need hf/qwen2-odd
 	apr-cat "$F/hf/qwen2-odd" >in
-	apr-quant --stats s.jsonl --report r.json q4_k <in >out 2>err
+	apr-quant -f --stats s.jsonl --report r.json q4_k <in >out 2>err
 	tar xOf out manifest.json >m
 	jq -e --slurpfile m m --slurpfile s s.jsonl '
 	    ($m[0].tensors | map(select(.tied_to | not))) as $t
@@ -150,7 +150,7 @@ agree() {
 	for i in $(seq 512); do printf '\x00\x3f\x80\xbe'; done >big
 	for i in $(seq 512); do printf '\x86\x35\x06\xb5'; done >small
 	cat big small | st m.safetensors '{"a.weight":{"dtype":"BF16","shape":[4,256],"data_offsets":[0,2048]},"b.weight":{"dtype":"BF16","shape":[4,256],"data_offsets":[2048,4096]}}'
-	apr-cat m.safetensors | apr-quant --stats s.jsonl --report r.json q6_k 2>err >out
+	apr-cat m.safetensors | apr-quant --stats s.jsonl --report r.json --pure q6_k 2>err >out
 	grep -x 'apr-quant: 4 blocks have a scale too small for an f16: b.weight (4)' err
 	jq -e '.underflows == [{name: "b.weight", blocks: 4}]' r.json
 	jq -s -e 'map(.tiny) == [0, 4] and .[1].nmse > 0.5' s.jsonl
@@ -160,7 +160,7 @@ agree() {
 	# NaN stays NaN in a plain float; zeros have no signal.
 	{ head -c 1022 /dev/zero; printf '\xc0\x7f'; head -c 1024 /dev/zero; } |
 	    st m.safetensors '{"a.weight":{"dtype":"BF16","shape":[2,256],"data_offsets":[0,1024]},"b.weight":{"dtype":"BF16","shape":[2,256],"data_offsets":[1024,2048]}}'
-	apr-cat m.safetensors | apr-quant -q --stats s.jsonl f32 >out
+	apr-cat m.safetensors | apr-quant -q -f --stats s.jsonl f32 >out
 	jq -s -e '.[0] | .rmse == null and .nmse == null and .cosine == null' s.jsonl
 	jq -s -e '.[1] | .rmse == 0 and .nmse == 0 and .cosine == null and .sqnr_db == null' s.jsonl
 	apr-cat m.safetensors >in
@@ -180,9 +180,11 @@ agree() {
 	same got <(names <in)
 	echo old >s.jsonl
 	head -c 100000 in >cut
-	fails 1 apr-quant --stats s.jsonl q4_k <cut
+	fails 1 apr-quant -f --stats s.jsonl q4_k <cut
+	fails 1 apr-quant --stats s.jsonl q4_k <in
+	says "s.jsonl: exists; -f replaces it"
 	same s.jsonl <(echo old)
 	[ "$(ls s.jsonl*)" = s.jsonl ]
-	apr-quant -q --stats s.jsonl q4_k <in >out
+	apr-quant -q -f --stats s.jsonl q4_k <in >out
 	jq -r .name s.jsonl | cmp - got
 }

@@ -13,7 +13,9 @@
 const char usage_text[] =
     "usage: apr-cat [-nqv] [options] source...\n"
     "  -n, --plan            only say what would come: no tensor is read\n"
-    "      --order ORDER     source, name or quantize (llama-quantize's)\n"
+    "      --as CONVENTION   tensors as gguf, hf or apr has them: names, layouts\n"
+    "      --order ORDER     source, name, quantize (llama-quantize's) or convert\n"
+    "                        (that of llama.cpp's converter)\n"
     "      --select GLOB     only tensors of these names (repeatable)\n"
     "      --reject GLOB     not these (repeatable)\n"
     "      --where EXPR      only those whose manifest entry makes a jq\n"
@@ -22,10 +24,11 @@ const char usage_text[] =
     "      --zstd[=LEVEL]    compress the stream\n"
     "  -q, --quiet  -v, --verbose  --help  --version\n";
 
-enum { OPT_ORDER = OPT_OWN, OPT_SELECT, OPT_REJECT, OPT_WHERE, OPT_ABSMAX, OPT_ZSTD };
+enum { OPT_AS = OPT_OWN, OPT_ORDER, OPT_SELECT, OPT_REJECT, OPT_WHERE, OPT_ABSMAX, OPT_ZSTD };
 
 static const struct option options[] = {
 	{ "plan",   no_argument,       NULL, 'n' },
+	{ "as",     required_argument, NULL, OPT_AS },
 	{ "order",  required_argument, NULL, OPT_ORDER },
 	{ "select", required_argument, NULL, OPT_SELECT },
 	{ "reject", required_argument, NULL, OPT_REJECT },
@@ -92,7 +95,9 @@ order_by_name(const char *s)
 		return ORDER_NAME;
 	if (!strcmp(s, "quantize"))
 		return ORDER_QUANTIZE;
-	usage("--order: %s is none of source, name, quantize", s);
+	if (!strcmp(s, "convert"))
+		return ORDER_CONVERT;
+	usage("--order: %s is none of source, name, quantize, convert", s);
 }
 
 static void
@@ -110,13 +115,15 @@ put_globs(struct buf *b, const char *key, const struct globs *g)
 
 /* What was chosen is part of what the model is. */
 static void
-add_history(struct manifest *m, const struct globs *select, const struct globs *reject,
-    const char *expr)
+add_history(struct manifest *m, int as, const struct globs *select,
+    const struct globs *reject, const char *expr)
 {
 	struct buf b = { 0 };
 	struct err e;
 
 	buf_printf(&b, "{\"tool\":\"apr-cat\",\"version\":\"%s\",\"options\":{", TOOL_VERSION);
+	if (as >= 0)
+		buf_printf(&b, "\"as\":\"%s\"", arch_conv_name((enum arch_conv)as));
 	if (buf_check(&b, &e) < 0)
 		die("%s", e.msg);
 	put_globs(&b, "select", select);
@@ -140,7 +147,7 @@ main(int argc, char **argv)
 	const char *const *skipped;
 	enum order order = ORDER_SOURCE;
 	bool plan = false, absmax = false;
-	int zstd = 0, c;
+	int zstd = 0, as = -1, c;
 	struct source *s;
 	struct stream_out *out;
 	struct manifest *m;
@@ -152,6 +159,10 @@ main(int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "n" TOOL_OPTSTRING, options, NULL)) != -1)
 		switch (c) {
 		case 'n': plan = true; break;
+		case OPT_AS:
+			if ((as = arch_conv_by_name(optarg)) < 0)
+				usage("--as: %s is none of gguf, hf, apr", optarg);
+			break;
 		case OPT_ORDER: order = order_by_name(optarg); break;
 		case OPT_SELECT: add(&select, optarg); break;
 		case OPT_REJECT: add(&reject, optarg); break;
@@ -169,19 +180,22 @@ main(int argc, char **argv)
 	skipped = source_skipped(s, &n);
 	for (size_t i = 0; i < n; i++)
 		note("%s: does not travel", skipped[i]);
+	if (plan && source_is_stream(s) && !m->plan)
+		die("%s: a plan of a saved stream: apr-ls shows it", argv[optind]);
+	m->plan |= plan;
+	if (absmax && !m->plan && source_absmax(s, &e) < 0)
+		die("%s", e.msg);
+	if (as >= 0 && source_as(s, (enum arch_conv)as, &e) < 0)
+		die("%s", e.msg);
 	if (select.n || reject.n || expr) {
 		if (source_is_stream(s))
 			die("%s: choosing tensors of a saved stream is not possible;"
 			    " apr-pack it first", argv[optind]);
 		choose(m, &select, &reject, expr);
 	}
-	if (plan && source_is_stream(s) && !m->plan)
-		die("%s: a plan of a saved stream: apr-ls shows it", argv[optind]);
 	if (!source_is_stream(s))
-		add_history(m, &select, &reject, expr);
-	m->plan |= plan;
-	if ((absmax && !m->plan && source_absmax(s, &e) < 0) || source_order(s, order, &e) < 0 ||
-	    manifest_check(m, &e) < 0)
+		add_history(m, as, &select, &reject, expr);
+	if (source_order(s, order, &e) < 0 || manifest_check(m, &e) < 0)
 		die("%s", e.msg);
 	for (size_t i = 0; i < m->ntensor; i++)
 		total += m->tensor[i].bytes;

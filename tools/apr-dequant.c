@@ -93,7 +93,7 @@ main(int argc, char **argv)
 		die("%s", e.msg);
 	tool_progress_end();
 	warn("%s", (char *)report.text.p);
-	buf_release(&report.text);
+	quant_report_release(&report);
 	free(from);
 	stream_close(s);
 	return STATUS_OK;

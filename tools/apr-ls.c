@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <apr/arch.h>
 #include <apr/source.h>
 
 #include "tool.h"
@@ -47,6 +48,7 @@ static void
 print_table(const struct manifest *m)
 {
 	uint64_t bytes = 0, n = 0;
+	struct buf b = { 0 };
 	char shape[192];
 	struct err e;
 
@@ -63,6 +65,11 @@ print_table(const struct manifest *m)
 		bytes += t->bytes;
 		n += t->tied_to ? 0 : t->n;
 	}
+	if (arch_describe(m, &b, &e) < 0)
+		die("%s", e.msg);
+	if (b.len > 0)
+		printf("%.*s\n", (int)b.len, (char *)b.p);
+	buf_release(&b);
 	printf("%zu tensors, %" PRIu64 " weights, %" PRIu64 " bytes, %.2f bits per weight%s%s%s\n",
 	    m->ntensor, n, bytes, n ? 8.0 * (double)bytes / (double)n : 0,
 	    m->source ? ", from " : "", m->source ? tame(m->source, &e) : "",

@@ -20,7 +20,8 @@ const char usage_text[] =
     "      --provenance        write the stream's history into the output\n"
     "      --shard-size N      bytes of a directory's files, at most (K M G)\n"
     "      --split-like-source the parts of a split GGUF again\n"
-    "      --order ORDER       quantize: llama-quantize's order in a GGUF\n"
+    "      --order ORDER       a GGUF's: quantize, as llama-quantize has it, or\n"
+    "                          convert, as llama.cpp's converter\n"
     "      --json              the plan as JSON\n"
     "  -q, --quiet  -v, --verbose  --help  --version\n"
     "out is a file, a directory with a / behind it, or - for standard output\n";
@@ -82,23 +83,6 @@ decide(struct pack_target *t, char *path, const char *format, const struct manif
 	}
 	if (!t->format && !(t->format = format_by_suffix(path)))
 		usage("%s: neither .apr, .gguf nor .safetensors: --format must say", path);
-}
-
-/* Two formats with their own names: only the interop tables translate. */
-static void
-refuse_foreign(const struct pack_target *t, const struct manifest *m)
-{
-	bool gguf = m->source && !strcmp(m->source, "gguf");
-
-	if (t->opts.raw)
-		return;
-	if (t->format == &format_gguf && !gguf)
-		die("a GGUF from %s needs its names and keys mapped, which is not built"
-		    " yet; --raw writes the names as they are",
-		    m->source ? m->source : "this source");
-	if (t->dir && m->convention && !strcmp(m->convention, "gguf"))
-		die("a directory from GGUF names needs them mapped, which is not built"
-		    " yet; --raw writes the names as they are");
 }
 
 static void
@@ -209,9 +193,9 @@ main(int argc, char **argv)
 		case OPT_SHARD: t.shard_size = tool_number(optarg, "--shard-size", 1, INT64_MAX); break;
 		case OPT_SPLIT: t.split = true; break;
 		case OPT_ORDER:
-			if (strcmp(optarg, "quantize"))
-				usage("--order: %s is not quantize", optarg);
-			t.opts.order = ORDER_QUANTIZE;
+			if (strcmp(optarg, "quantize") && strcmp(optarg, "convert"))
+				usage("--order: %s is neither quantize nor convert", optarg);
+			t.opts.order = *optarg == 'q' ? ORDER_QUANTIZE : ORDER_CONVERT;
 			break;
 		case OPT_JSON: json = true; break;
 		default: tool_option(c);
@@ -228,7 +212,6 @@ main(int argc, char **argv)
 		usage("--shard-size: the output is no directory");
 	if (t.split && (t.format != &format_gguf || !t.path))
 		usage("--split-like-source: the output is no .gguf file");
-	refuse_foreign(&t, m);
 	if (provenance)
 		keep_history(m);
 	if (!(p = pack_open(&t, m, &e)))
@@ -239,8 +222,10 @@ main(int argc, char **argv)
 	if (pack_run(p, in, &e) < 0)
 		die("%s", e.msg);
 	tool_temp_done();
+	for (const char *s = pack_notes(p); *s; s += strcspn(s, "\n") + 1)
+		warn("%.*s", (int)strcspn(s, "\n"), s);
 	if (m->plan) {
-		print_plan(p, &t, m, json);
+		print_plan(p, &t, pack_manifest(p), json);
 	} else {
 		tool_progress_end();
 	}

@@ -55,25 +55,26 @@ imatrix_given(void)
 }
 
 void
-imatrix_apply(struct manifest *m, struct quant_from *from, bool q2_k)
+imatrix_apply(struct manifest *m, struct quant_from *from)
 {
 	struct quant_coverage c;
 	struct err e;
 
-	if (quant_weigh(m, from, im, q2_k, &c, &e) < 0 ||
-	    quant_imatrix_keys(m, im, path, &e) < 0)
+	if (!im)
+		return;
+	if (quant_weigh(m, from, im, &c, &e) < 0 || quant_set_imatrix(m, path,
+	    *imatrix_dataset(im) ? imatrix_dataset(im) : NULL, (uint32_t)imatrix_count(im),
+	    imatrix_chunks(im), &e) < 0)
 		die("%s", e.msg);
-	if (im) {
-		warn("imatrix: weights for %zu of %zu tensors%s%s", c.with,
-		    c.with + c.without, c.without ? ", none for " : "", (char *)c.missing.p);
-		if (c.cold)
-			warn("imatrix: %llu of %llu experts were never reached: %s",
-			    (unsigned long long)c.cold, (unsigned long long)c.experts,
-			    (char *)c.text.p);
-		if (c.unused)
-			warn("imatrix: %zu of %zu entries are for no tensor of this model",
-			    c.unused, imatrix_count(im));
-	}
+	warn("imatrix: weights for %zu of %zu tensors%s%s", c.with, c.with + c.without,
+	    c.without ? ", none for " : "", (char *)c.missing.p);
+	if (c.cold)
+		warn("imatrix: %llu of %llu experts were never reached: %s",
+		    (unsigned long long)c.cold, (unsigned long long)c.experts,
+		    (char *)c.text.p);
+	if (c.unused)
+		warn("imatrix: %zu of %zu entries are for no tensor of this model",
+		    c.unused, imatrix_count(im));
 	buf_release(&c.missing);
 	buf_release(&c.text);
 }

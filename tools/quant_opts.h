@@ -21,7 +21,7 @@ bool	imatrix_option(int c, const char *arg);
 /* The one that was asked for, opened, or NULL.  Dies if it cannot be read. */
 struct imatrix *imatrix_given(void);
 /* After the rules: the weights' entries, the keys, and a word on coverage. */
-void	imatrix_apply(struct manifest *, struct quant_from *, bool q2_k);
+void	imatrix_apply(struct manifest *, struct quant_from *);
 void	imatrix_done(void);
 
 #define REPORT_OPTIONS \
@@ -36,10 +36,10 @@ void	imatrix_done(void);
 bool	report_option(int c, const char *arg);
 /* Does anything asked for need the errors measured? */
 bool	report_measures(void);
-/* Before the first tensor: opens files.  `type` is the one that was asked
- * for, for its bits per weight, or NULL. */
+/* Before the first tensor: opens files, over others only with force.  `type`
+ * is the one that was asked for, for its bits per weight, or NULL. */
 void	report_begin(const struct manifest *, const struct quant_from *,
-	    const struct quant_report *, const struct type *);
+	    const struct quant_report *, const struct type *, bool force);
 /* convert_run()'s done. */
 int	report_tensor(void *, size_t, const struct quant_error *, struct err *);
 /* The stream has ended: the summary, and files get their names. */

@@ -36,6 +36,7 @@ static const struct manifest *m;
 static const struct quant_from *from;
 static const struct quant_report *rules;
 static const struct type *asked;
+static bool over;
 static struct bad worst[WORST];
 static size_t nworst, ntiny;
 static uint64_t tiny;
@@ -74,6 +75,8 @@ output_open(struct output *o)
 		return;
 	if (stat(o->path, &st) == 0 && !S_ISREG(st.st_mode)) {
 		o->f = fopen(o->path, "we");
+	} else if (lstat(o->path, &st) == 0 && !over) {
+		die("%s: exists; -f replaces it", o->path);
 	} else {
 		mode_t mask = umask(0);
 
@@ -96,8 +99,12 @@ output_close(struct output *o)
 {
 	if (!o->path)
 		return;
-	if ((ferror(o->f) | fclose(o->f)) != 0 || (o->temp && rename(o->temp, o->path) < 0))
+	if ((ferror(o->f) | fclose(o->f)) != 0)
 		die("%s: %s", o->path, strerror(errno ? errno : EIO));
+	if (o->temp && renameat2(AT_FDCWD, o->temp, AT_FDCWD, o->path,
+	    over ? 0 : RENAME_NOREPLACE) < 0 &&
+	    ((errno != EINVAL && errno != ENOSYS) || rename(o->temp, o->path) < 0))
+		die("%s: %s", o->path, strerror(errno));
 	free(o->temp);
 }
 
@@ -210,8 +217,9 @@ report_tensor(void *ctx, size_t i, const struct quant_error *q, struct err *e)
 
 void
 report_begin(const struct manifest *mf, const struct quant_from *f,
-    const struct quant_report *r, const struct type *type)
+    const struct quant_report *r, const struct type *type, bool force)
 {
+	over = force;
 	m = mf;
 	from = f;
 	rules = r;

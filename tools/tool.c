@@ -217,6 +217,39 @@ tool_number(const char *arg, const char *what, uint64_t min, uint64_t max)
 	return v;
 }
 
+uint64_t
+tool_size(const char *arg, const char *what)
+{
+	static const char units[] = "KMGT";
+	uint64_t v = 0, unit = 1, part = 1;
+	const char *p = arg, *u;
+	bool point = false, some = false;
+
+	for (; (*p >= '0' && *p <= '9') || (*p == '.' && !point); p++) {
+		if (*p == '.') {
+			point = true;
+			continue;
+		}
+		some = true;
+		if (u64_mul(&v, v, 10) || u64_add(&v, v, (uint64_t)(*p - '0')) ||
+		    (point && u64_mul(&part, part, 10)))
+			usage("%s: %s has too many digits", what, arg);
+	}
+	if (*p && (u = strchr(units, *p >= 'a' ? *p - 'a' + 'A' : *p))) {
+		uint64_t step = p[1] == 'i' ? 1024 : 1000;
+
+		for (; u >= units; u--)
+			unit *= step;
+		p += p[1] == 'i' ? 2 : 1;
+	}
+	if (!some || *p)
+		usage("%s: %s is no size", what, arg);
+	/* Whole units, then what the decimals add. */
+	if (v / part > INT64_MAX / unit)
+		usage("%s: %s is too large", what, arg);
+	return v / part * unit + (uint64_t)((double)(v % part) / (double)part * (double)unit);
+}
+
 int
 tool_zstd(const char *arg)
 {

@@ -43,6 +43,8 @@ void	note(const char *fmt, ...) APR_PRINTF(1, 2);	/* if --verbose */
 
 /* A whole number in [min, max], with K, M, G (decimal) behind it, or usage(). */
 uint64_t tool_number(const char *arg, const char *what, uint64_t min, uint64_t max);
+/* Bytes, as "4.2G" or "600Mi": rounded down. */
+uint64_t tool_size(const char *arg, const char *what);
 /* --zstd[=LEVEL]: 1 to 19, 3 without one. */
 int	tool_zstd(const char *arg);
 /* A stream is not for the screen: exits 2 if fd is a terminal. */

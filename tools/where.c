@@ -90,3 +90,23 @@ where_free(struct where *w)
 		jq_teardown(&w->jq);
 	free(w);
 }
+
+static void *
+compile(const char *expr, struct err *e)
+{
+	return where_new(expr, e);
+}
+
+static int
+match(void *w, const struct tensor *t, struct err *e)
+{
+	return where_match(w, t, e);
+}
+
+static void
+release(void *w)
+{
+	where_free(w);
+}
+
+const struct recipe_jq where_jq = { compile, match, release };

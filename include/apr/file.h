@@ -13,6 +13,7 @@
 #include <apr/io.h>
 #include <apr/json.h>
 #include <apr/manifest.h>
+#include <apr/vocab.h>
 
 #define HEADER_MAX	((uint64_t)256 << 20)	/* metadata and index */
 
@@ -90,6 +91,10 @@ struct layout_in {
 						 * layout() may let its index go */
 	const struct carried	*files;		size_t nfiles;
 	const struct pack_opts	*opts;
+	/* An .apr's, if its source was none: members of the metadata, and
+	 * whether lm_head is the embedding; NULL: as far as the manifest says. */
+	const struct buf	*members;
+	bool			 tied;
 };
 
 struct format {
@@ -123,6 +128,10 @@ int	header_parse(struct header *, const struct format *, struct in *,
 int	header_parse_mem(struct header *, const struct format *, struct buf *,
 	    struct manifest *, unsigned shard, struct err *) APR_MUSTCHECK;
 void	header_release(struct header *);
+/* The tokenizer among a GGUF's keys or in an .apr's metadata; the kind is
+ * VOCAB_NONE if there is none. */
+int	header_vocab(const struct header *, struct vocab *, struct err *)
+	    APR_MUSTCHECK;
 /* Sort m's tensors from `first` on into the order of their data. */
 void	header_sort(struct manifest *, size_t first);
 /* Overlaps, and data behind the file's end (size UINT64_MAX: unknown). */
@@ -149,10 +158,6 @@ void	hfdir_release(struct hfdir *);
 int	hfdir_index(const struct manifest *, const char *const *shard,
 	    struct buf *, struct err *) APR_MUSTCHECK;
 
-enum order { ORDER_SOURCE, ORDER_NAME, ORDER_QUANTIZE };
-
-/* Where llama-quantize visits a tensor: layer number of "blk.N.", else -1,
- * then the name's bytes.  strcmp's contract. */
-int	order_quantize(const char *a, const char *b);
+enum order { ORDER_SOURCE, ORDER_NAME, ORDER_QUANTIZE, ORDER_CONVERT };
 
 #endif

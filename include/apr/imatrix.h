@@ -31,7 +31,7 @@ int	imatrix_select(struct imatrix *, const char *const *part, size_t n,
  * file has none; chunks of text that were run, 0: the file does not say. */
 size_t	imatrix_count(const struct imatrix *);
 const char *imatrix_dataset(const struct imatrix *);
-uint64_t imatrix_chunks(const struct imatrix *);
+uint32_t imatrix_chunks(const struct imatrix *);
 
 /* An entry, by the tensor's name. */
 struct imatrix_entry {

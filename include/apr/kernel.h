@@ -13,8 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Slots by type: ggml's numbers, then ours. */
-enum { KERNEL_APR_Q4 = 60, KERNEL_TYPES = 64 };
+/* Slots by type: ggml's numbers, then those of types that have none. */
+enum { KERNEL_APR_Q4 = 60, KERNEL_F8_E4M3, KERNEL_F8_E5M2, KERNEL_TYPES = 64 };
 
 /* As struct type's: whole blocks, one row, qw its columns' importance. */
 typedef void kernel_decode(float *dst, const void *src, size_t n);
@@ -34,6 +34,24 @@ struct kernel_errors {
 };
 typedef void kernel_error_fn(const float *x, const float *y, size_t n, struct kernel_errors *);
 
+/*
+ * How well scales and minima fit a group, a number of them at once: levels
+ * are the integers low..high, or rising table[low..high].
+ */
+enum { KERNEL_TRIALS = 16 };
+struct levels {
+	int		 low, high;
+	const float	*table;		/* or NULL */
+};
+struct trials {
+	float	scale[KERNEL_TRIALS], min[KERNEL_TRIALS];	/* given */
+	/* Sums over elements: w * (x - (scale * level - min))^2, and for what
+	 * fits these levels best, w * level, w * level^2, w * x * level. */
+	float	err[KERNEL_TRIALS], l[KERNEL_TRIALS], ll[KERNEL_TRIALS], xl[KERNEL_TRIALS];
+};
+typedef void kernel_try(const struct levels *, int n, const float *x, const float *w,
+	    struct trials *);
+
 struct kernels {
 	const char	*name;		/* "scalar" "avx2" "avx512" "neon" */
 	kernel_decode	*to_f32[KERNEL_TYPES];
@@ -42,6 +60,7 @@ struct kernels {
 	kernel_q8_to	*q8_to_f32;
 	kernel_absmax	*absmax;
 	kernel_error_fn	*errors;
+	kernel_try	*try;
 };
 
 /* The best set that this CPU has and APR_CPU (a set's name) allows. */

@@ -71,6 +71,7 @@ struct manifest {
 	struct arena	 arena;
 	const char	*source;	/* "apr" "gguf" "safetensors" "hf" */
 	const char	*convention;	/* "hf" "gguf" "apr" or NULL */
+	const char	*name;		/* a directory's, an .apr's, or NULL */
 	bool		 plan;
 	const char	*metadata;	/* JSON text of an object, or NULL */
 	const char	*extra;		/* ,"key":value of unknown keys */
@@ -127,5 +128,11 @@ void	names_free(struct names *);
 /* Marks an .apr's ghost and GGUF's and HF's absent output share: is it a
  * name of the embedding that a tied output copies? */
 bool	name_is_embedding(const char *);
+
+/* The N of a GGUF name's leading "blk.N", else -1. */
+int64_t	name_layer(const char *);
+/* Where llama-quantize visits a tensor: by layer, then by the name's bytes.
+ * strcmp's contract. */
+int	order_quantize(const char *a, const char *b);
 
 #endif

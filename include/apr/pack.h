@@ -35,6 +35,10 @@ struct pack *pack_open(const struct pack_target *, const struct manifest *,
 int	pack_run(struct pack *, struct stream_in *, struct err *) APR_MUSTCHECK;
 /* After pack_run(): the files and their exact sizes. */
 size_t	pack_files(const struct pack *, size_t i, const char **name, uint64_t *size);
+/* What the output holds, which may be other tensors than the stream's; and
+ * lines, each with its newline, that people should read. */
+const struct manifest *pack_manifest(const struct pack *);
+const char *pack_notes(struct pack *);
 void	pack_free(struct pack *);
 
 #endif

@@ -8,17 +8,29 @@
 #define APR_QUANT_H
 
 #include <apr/imatrix.h>
+#include <apr/recipe.h>
 #include <apr/stream.h>
 
 enum quant_rules { RULES_GGML, RULES_APR };
 /* What becomes of rows that are not whole blocks. */
 enum quant_fallback { FALLBACK_TABLE, FALLBACK_ERROR, FALLBACK_F16, FALLBACK_PAD };
+/* Their names, and those of enum effort; NULL at the end. */
+extern const char *const quant_fallbacks[], *const quant_efforts[];
 
+/* All borrowed. */
 struct quant_opts {
-	const struct type	*type;
-	enum quant_rules	 rules;
+	const struct recipe	*recipe;
+	enum quant_rules	 rules;		/* RULES_APR: of recipe_type() only */
 	enum quant_fallback	 fallback;
+	enum effort		 effort;
+	const struct imatrix	*imatrix;	/* or NULL */
 	bool			 requantize;	/* sources that are quantized too */
+	/* llama-quantize's options of these names. */
+	bool			 pure;
+	bool			 leave_output;
+	const struct type	*output_type, *embedding_type;	/* or NULL */
+	const struct mset	*kv;		/* --override-kv */
+	size_t			 nkv;
 };
 
 /* A tensor's type and layout before the rules; type NULL: unchanged. */
@@ -34,18 +46,19 @@ struct quant_from {
 	 * (experts).  nqw 0: none.  They are read when they are needed. */
 	size_t			 qw;
 	uint64_t		 nqw;
+	bool			 needs_qw;	/* it cannot do without */
+	bool			 kept;		/* the rules leave it as it is */
 };
 
 /* What the rules did, for people. */
 struct quant_report {
 	struct buf		 text;
+	struct buf		 warnings;	/* each with a NUL behind it */
 	uint64_t		 bytes_in;	/* of all tensors, before */
 	size_t			 changed;
 };
+void	quant_report_release(struct quant_report *);
 
-/* llama-quantize's mixes: the name of the type most of it has, or NULL if
- * the name is none. */
-const char *quant_mix(const char *name);
 /* llama-quantize's number of the mix called like this type; -1: none. */
 int	quant_file_type(const struct type *);
 /* Does the name say that converters keep the tensor F32, and quantizers
@@ -53,13 +66,24 @@ int	quant_file_type(const struct type *);
 bool	quant_never(const struct tensor *);
 
 /* Retype m's tensors, and set the keys that say so.  Returns one entry a
- * tensor, to be freed, or NULL.  The report's text is to be released. */
+ * tensor, to be freed, or NULL.  The report is to be released. */
 struct quant_from *quant_apply(struct manifest *, const struct quant_opts *,
 	    struct quant_report *, struct err *);
 /* The way back, to F32, F16, BF16; what converters keep F32 becomes F32
  * unless `all`. */
 struct quant_from *dequant_apply(struct manifest *, const struct type *, bool all,
 	    struct quant_report *, struct err *);
+
+/* llama-quantize's keys about an importance matrix, behind those that
+ * quant_apply() set; chunks 0: no such key. */
+int	quant_set_imatrix(struct manifest *, const char *file, const char *dataset,
+	    uint32_t entries, uint32_t chunks, struct err *) APR_MUSTCHECK;
+
+/* What quant_apply() made of a manifest, as a recipe: every tensor by its
+ * name, and `set`.  It gives the same bytes for any part of the model. */
+int	quant_resolved(const struct manifest *, const struct quant_from *,
+	    const struct quant_opts *, const char *about, struct buf *, struct err *)
+	    APR_MUSTCHECK;
 
 /* How far an importance matrix reaches. */
 struct quant_coverage {
@@ -74,17 +98,12 @@ struct quant_coverage {
  * Give the tensors of `from` their entries, after the rules.  Names are
  * GGUF's: a stream with others is refused, and so is an entry of another
  * length than columns times experts (but for token_embd.weight, which then
- * goes without), and a type that llama-quantize makes only with an imatrix
- * (with q2_k, Q2_K too) where there is none (im NULL, or without entries).
+ * goes without), and a tensor without an entry that cannot do without.
  * Experts that no token reached weigh 1 everywhere (a .dat: what it says).
  * The texts are to be released, in any case.
  */
 int	quant_weigh(const struct manifest *, struct quant_from *, struct imatrix *im,
-	    bool q2_k, struct quant_coverage *, struct err *) APR_MUSTCHECK;
-/* The keys quantize.imatrix.*, as llama-quantize writes them last. */
-int	quant_imatrix_keys(struct manifest *, const struct imatrix *, const char *path,
-	    struct err *) APR_MUSTCHECK;
-
+	    struct quant_coverage *, struct err *) APR_MUSTCHECK;
 /*
  * What a conversion did to a tensor's n values, x before and y after: sums in
  * F64 over tiles of 4096 elements of each row (of the whole tensor where

@@ -6,6 +6,7 @@
 #ifndef APR_SOURCE_H
 #define APR_SOURCE_H
 
+#include <apr/arch.h>
 #include <apr/file.h>
 #include <apr/stream.h>
 
@@ -23,6 +24,9 @@ bool	source_is_stream(const struct source *);
 bool	source_seekable(const struct source *);
 /* The largest |x| of every float tensor into the manifest: one pass. */
 int	source_absmax(struct source *, struct err *) APR_MUSTCHECK;
+/* The manifest's tensors in another convention, in its order; after
+ * source_absmax(), before source_order(). */
+int	source_as(struct source *, enum arch_conv, struct err *) APR_MUSTCHECK;
 /* Sort the manifest's tensors; ORDER_SOURCE leaves them. */
 int	source_order(struct source *, enum order, struct err *) APR_MUSTCHECK;
 /* Everything that the manifest says, to out; every byte of the source is

@@ -162,8 +162,9 @@ tie(struct header *h, struct err *e)
 struct meta {
 	struct view	*view;
 	struct apr	*a;
+	struct manifest	*m;
 	int		 depth;
-	bool		 tied_next, object;
+	bool		 tied_next, name_next, object;
 };
 
 static int
@@ -175,8 +176,12 @@ meta_event(void *ctx, enum json_ev ev, const char *s, size_t n, struct err *e)
 		m->object = true;
 	if (m->tied_next && ev == JSON_TRUE)
 		m->a->tied = true;
+	if (m->name_next && ev == JSON_STRING && n > 0 && n < 256 && !memchr(s, 0, n) &&
+	    !m->m->name && !(m->m->name = arena_strn(&m->m->arena, s, n)))
+		return err_set(e, "out of memory");
 	m->tied_next = ev == JSON_KEY && m->depth == 1 && n == 15 &&
 	    !memcmp(s, "tied_embeddings", 15);
+	m->name_next = ev == JSON_KEY && m->depth == 1 && n == 4 && !memcmp(s, "name", 4);
 	m->depth += (ev == JSON_OBJECT || ev == JSON_ARRAY) -
 	    (ev == JSON_OBJECT_END || ev == JSON_ARRAY_END);
 	return view_event(m->view, ev, s, n, e);
@@ -186,7 +191,7 @@ static int
 read_metadata(struct in *in, struct header *h, uint64_t size, struct err *e)
 {
 	struct apr *a = h->priv;
-	struct meta m = { .a = a };
+	struct meta m = { .a = a, .m = h->m };
 	struct json *j = NULL;
 	const char *text;
 	uint64_t left = size;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * apr_meta.c -- the metadata of an .apr that comes from elsewhere: the keys
- * that aprender's importer writes, one spelling each, and the travelling
- * files, complete, under apr_tools.files.
+ * that aprender's importer writes (for an architecture that is not known, as
+ * far as the source has them), and the travelling files, complete, under
+ * apr_tools.files.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -117,6 +118,8 @@ put_files(const struct layout_in *in, struct buf *b)
 	for (size_t i = 0; i < in->nfiles; i++) {
 		const struct carried *f = &in->files[i];
 
+		if (!strncmp(f->name, ".source/", 8))
+			continue;
 		buf_str(b, any ? "," : ",\"apr_tools.files\":{");
 		any = true;
 		buf_json(b, f->name, strlen(f->name));
@@ -136,7 +139,16 @@ apr_metadata(const struct layout_in *in, bool tied, struct buf *b, struct err *e
 	const struct manifest *m = in->m;
 	struct found f = { 0 };
 	uint64_t params = 0;
-	int r = m->metadata ? json_text("metadata", m->metadata, strlen(m->metadata),
+	int r;
+
+	if (in->members) {
+		buf_str(b, "{");
+		buf_put(b, in->members->p, in->members->len);
+		put_files(in, b);
+		buf_str(b, "}");
+		return buf_check(b, e);
+	}
+	r = m->metadata ? json_text("metadata", m->metadata, strlen(m->metadata),
 	    event, &f, e) : 0;
 
 	for (size_t i = 0; i < in->n; i++)

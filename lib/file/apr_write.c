@@ -45,8 +45,10 @@ needs_ghost(const struct layout_in *in)
 	const struct manifest *m = in->m;
 	const struct tensor *embed = NULL;
 
-	if (in->source || !m->source || strcmp(m->source, "hf") || !m->metadata ||
-	    strstr(m->metadata, "\"tie_word_embeddings\":false"))
+	if (in->source || (in->members && !in->tied))
+		return NULL;
+	if (!in->members && (!m->source || strcmp(m->source, "hf") || !m->metadata ||
+	    !strstr(m->metadata, "\"tie_word_embeddings\":true")))
 		return NULL;
 	for (size_t i = 0; i < m->ntensor; i++) {
 		if (!strcmp(m->tensor[i].name, "lm_head.weight"))
@@ -54,7 +56,7 @@ needs_ghost(const struct layout_in *in)
 		if (name_is_embedding(m->tensor[i].name))
 			embed = &m->tensor[i];
 	}
-	return embed && strstr(m->metadata, "\"tie_word_embeddings\":true") ? embed : NULL;
+	return embed;
 }
 
 static void

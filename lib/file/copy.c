@@ -229,24 +229,6 @@ copy_part(struct source *s, size_t from, size_t to, struct part *p,
 	return read_tail(p, end, tail, e) < 0 ? err_prefix(e, "%s", p->path) : 0;
 }
 
-/* Another order: seek for each tensor, then one more pass for the footer. */
-static int
-copy_seeking(struct source *s, struct stream_out *out, void (*progress)(uint64_t),
-    struct err *e)
-{
-	for (size_t i = 0; i < s->m->ntensor; i++) {
-		const struct tensor *t = &s->m->tensor[i];
-		struct part *p = &s->part[t->shard ? t->shard - 1 : 0];
-
-		if (stream_member(out, MEMBER_TENSOR, t->name, t->bytes, e) < 0)
-			return -1;
-		if (t->bytes > 0 && (in_seek(p->in, t->offset, e) < 0 ||
-		    pass(p->in, out, t->bytes, progress, e) < 0))
-			return err_prefix(e, "%s", t->name);
-	}
-	return 0;
-}
-
 struct extent {
 	uint64_t from, to;
 };
@@ -263,16 +245,17 @@ by_from(const void *a, const void *b)
 static int
 verify_part(struct source *s, size_t k, struct buf *tail, struct err *e)
 {
+	const struct tensor *all = s->from ? s->from : s->m->tensor;
+	size_t count = s->from ? s->nfrom : s->m->ntensor, n = 0;
 	struct part *p = &s->part[k];
-	struct extent *x = calloc(s->m->ntensor + 1, sizeof *x);
+	struct extent *x = calloc(count + 1, sizeof *x);
 	uint64_t end = p->data;
-	size_t n = 0;
 	int r = -1;
 
 	if (!x)
 		return err_set(e, "out of memory");
-	for (size_t i = 0; i < s->m->ntensor; i++) {
-		const struct tensor *t = &s->m->tensor[i];
+	for (size_t i = 0; i < count; i++) {
+		const struct tensor *t = &all[i];
 
 		if (t->bytes > 0 && (t->shard ? t->shard - 1 : 0) == k)
 			x[n++] = (struct extent){ t->offset, t->offset + t->bytes };
@@ -298,10 +281,12 @@ out:
 static uint64_t
 data_end(const struct source *s, size_t k)
 {
+	const struct tensor *all = s->from ? s->from : s->m->tensor;
+	size_t count = s->from ? s->nfrom : s->m->ntensor;
 	uint64_t end = s->part[k].data;
 
-	for (size_t i = 0; i < s->m->ntensor; i++) {
-		const struct tensor *t = &s->m->tensor[i];
+	for (size_t i = 0; i < count; i++) {
+		const struct tensor *t = &all[i];
 
 		if ((t->shard ? t->shard - 1 : 0) == k && !t->tied_to &&
 		    t->offset + t->bytes > end)
@@ -339,17 +324,17 @@ source_copy(struct source *s, struct stream_out *out, void (*progress)(uint64_t)
 		return copy_stream(s, out, progress, e);
 	for (size_t k = 0; k < s->npart; k++)
 		total += s->part[k].count;
-	whole = s->m->ntensor == total;
+	whole = s->as || s->m->ntensor == total;
 	if (copy_files(s, out, e) < 0)
 		return -1;
 	if (s->m->nshard)
 		buf_str(&tail, "[");
 	if (s->reordered && !s->m->plan)
-		r = copy_seeking(s, out, progress, e);
+		r = as_copy(s, out, progress, e);
 	for (size_t k = 0; r == 0 && k < s->npart; k++) {
 		size_t to = at, mark;
 
-		while (to < s->m->ntensor && (s->m->tensor[to].shard ?
+		while (!s->as && to < s->m->ntensor && (s->m->tensor[to].shard ?
 		    s->m->tensor[to].shard - 1 : 0) == k)
 			to++;
 		buf_str(&tail, k ? "," : "");
@@ -360,7 +345,8 @@ source_copy(struct source *s, struct stream_out *out, void (*progress)(uint64_t)
 		else if (s->m->plan)
 			r = planned_tail(&s->part[k], data_end(s, k), &tail, e);
 		else if (s->reordered)
-			r = verify_part(s, k, &tail, e);
+			r = source_seekable(s) ? verify_part(s, k, &tail, e) :
+			    read_tail(&s->part[k], data_end(s, k), &tail, e);
 		else
 			r = copy_part(s, at, to, &s->part[k], out, true, &tail, progress, e);
 		usual &= tail.len - mark == 2;
@@ -374,36 +360,6 @@ source_copy(struct source *s, struct stream_out *out, void (*progress)(uint64_t)
 		r = stream_write(out, tail.p, tail.len, e);
 	buf_release(&tail);
 	return r;
-}
-
-static int
-by_tensor_name(const void *a, const void *b)
-{
-	return strcmp(((const struct tensor *)a)->name, ((const struct tensor *)b)->name);
-}
-
-static int
-by_quantize(const void *a, const void *b)
-{
-	return order_quantize(((const struct tensor *)a)->name,
-	    ((const struct tensor *)b)->name);
-}
-
-int
-source_order(struct source *s, enum order o, struct err *e)
-{
-	struct manifest *m = source_manifest(s);
-
-	if (o == ORDER_SOURCE)
-		return 0;
-	if (s->stream)
-		return err_set(e, "a saved stream keeps its order");
-	if (!m->plan && !source_seekable(s))
-		return err_set(e, "another order needs a source that can seek, not a pipe");
-	qsort(m->tensor, m->ntensor, sizeof *m->tensor,
-	    o == ORDER_NAME ? by_tensor_name : by_quantize);
-	s->reordered = true;
-	return 0;
 }
 
 /* max |x| of n bytes of whole blocks; -1: NaN or Inf stays for the quantizer. */

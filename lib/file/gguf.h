@@ -68,6 +68,17 @@ void	gguf_put_string(struct buf *, const char *, size_t);
 int	gguf_put_set(struct buf *, const struct mset *, size_t *val,
 	    struct err *);
 
+/* gguf_json.c.  The i-th key's type (u32) and value, in the header. */
+const unsigned char *gguf_kv_value(const struct header *, size_t i, size_t *n);
+/* A header's keys as JSON; those that `elsewhere` claims are only named. */
+int	gguf_put_json(const struct header *, bool (*elsewhere)(void *, const char *key),
+	    void *, struct buf *, struct err *);
+/* From an .apr's metadata, JSON: the keys' bytes onto out, counted in *nkv
+ * (nothing if it has none); fill() writes what was only named. */
+int	gguf_from_json(const void *, size_t, int (*fill)(void *, const char *key,
+	    struct buf *, uint64_t *nkv, struct err *), void *, struct buf *out,
+	    uint64_t *nkv, struct err *);
+
 /* gguf_write.c */
 int	gguf_holds(const struct tensor *, struct err *);
 int	gguf_layout(const struct layout_in *, struct layout *, struct err *);

@@ -80,12 +80,13 @@ static int
 put_float(struct value *v, const char *s, struct err *e)
 {
 	bool single = v->type == GGUF_F32;
-	double d = single ? (double)strtof(s, NULL) : strtod(s, NULL);
+	/* By way of a double, as Python packs a float. */
+	double d = strtod(s, NULL);
 	float f = (float)d;
 	uint32_t u;
 	uint64_t w;
 
-	if (!isfinite(d))
+	if (!isfinite(d) || (single && !isfinite(f)))
 		return err_set(e, "%s is too large for %s", s,
 		    gguf_type_name[v->type]);
 	memcpy(&u, &f, sizeof u);

@@ -90,7 +90,8 @@ static int
 put_source(struct writer *w, const struct header *h, struct err *e)
 {
 	const struct gguf *g = h->priv;
-	bool behind = names_find(w->set, "general.file_type") != SIZE_MAX;
+	bool behind = names_find(w->set, "general.quantization_version") != SIZE_MAX &&
+	    (!w->in->opts || w->in->opts->order != ORDER_CONVERT);
 	size_t i, k;
 
 	for (i = 0; i < g->nkv; i++) {

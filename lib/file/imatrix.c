@@ -179,7 +179,7 @@ imatrix_dataset(const struct imatrix *m)
 	return m->dataset;
 }
 
-uint64_t
+uint32_t
 imatrix_chunks(const struct imatrix *m)
 {
 	return m->chunks;

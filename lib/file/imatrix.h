@@ -24,7 +24,7 @@ struct imatrix {
 	size_t			 n, cap;
 	struct names		*names;
 	const char		*dataset;
-	uint64_t		 chunks;
+	uint32_t		 chunks;
 };
 
 /* A new entry, or NULL. */

@@ -81,7 +81,7 @@ imatrix_read_dat(struct imatrix *m, struct in *in, struct err *e)
 	if (take(in, &chunks, "its count of chunks", e) < 0 ||
 	    take_text(in, text, sizeof text, "the data set's name", &len, e) < 0)
 		return -1;
-	m->chunks = chunks > 0 ? (uint64_t)chunks : 0;
+	m->chunks = chunks > 0 ? (uint32_t)chunks : 0;
 	if (!(m->dataset = arena_strn(&m->arena, text, len)))
 		return err_set(e, "out of memory");
 	if (in_peek(in, 1, &p, &len, e) < 0)

@@ -16,6 +16,7 @@
 #include <apr/size.h>
 
 #include "pack.h"
+#include "spill.h"
 
 #define INDEX	"model.safetensors.index.json"
 
@@ -37,7 +38,8 @@ pack_open(const struct pack_target *t, const struct manifest *m, struct err *e)
 		return NULL;
 	}
 	p->t = *t;
-	p->m = m;
+	p->in = p->m = m;
+	p->spill = -1;
 	if (t->path && !t->force && !m->plan && exists(t->path)) {
 		err_set(e, "%s: exists; -f replaces it", t->path);
 		free(p);
@@ -258,49 +260,88 @@ begin(struct pack *p, struct err *e)
 		if (emit(o, o->l.head.p, o->l.head.len, 0, e) < 0)
 			return -1;
 	}
-	return 0;
+	return p->m->plan ? 0 : pack_made(p, e);
 }
 
 static const char *
 why_order(const struct pack *p)
 {
-	if (p->t.format == &format_gguf)
-		return "apr-cat --order quantize gives the order that a pipe needs";
-	return "the order of the manifest is what a pipe needs: apr-cat --order source";
+	if (p->t.format != &format_gguf)
+		return "the order of the manifest is what a pipe needs: apr-cat --order source";
+	for (size_t i = 0; i < p->m->nset; i++)
+		if (!strcmp(p->m->set[i].key, "general.quantization_version") &&
+		    p->t.opts.order != ORDER_CONVERT)
+			return "apr-cat --as gguf --order quantize gives the order that a pipe needs";
+	return p->t.opts.order == ORDER_QUANTIZE ?
+	    "apr-cat --as gguf --order quantize gives the order that a pipe needs" :
+	    "apr-cat --as gguf --order convert gives the order that a pipe needs";
+}
+
+/* In a pipe a tensor can begin only when it is its turn. */
+static int
+take_turn(struct pack *p, struct output *o, size_t i, struct err *e)
+{
+	const struct tensor *t = &p->m->tensor[o->which[i]];
+
+	while (o->next < i && p->m->tensor[o->which[o->next]].bytes == 0)
+		o->next++;
+	if (i != o->next)
+		return err_set(e, "%s: comes out of order for an output that"
+		    " cannot seek; %s", t->name, why_order(p));
+	o->next = i + 1;
+	return zeros(o, o->l.offset[i], e);
+}
+
+int
+pack_put(struct pack *p, size_t tensor, const void *b, uint64_t off, size_t n, struct err *e)
+{
+	const struct tensor *t = &p->m->tensor[tensor];
+	size_t k = p->place[tensor].out, i = p->place[tensor].pos;
+	struct output *o;
+	uint64_t at;
+
+	if (k == SIZE_MAX || n == 0)
+		return 0;
+	o = &p->out[k];
+	at = o->l.offset[i] + off;
+	if (!o->seek) {
+		if (off == 0 && take_turn(p, o, i, e) < 0)
+			return -1;
+		if (o->at != at)
+			return err_set(e, "%s: comes in pieces that an output that cannot seek"
+			    " cannot put together; %s", t->name, why_order(p));
+	}
+	if (o->crc && o->crc_at[i] != CRC_SCATTERED) {
+		if (o->crc_at[i] == off) {
+			o->crc[i] = libdeflate_crc32(o->crc[i], b, n);
+			o->crc_at[i] += n;
+		} else {
+			o->crc_at[i] = CRC_SCATTERED;
+		}
+	}
+	if (emit(o, b, n, at, e) < 0)
+		return err_prefix(e, "%s", t->name);
+	if (p->t.progress)
+		p->t.progress(n);
+	return 0;
 }
 
 static int
 tensor(struct pack *p, struct stream_in *in, const struct member *m, struct err *e)
 {
-	const struct tensor *t = &p->m->tensor[m->index];
-	size_t k = p->place[m->index].out, i = p->place[m->index].pos, n;
-	struct output *o;
 	const void *b;
-	uint64_t at;
+	uint64_t at = 0;
+	size_t n;
 	int r;
 
-	if (k == SIZE_MAX || t->tied_to)
+	if (p->map)
+		return pack_mapped(p, in, m, e);
+	if (p->place[m->index].out == SIZE_MAX || p->m->tensor[m->index].tied_to)
 		return 0;	/* only .apr has ghosts, and they have no bytes */
-	o = &p->out[k];
-	at = o->l.offset[i];
-	if (!o->seek) {
-		while (o->next < i && (p->m->tensor[o->which[o->next]].bytes == 0))
-			o->next++;
-		if (t->bytes > 0 && (i < o->next || i > o->next))
-			return err_set(e, "%s: comes out of order for an output that"
-			    " cannot seek; %s", t->name, why_order(p));
-		o->next = i >= o->next ? i + 1 : o->next;
-		if (t->bytes > 0 && zeros(o, at, e) < 0)
-			return -1;
-	}
 	while ((r = stream_some(in, &b, &n, e)) > 0) {
-		if (o->l.footer)
-			o->crc[i] = libdeflate_crc32(o->crc[i], b, n);
-		if (emit(o, b, n, at, e) < 0)
-			return err_prefix(e, "%s", t->name);
+		if (pack_put(p, m->index, b, at, n, e) < 0)
+			return -1;
 		at += n;
-		if (p->t.progress)
-			p->t.progress(n);
 	}
 	return r;
 }
@@ -317,29 +358,101 @@ slurp(struct stream_in *in, struct buf *b, struct err *e)
 	return r < 0 ? -1 : buf_check(b, e);
 }
 
-static bool
-same_format(const struct pack *p)
+bool
+pack_same_format(const struct pack *p)
 {
-	const char *s = p->m->source;
+	const char *s = p->in->source;
 
 	return s && (!strcmp(s, p->t.format->name) ||
 	    (!strcmp(s, "hf") && p->t.format == &format_safetensors));
 }
 
-/* A travelling file: held for the header, written into the directory, or
- * dropped by a sink that has no place for it. */
+const struct carried *
+pack_file(const struct pack *p, const char *name)
+{
+	for (size_t i = 0; i < p->nfile; i++)
+		if (!strcmp(p->file[i].name, name))
+			return &p->file[i];
+	return NULL;
+}
+
+/* What says something about the model or its tokenizer. */
+static bool
+tells(const char *name)
+{
+	static const char *const names[] = {
+		"README.md", "added_tokens.json", "chat_template.jinja", "chat_template.json",
+		"config.json", "generation_config.json", "merges.txt",
+		"special_tokens_map.json", "tokenizer.json", "tokenizer.model",
+		"tokenizer_config.json", "vocab.json",
+	};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (!strcmp(names[i], name))
+			return true;
+	return false;
+}
+
+/* Is it needed later: the header it has, or to make one of it? */
+static bool
+holds(const struct pack *p, const char *name)
+{
+	bool header = !strncmp(name, ".source/", 8);
+
+	if (pack_same_format(p))
+		return header || (!p->t.opts.raw && !strcmp(name, "config.json"));
+	if (header)
+		return !p->t.opts.raw && (!strcmp(name, ".source/header") ||
+		    !strcmp(name, ".source/header.00001"));
+	return p->t.format == &format_apr || (!p->t.opts.raw && tells(name));
+}
+
+static int
+write_file(struct pack *p, const char *name, const struct buf *held, struct stream_in *in,
+    struct err *e)
+{
+	const void *q = held ? held->p : NULL;
+	size_t n = held ? held->len : 0;
+	char *path = NULL;
+	int fd, r = 0;
+
+	if ((fd = open_in_dir(p, name, &path, e)) < 0) {
+		free(path);
+		return -1;
+	}
+	free(path);
+	if (held)
+		r = n > 0 ? io_write(fd, q, n, e) : 0;
+	else
+		while ((r = stream_some(in, &q, &n, e)) > 0)
+			if ((r = io_write(fd, q, n, e)) < 0)
+				break;
+	if (r < 0) {
+		close(fd);
+		return err_prefix(e, "%s", name);
+	}
+	return close_file(fd, name, e);
+}
+
+int
+pack_write_file(struct pack *p, const char *name, const struct buf *b, struct err *e)
+{
+	return write_file(p, name, b, NULL, e);
+}
+
+/* A travelling file: held for what is made of it, written into the
+ * directory, or dropped by a sink that has no place for it. */
 static int
 file(struct pack *p, struct stream_in *in, const struct member *m, struct err *e)
 {
-	const char *name = p->m->file[m->index].name;
+	const char *name = p->in->file[m->index].name;
 	bool header = !strncmp(name, ".source/", 8);
-	char *path = NULL;
-	int fd, r;
+	struct buf *held = NULL;
 
 	/* An index is for shards: no other sink gets one. */
 	if (!strcmp(name, INDEX) && !p->t.dir)
 		return 0;
-	if (header ? same_format(p) : p->t.format == &format_apr && !same_format(p)) {
+	if (holds(p, name)) {
 		struct carried *f = realloc(p->file, (p->nfile + 1) * sizeof *f);
 		struct buf *h = realloc(p->held, (p->nfile + 1) * sizeof *h);
 
@@ -349,38 +462,44 @@ file(struct pack *p, struct stream_in *in, const struct member *m, struct err *e
 			p->held = h;
 		if (!f || !h)
 			return err_set(e, "out of memory");
-		memset(&h[p->nfile], 0, sizeof *h);
-		r = slurp(in, &h[p->nfile], e);
-		f[p->nfile] = (struct carried){ name, h[p->nfile].p, h[p->nfile].len };
+		held = &h[p->nfile];
+		memset(held, 0, sizeof *held);
 		p->nfile++;
-		return r;
+		if (slurp(in, held, e) < 0)
+			return -1;
+		f[p->nfile - 1] = (struct carried){ name, held->p, held->len };
 	}
-	if (!p->t.dir || header || p->m->plan)
+	if (!p->t.dir || header || p->in->plan)
 		return 0;
 	/* The index is judged when the shards are known. */
 	if (!strcmp(name, INDEX))
 		return slurp(in, &p->index, e);
-	if ((fd = open_in_dir(p, name, &path, e)) < 0) {
-		free(path);
-		return -1;
-	}
-	while (1) {
-		const void *q;
-		size_t n;
+	return write_file(p, name, held, in, e);
+}
 
-		if ((r = stream_some(in, &q, &n, e)) <= 0)
-			break;
-		if ((r = io_write(fd, q, n, e)) < 0) {
-			err_prefix(e, "%s", name);
-			break;
+/* Tensors whose bytes came in another order than they lie: for the sum. */
+static int
+read_again(const struct pack *p, struct output *o, struct err *e)
+{
+	unsigned char b[65536];
+
+	for (size_t i = 0; i < o->n; i++) {
+		uint64_t left = p->m->tensor[o->which[i]].bytes;
+
+		if (o->crc_at[i] != CRC_SCATTERED)
+			continue;
+		o->crc[i] = 0;
+		while (left > 0) {
+			size_t k = left < sizeof b ? (size_t)left : sizeof b;
+
+			if (spill_get(o->fd, b, k, o->l.offset[i] +
+			    p->m->tensor[o->which[i]].bytes - left, e) < 0)
+				return -1;
+			o->crc[i] = libdeflate_crc32(o->crc[i], b, k);
+			left -= k;
 		}
 	}
-	if (r < 0)
-		close(fd);
-	else
-		r = close_file(fd, name, e);
-	free(path);
-	return r;
+	return 0;
 }
 
 static int
@@ -393,6 +512,8 @@ finish_output(struct pack *p, struct output *o, struct err *e)
 	if (o->seek && ftruncate(o->fd, (off_t)o->l.end) < 0)
 		return err_sys(e, "write");
 	if (o->l.footer) {
+		if (read_again(p, o, e) < 0)
+			return -1;
 		le32_put(crc, footer(p, o));
 		if (emit(o, crc, 4, o->l.end, e) < 0)
 			return -1;
@@ -498,7 +619,7 @@ finish(struct pack *p, struct err *e)
 		if (finish_output(p, &p->out[k], e) < 0)
 			return -1;
 	if (p->t.dir) {
-		if (write_index(p, e) < 0 || open_dir(p, e) < 0)
+		if (write_index(p, e) < 0 || pack_make_files(p, e) < 0 || open_dir(p, e) < 0)
 			return -1;
 		return put_dir(p, e);
 	}
@@ -547,6 +668,20 @@ pack_files(const struct pack *p, size_t i, const char **name, uint64_t *size)
 	return p->nout;
 }
 
+const struct manifest *
+pack_manifest(const struct pack *p)
+{
+	return p->m;
+}
+
+const char *
+pack_notes(struct pack *p)
+{
+	buf_put(&p->notes, "", 1);
+	p->notes.len -= p->notes.len > 0;
+	return p->notes.p ? (const char *)p->notes.p : "";
+}
+
 void
 pack_free(struct pack *p)
 {
@@ -561,6 +696,7 @@ pack_free(struct pack *p)
 		free(o->temp);
 		free(o->which);
 		free(o->crc);
+		free(o->crc_at);
 		free(o->l.offset);
 		buf_release(&o->l.head);
 	}
@@ -575,6 +711,21 @@ pack_free(struct pack *p)
 		buf_release(&p->held[i]);
 	free(p->held);
 	free(p->file);
+	if (p->has_made) {
+		header_release(&p->made);
+		manifest_free(p->mademan);
+	}
+	header_release(&p->foreign);
+	manifest_free(p->foreignman);
+	buf_release(&p->members);
+	arch_map_free(p->map);
+	arch_close(p->model);
+	scatter_free(p->scatter);
+	if (p->spill >= 0)
+		close(p->spill);
+	for (size_t i = 0; i < p->ncaptured; i++)
+		buf_release(&p->captured[i].data);
+	buf_release(&p->notes);
 	buf_release(&p->index);
 	free(p->place);
 	free(p->padding);

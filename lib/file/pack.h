@@ -3,6 +3,7 @@
 #ifndef FILE_PACK_H
 #define FILE_PACK_H
 
+#include <apr/arch.h>
 #include <apr/pack.h>
 
 /* One file of the output. */
@@ -23,11 +24,38 @@ struct output {
 	size_t		 next;
 	uint64_t	 at;
 	uint32_t	*crc;
+	uint64_t	*crc_at;	/* bytes in it; a tensor that came in another
+					 * order is read again */
+};
+
+#define CRC_SCATTERED	UINT64_MAX
+
+/* A small tensor that goes into config.json instead of a file. */
+struct captured {
+	const char	*name;
+	struct buf	 data;
 };
 
 struct pack {
 	struct pack_target t;
-	const struct manifest *m;
+	const struct manifest *in;	/* the stream's */
+	const struct manifest *m;	/* the output's: in, or own */
+	struct manifest	 own;		/* tensors are map's, the rest is borrowed */
+	/* Where conventions differ; see remap.c. */
+	struct arch_model *model;
+	struct arch_map	*map;
+	struct scatter	*scatter;	/* the source tensor that is coming */
+	int		 spill;		/* a group's run, or -1 */
+	struct captured	 captured[4];
+	size_t		 ncaptured;
+	struct header	 made;		/* metadata in the output's format */
+	struct manifest	*mademan;
+	bool		 has_made;
+	struct header	 foreign;	/* the source's, of another format */
+	struct manifest	*foreignman;
+	struct buf	 members;	/* of an .apr's metadata */
+	bool		 has_members, tied;
+	struct buf	 notes;		/* lines for people */
 	char		*tempdir;	/* directory: out.XXXXXX */
 	struct carried	*file;		/* held: headers, and files for an .apr */
 	size_t		 nfile;
@@ -43,6 +71,30 @@ struct pack {
 	uint64_t	*padding;	/* from tail.json, by shard; UINT64_MAX */
 	bool		*footer;
 };
+
+/* Is the source's own header of the output's format? */
+bool	pack_same_format(const struct pack *);
+/* A travelling file that was kept, or NULL. */
+const struct carried *pack_file(const struct pack *, const char *name);
+
+/* remap.c: what the output's tensors are, before there are outputs. */
+int	pack_remap(struct pack *, struct err *);
+/* One source tensor to where its bytes belong. */
+int	pack_mapped(struct pack *, struct stream_in *, const struct member *, struct err *);
+/* Is it a small tensor that config.json will hold instead of a file? */
+struct captured *pack_captured(struct pack *, const char *name);
+/* Tensors that no source has, as far as they can be written now. */
+int	pack_made(struct pack *, struct err *);
+/* pack.c: bytes [at, at + n) of a tensor of the output. */
+int	pack_put(struct pack *, size_t tensor, const void *, uint64_t at, size_t n,
+	    struct err *);
+
+/* meta.c: the metadata for an output of another format. */
+int	pack_metadata(struct pack *, struct err *);
+/* Files that a directory needs and that did not travel, made at the end. */
+int	pack_make_files(struct pack *, struct err *);
+/* pack.c: a file of the directory. */
+int	pack_write_file(struct pack *, const char *name, const struct buf *, struct err *);
 
 /* plan.c: outputs and layouts, when all files have come. */
 int	pack_plan(struct pack *, struct err *);

@@ -23,7 +23,7 @@ static bool
 quantized(const struct manifest *m)
 {
 	for (size_t i = 0; i < m->nset; i++)
-		if (!strcmp(m->set[i].key, "general.file_type"))
+		if (!strcmp(m->set[i].key, "general.quantization_version"))
 			return true;
 	return false;
 }
@@ -108,7 +108,7 @@ by_size(struct pack *p, uint64_t max, struct err *e)
 	for (size_t i = 0; i < m->ntensor; i++) {
 		uint64_t n = m->tensor[i].bytes;
 
-		if (m->tensor[i].tied_to)
+		if (m->tensor[i].tied_to || pack_captured(p, m->tensor[i].name))
 			continue;
 		if (!o || (sum > 0 && n > max - (sum < max ? sum : max))) {
 			if (!(o = add_output(p, "?", e)))
@@ -148,10 +148,14 @@ one_file(struct pack *p, struct err *e)
 	for (size_t i = 0; i < m->ntensor; i++)
 		if (ghosts || !m->tensor[i].tied_to)
 			o->which[o->n++] = i;
-	if (p->t.format == &format_gguf &&
-	    (p->t.opts.order == ORDER_QUANTIZE || quantized(m))) {
+	if (p->t.format != &format_gguf)
+		return 0;
+	if (p->t.opts.order == ORDER_QUANTIZE ||
+	    (p->t.opts.order != ORDER_CONVERT && quantized(m))) {
 		sorting = m;
 		qsort(o->which, o->n, sizeof *o->which, by_quantize);
+	} else if (p->model && (p->t.opts.order == ORDER_CONVERT || !pack_same_format(p))) {
+		return arch_order_convert(p->model, m->tensor, o->which, o->n, e);
 	}
 	return 0;
 }
@@ -190,8 +194,9 @@ lay_out(struct pack *p, size_t k, struct err *e)
 	bool one = p->nsrc == 1 || (p->nout == p->nsrc && p->nsrc > 0);
 	struct layout_in in = {
 		.m = p->m, .which = o->which, .n = o->n,
-		.source = p->nsrc ? &p->src[src] : NULL,
+		.source = p->nsrc ? &p->src[src] : p->has_made ? &p->made : NULL,
 		.files = p->file, .nfiles = p->nfile, .opts = &p->t.opts,
+		.members = p->has_members ? &p->members : NULL, .tied = p->tied,
 	};
 
 	o->end = 0;
@@ -221,7 +226,8 @@ lay_out(struct pack *p, size_t k, struct err *e)
 			p->place[o->which[i]].pos = i;
 		}
 	}
-	if (!p->m->plan && !(o->crc = calloc(o->n + 1, sizeof *o->crc)))
+	if (!p->m->plan && o->l.footer && (!(o->crc = calloc(o->n + 1, sizeof *o->crc)) ||
+	    !(o->crc_at = calloc(o->n + 1, sizeof *o->crc_at))))
 		return err_set(e, "out of memory");
 	return 0;
 }
@@ -266,7 +272,7 @@ parse_sources(struct pack *p, struct err *e)
 		return -1;
 	for (size_t i = 0; i < p->nfile; i++)
 		n += !strncmp(p->file[i].name, ".source/header", 14);
-	if (n == 0)
+	if (n == 0 || !pack_same_format(p))
 		return 0;
 	if (!(p->src = calloc(n, sizeof *p->src)) || !(p->srcm = calloc(n, sizeof *p->srcm)))
 		return err_set(e, "out of memory");
@@ -326,8 +332,9 @@ pack_plan(struct pack *p, struct err *e)
 	const struct manifest *m = p->m;
 	bool same = p->t.dir || p->t.split;
 
-	if (parse_sources(p, e) < 0)
+	if (parse_sources(p, e) < 0 || pack_remap(p, e) < 0)
 		return -1;
+	m = p->m;
 	same = same && shards_unchanged(p) && p->t.shard_size == 0;
 	if (p->t.split && !same)
 		return err_set(e, "--split-like-source: the source has no parts, or its"
@@ -346,6 +353,8 @@ pack_plan(struct pack *p, struct err *e)
 		return err_set(e, "out of memory");
 	for (size_t i = 0; p->place && i < m->ntensor; i++)
 		p->place[i].out = SIZE_MAX;
+	if (pack_metadata(p, e) < 0)
+		return -1;
 	for (size_t k = 0; k < p->nout; k++)
 		if (lay_out(p, k, e) < 0)
 			return -1;

@@ -201,13 +201,29 @@ out:
 	return r;
 }
 
+/* What the folder is called: a model's name, if nothing else says it. */
+static int
+name_dir(struct source *s, struct err *e)
+{
+	char *path = realpath(s->dir.dir, NULL);
+	const char *last = path ? base(path) : "";
+
+	if (*last && utf8_valid(last, strlen(last)) &&
+	    !(s->m->name = arena_strn(&s->m->arena, last, strlen(last)))) {
+		free(path);
+		return err_set(e, "out of memory");
+	}
+	free(path);
+	return 0;
+}
+
 static int
 open_dir(struct source *s, const char *path, struct err *e)
 {
 	struct buf name = { 0 };
 	int r = -1;
 
-	if (hfdir_open(&s->dir, path, e) < 0)
+	if (hfdir_open(&s->dir, path, e) < 0 || name_dir(s, e) < 0)
 		return -1;
 	buf_printf(&name, "%s/config.json", s->dir.dir);
 	buf_put(&name, "", 1);
@@ -354,6 +370,9 @@ source_close(struct source *s)
 	}
 	free(s->part);
 	free(s->file);
+	arch_map_free(s->as);
+	arch_close(s->model);
+	free(s->from);
 	hfdir_release(&s->dir);
 	manifest_free(s->m);
 	free(s);

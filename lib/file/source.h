@@ -3,6 +3,7 @@
 #ifndef FILE_SOURCE_H
 #define FILE_SOURCE_H
 
+#include <apr/arch.h>
 #include <apr/source.h>
 
 /* One file of a model. */
@@ -31,7 +32,21 @@ struct source {
 	struct where_is	*file;		/* as m->file */
 	struct hfdir	 dir;
 	bool		 reordered;
+	/* In another convention: what the files hold, and the way from it to
+	 * m->tensor, whose offsets are then places in as->out. */
+	struct arch_model *model;
+	struct arch_map	*as;
+	struct tensor	*from;
+	size_t		 nfrom;
 };
+
+/* as.c: the model, opened when first wanted. */
+const struct arch_model *source_model(struct source *, struct err *);
+/* Sort what the source has as GGUF's order wants it. */
+int	as_order(struct source *, enum order, struct err *);
+/* All tensors in the order of the manifest. */
+int	as_copy(struct source *, struct stream_out *, void (*progress)(uint64_t),
+	    struct err *);
 
 /* copy.c: the end of a part, as tail.json has it ("" is as usual). */
 int	part_tail(const struct part *, const struct manifest *, uint64_t end,

@@ -31,6 +31,7 @@ struct convert {
 	struct feed		 feed;
 	const struct tensor	*t;
 	const struct quant_from	*from;
+	type_encode		*encode;	/* NULL: not by one */
 	float			 scale_out;
 	struct weights		*qw;
 	float			 max, want_max;	/* measured; to be met, or < 0 */
@@ -140,7 +141,7 @@ put(struct convert *c, const struct cut *k, uint64_t row, uint64_t col, uint64_t
 	j->t = c->t;
 	j->from = k->from;
 	j->to = k->to;
-	j->encode = k->to ? type_encoder(k->to, c->o->effort) : NULL;
+	j->encode = c->encode;
 	j->row = row;
 	j->col = col;
 	j->cols = k->cols;
@@ -249,6 +250,10 @@ convert(struct convert *c, const struct tensor *t, const struct quant_from *from
 			return -1;
 		return told(c, t, &(struct quant_error){ 0 }, e);
 	}
+	c->encode = type_encoder(t->type, c->o->effort);
+	if (!two && !c->encode)
+		return err_set(e, "%s: %s is not made with this effort", t->name,
+		    t->type->name);
 	if (two)
 		r = find_scale(c, e);
 	if (r == 0)

@@ -1,107 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* rules.c -- which tensors get which type, by name and shape alone. */
+/* rules.c -- tensors retyped as a recipe, or aprender's way, has it. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <apr/quant.h>
+#include "resolve.h"
 
-/*
- * Ends of names, each from a dot (or the name's begin) on; what begins with
- * '_' from anywhere; '#' is a number.  GGUF's names, then Hugging Face's and
- * aprender's for the same things.
- */
-static const char *const never[] = {
-	"_norm.weight", "ffn_gate_inp.weight", "ffn_gate_inp_shexp.weight",
-	"position_embd.weight", "token_types.weight", "ssm_conv1d.weight",
-	"shortconv.conv.weight", "ffn_gate_tid2eid.weight",
-	"indexer.k_proj.weight", "indexer.q_proj.weight", "attn_rel_b.weight",
-	"altup_proj.weight", "altup_unembd_proj.weight", "altup_router.weight",
-	"altup_correct_coef.weight", "altup_correct_scale.weight",
-	"altup_predict_coef.weight", "laurel_l.weight", "laurel_r.weight",
-	"per_layer_model_proj.weight",
-	"time_mix_first.weight", "time_mix_w0.weight", "time_mix_w1.weight",
-	"time_mix_w2.weight", "time_mix_v0.weight", "time_mix_v1.weight",
-	"time_mix_v2.weight", "time_mix_a0.weight", "time_mix_a1.weight",
-	"time_mix_a2.weight", "time_mix_g1.weight", "time_mix_g2.weight",
-	"time_mix_decay_w1.weight", "time_mix_decay_w2.weight",
-	"time_mix_lerp_fused.weight",
-	"sam.pos_embd.weight", "sam.neck.#.weight", "sam.net_#.weight",
-	"rel_pos_h.weight", "rel_pos_w.weight", "rel_pos.weight",
-	"patch_embd.weight", "patch_merger.weight", "a.rvq.codebook.weight",
-	"mm.a.code_embd.weight",
-
-	"norm.weight", "_layernorm.weight", "layernorm.weight",
-	"ln_1.weight", "ln_2.weight", "ln_f.weight",
-	"mlp.gate.weight", "block_sparse_moe.gate.weight",
-	"mlp.shared_expert_gate.weight", "linear_attn.conv1d.weight",
-	"wpe.weight", "position_embedding.weight",
-};
-
-/* Weights all the same: stacks of experts have no suffix. */
-static const char *const weights[] = {
-	"mlp.experts.gate_up_proj", "mlp.experts.down_proj",
-};
-
-static bool
-is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-/* Both from their ends backwards. */
-static bool
-ends_with(const char *name, const char *tail)
-{
-	const char *n = name + strlen(name), *t = tail + strlen(tail);
-
-	while (t > tail) {
-		if (n == name)
-			return false;
-		t--;
-		n--;
-		if (*t == '#' && is_digit(*n))
-			while (n > name && is_digit(n[-1]))
-				n--;
-		else if (*t != *n)
-			return false;
-	}
-	return *tail == '_' || n == name || n[-1] == '.';
-}
-
-static bool
-listed(const char *name, const char *const *tail, size_t n)
-{
-	while (n-- > 0)
-		if (ends_with(name, tail[n]))
-			return true;
-	return false;
-}
-
-#define LISTED(name, list) listed(name, list, sizeof (list) / sizeof *(list))
-
-/* As ggml counts: the slowest ones do not count while they are 1. */
-static unsigned
-dims(const struct tensor *t)
-{
-	unsigned i = 0;
-
-	while (i < t->ndim && t->dim[i] == 1)
-		i++;
-	return t->ndim - i;
-}
-
-bool
-quant_never(const struct tensor *t)
-{
-	size_t n = strlen(t->name);
-
-	if (dims(t) < 2)
-		return true;
-	if (n < 6 || memcmp(t->name + n - 6, "weight", 6))
-		return !LISTED(t->name, weights);
-	return LISTED(t->name, never);
-}
+const char *const quant_fallbacks[] = { "table", "error", "f16", "pad", NULL };
+const char *const quant_efforts[] = { "reference", "high", "apr", NULL };
 
 static bool
 contains(const char *name, const char *const *part)
@@ -146,55 +52,6 @@ apr_keeps_f32(const struct tensor *t, const struct type *type)
 	return (t->n < 1024 && !(type->flags & TYPE_PLAIN)) || contains(t->name, native);
 }
 
-static bool
-same_name(const char *a, const char *b)
-{
-	for (;; a++, b++) {
-		while (*a == '_')
-			a++;
-		while (*b == '_')
-			b++;
-		if ((*a >= 'A' && *a <= 'Z' ? *a - 'A' + 'a' : *a) != *b)
-			return false;
-		if (*a == '\0')
-			return true;
-	}
-}
-
-const char *
-quant_mix(const char *name)
-{
-	static const char *const mix[][2] = {
-		{ "q2_k_s", "q2_k" }, { "q3_k_s", "q3_k" }, { "q3_k_m", "q3_k" },
-		{ "q3_k_l", "q3_k" }, { "q4_k_s", "q4_k" }, { "q4_k_m", "q4_k" },
-		{ "q5_k_s", "q5_k" }, { "q5_k_m", "q5_k" }, { "iq2_m", "q2_k" },
-		{ "iq3_xs", "q3_k" }, { "iq3_m", "q3_k" }, { "mxfp4_moe", "mxfp4" },
-	};
-
-	for (size_t i = 0; i < sizeof mix / sizeof *mix; i++)
-		if (same_name(name, mix[i][0]))
-			return mix[i][1];
-	return NULL;
-}
-
-int
-quant_file_type(const struct type *type)
-{
-	static const struct { const char *name; int number; } known[] = {
-		{ "F32", 0 }, { "F16", 1 }, { "BF16", 32 }, { "Q4_0", 2 },
-		{ "Q4_1", 3 }, { "Q5_0", 8 }, { "Q5_1", 9 }, { "Q8_0", 7 },
-		{ "Q1_0", 40 }, { "Q2_0", 41 }, { "Q2_K", 10 }, { "Q3_K", 12 },
-		{ "Q4_K", 15 }, { "Q5_K", 17 }, { "Q6_K", 18 }, { "IQ4_NL", 25 },
-		{ "IQ4_XS", 30 }, { "TQ1_0", 36 }, { "TQ2_0", 37 },
-		{ "MXFP4", 38 }, { "NVFP4", 39 },
-	};
-
-	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-		if (!strcmp(type->name, known[i].name))
-			return known[i].number;
-	return -1;
-}
-
 /* llama-quantize's table; NULL: it stops.  cols % type->block is not 0. */
 static const struct type *
 fallback(const struct type *type, uint64_t cols)
@@ -203,6 +60,9 @@ fallback(const struct type *type, uint64_t cols)
 		{ "Q4_K", "Q5_0" }, { "Q5_K", "Q5_1" }, { "Q6_K", "Q8_0" },
 		{ "Q2_K", "Q4_0" }, { "Q3_K", "Q4_0" }, { "Q2_0", "Q4_0" },
 		{ "TQ1_0", "Q4_0" }, { "TQ2_0", "Q4_0" }, { "IQ4_XS", "IQ4_NL" },
+		{ "IQ1_S", "IQ4_NL" }, { "IQ1_M", "IQ4_NL" }, { "IQ2_XXS", "IQ4_NL" },
+		{ "IQ2_XS", "IQ4_NL" }, { "IQ2_S", "IQ4_NL" }, { "IQ3_XXS", "IQ4_NL" },
+		{ "IQ3_S", "IQ4_NL" },
 	};
 
 	if (!strcmp(type->name, "Q1_0") || !strcmp(type->name, "NVFP4"))
@@ -222,8 +82,8 @@ struct tally {
 	struct manifest		*m;
 	struct quant_from	*from;
 	struct quant_report	*report;
-	const struct type	*wanted;	/* of all tensors that are made */
 	size_t			 count[64][WHYS], tied;
+	unsigned		 block[64];	/* missed; 1: several */
 	uint64_t		 bytes, n;
 	struct names		*names;		/* built when first wanted */
 };
@@ -232,6 +92,12 @@ static bool
 convertible(const struct type *t)
 {
 	return !(t->flags & TYPE_INTEGER) && (t->to_f32 || (t->flags & TYPE_WHOLE));
+}
+
+static bool
+makeable(const struct type *t)
+{
+	return t->from_f32 || (t->flags & TYPE_WHOLE);
 }
 
 static bool
@@ -270,14 +136,25 @@ check_f8(struct tally *y, const struct tensor *t, struct err *e)
 	return 0;
 }
 
+static size_t
+type_index(const struct type *type)
+{
+	size_t i = 0;
+
+	while (types[i] && types[i] != type)
+		i++;
+	return i;
+}
+
 static int
 retype(struct tally *y, size_t i, const struct type *type, enum tensor_layout how,
     enum why why, struct err *e)
 {
 	struct tensor *t = &y->m->tensor[i];
-	const struct type *const *p = types;
 
 	if (t->type != type) {
+		if (!makeable(type) && !y->m->plan)
+			return err_set(e, "%s: %s can be read, not made", t->name, type->name);
 		if (check_f8(y, t, e) < 0)
 			return -1;
 		y->from[i] = (struct quant_from){ .type = t->type, .bytes = t->bytes,
@@ -291,13 +168,10 @@ retype(struct tally *y, size_t i, const struct type *type, enum tensor_layout ho
 		t->absmax = NULL;
 		y->report->changed++;
 	}
-	while (*p && *p != type)
-		p++;
-	y->count[p - types][why]++;
+	y->from[i].kept = why == KEPT || why == LEFT;
+	y->count[type_index(type)][why]++;
 	y->bytes += t->bytes;
 	y->n += t->n;
-	if (why == FELL_BACK || why == PADDED)
-		y->from[i].wanted = y->wanted;
 	return 0;
 }
 
@@ -313,9 +187,16 @@ begin(struct tally *y, struct manifest *m, struct quant_report *r, struct err *e
 	return 0;
 }
 
-/* "15 Q4_K, 6 F32 kept, 2 Q5_0 (fallback), 4.63 bits per weight" */
+void
+quant_report_release(struct quant_report *r)
+{
+	buf_release(&r->text);
+	buf_release(&r->warnings);
+}
+
+/* "15 Q4_K, 6 F32 kept, 2 Q5_0 (fallback: ...), 4.63 bits per weight" */
 static struct quant_from *
-finish(struct tally *y, int r, unsigned block, struct err *e)
+finish(struct tally *y, int r, struct err *e)
 {
 	static const char *const why[WHYS] = {
 		[KEPT] = " kept", [TO_F32] = " instead", [LEFT] = " left as they are",
@@ -326,36 +207,68 @@ finish(struct tally *y, int r, unsigned block, struct err *e)
 
 	names_free(y->names);
 	for (size_t w = 0; r == 0 && w < WHYS; w++)
-		for (size_t i = 0; types[i]; i++)
-			if (y->count[i][w]) {
-				buf_printf(b, "%s%zu %s", comma, y->count[i][w], types[i]->name);
-				if (w == FELL_BACK || w == PADDED)
-					buf_printf(b, " (%s rows not multiples of %u)",
-					    why[w], block);
-				else if (why[w])
-					buf_str(b, why[w]);
-				comma = ", ";
+		for (size_t i = 0; types[i]; i++) {
+			if (!y->count[i][w])
+				continue;
+			buf_printf(b, "%s%zu %s", comma, y->count[i][w], types[i]->name);
+			if (w == FELL_BACK || w == PADDED) {
+				buf_printf(b, " (%s rows not ", why[w]);
+				if (y->block[i] > 1)
+					buf_printf(b, "multiples of %u)", y->block[i]);
+				else
+					buf_str(b, "whole blocks)");
+			} else if (why[w]) {
+				buf_str(b, why[w]);
 			}
+			comma = ", ";
+		}
 	if (r == 0 && y->tied)
 		buf_printf(b, "%s%zu tied", comma, y->tied);
 	if (r == 0 && y->n)
 		buf_printf(b, ", %.2f bits per weight", (double)y->bytes * 8 / (double)y->n);
 	buf_put(b, "", 1);
-	if (r == 0 && (r = buf_check(b, e)) == 0)
+	if (r == 0 && (r = buf_check(b, e)) == 0 &&
+	    (r = buf_check(&y->report->warnings, e)) == 0)
 		return y->from;
-	buf_release(b);
+	quant_report_release(y->report);
 	free(y->from);
 	return NULL;
 }
 
+/* Rows that are not whole blocks: another type, or a layout for them. */
 static int
-decide(struct tally *y, size_t i, const struct quant_opts *o, struct err *e)
+fit(struct tally *y, const struct tensor *t, const struct quant_opts *o,
+    const struct type **type, enum tensor_layout *how, enum why *why, struct err *e)
+{
+	uint64_t cols = t->ndim ? t->dim[t->ndim - 1] : 1;
+	const struct type *wanted = *type;
+	unsigned *block;
+
+	if ((wanted->flags & TYPE_FLAT) || cols % wanted->block == 0 || wanted == t->type)
+		return 0;
+	*why = o->fallback == FALLBACK_PAD ? PADDED : FELL_BACK;
+	if (o->fallback == FALLBACK_PAD)
+		*how = TENSOR_PADDED;
+	else if (o->fallback == FALLBACK_F16)
+		*type = &type_f16;
+	else if (o->fallback == FALLBACK_ERROR || !(*type = fallback(wanted, cols)))
+		return err_set(e, "%s: rows of %" PRIu64 " are not whole %s blocks of %u"
+		    " (--fallback=f16 or pad)", t->name, cols, wanted->name, wanted->block);
+	block = &y->block[type_index(*type)];
+	*block = *block == 0 || *block == wanted->block ? wanted->block : 1;
+	return 0;
+}
+
+static int
+decide(struct tally *y, struct resolver *s, size_t i, const struct quant_opts *o,
+    struct err *e)
 {
 	struct tensor *t = &y->m->tensor[i];
-	const struct type *type = o->type;
-	uint64_t cols = t->ndim ? t->dim[t->ndim - 1] : 1;
+	struct decision d = { .type = o->recipe->base };
+	const struct type *wanted;
 	enum tensor_layout how = TENSOR_ROWS;
 	enum why why = CHOSEN;
+	bool needs;
 
 	if (t->tied_to) {
 		y->tied++;
@@ -363,64 +276,84 @@ decide(struct tally *y, size_t i, const struct quant_opts *o, struct err *e)
 	}
 	if (!convertible(t->type))
 		return retype(y, i, t->type, how, LEFT, e);
-	if (o->rules == RULES_APR && apr_keeps_f32(t, type)) {
-		type = &type_f32;
+	if (o->rules == RULES_APR && apr_keeps_f32(t, d.type)) {
+		d.type = &type_f32;
 		why = TO_F32;
-	} else if (o->rules == RULES_GGML && quant_never(t)) {
-		return retype(y, i, t->type, how, KEPT, e);
-	} else if (!(type->flags & TYPE_FLAT) && cols % type->block != 0 &&
-	    type != t->type) {
-		why = FELL_BACK;
-		switch (o->fallback) {
-		case FALLBACK_PAD:
-			how = TENSOR_PADDED;
-			why = PADDED;
-			break;
-		case FALLBACK_F16:
-			type = &type_f16;
-			break;
-		case FALLBACK_TABLE:
-			if ((type = fallback(type, cols)))
-				break;
-			/* FALLTHROUGH */
-		default:
-			return err_set(e, "%s: rows of %" PRIu64 " are not whole %s blocks"
-			    " of %u (--fallback=f16 or pad)", t->name, cols, o->type->name,
-			    o->type->block);
-		}
+	} else if (o->rules == RULES_GGML && resolver_decide(s, t, &d, e) < 0) {
+		return -1;
 	}
-	if (t->type != type && quantized(t->type) && !o->requantize)
+	if (!d.type)
+		return retype(y, i, t->type, how, KEPT, e);
+	wanted = d.type;
+	if (why == CHOSEN && !d.exact && fit(y, t, o, &d.type, &how, &why, e) < 0)
+		return -1;
+	if (t->type != d.type && quantized(t->type) && !o->requantize)
 		return err_set(e, "%s: is %s already: not made %s from that without"
-		    " --allow-requantize", t->name, t->type->name, type->name);
-	return retype(y, i, type, how, why, e);
+		    " --allow-requantize", t->name, t->type->name, d.type->name);
+	needs = t->type != d.type && resolver_needs_weights(s, t, d.type);
+	if (needs && !o->imatrix) {
+		err_set(e, "%s: %s needs an importance matrix (--imatrix)", t->name,
+		    d.type->name);
+		if (!y->m->plan)
+			return -1;
+		buf_put(&y->report->warnings, e->msg, strlen(e->msg) + 1);
+	}
+	if (retype(y, i, d.type, how, why, e) < 0)
+		return -1;
+	y->from[i].needs_qw = needs;
+	if (why == FELL_BACK || why == PADDED)
+		y->from[i].wanted = wanted;
+	return 0;
 }
 
-static int
-set_u32(struct manifest *m, const char *key, int value, struct err *e)
-{
-	char text[] = "00";
+static const struct manifest *sorting;
 
-	text[0] = (char)('0' + value / 10);
-	text[1] = (char)('0' + value % 10);
-	return manifest_set(m, key, "u32", value < 10 ? text + 1 : text, e);
+static int
+by_visit(const void *a, const void *b)
+{
+	return order_quantize(sorting->tensor[*(const size_t *)a].name,
+	    sorting->tensor[*(const size_t *)b].name);
+}
+
+/* Counters go by llama-quantize's order, which no stream need have. */
+static size_t *
+visits(const struct manifest *m, struct err *e)
+{
+	size_t *v = malloc((m->ntensor + 1) * sizeof *v);
+
+	if (!v) {
+		err_set(e, "out of memory");
+		return NULL;
+	}
+	for (size_t i = 0; i < m->ntensor; i++)
+		v[i] = i;
+	sorting = m;
+	qsort(v, m->ntensor, sizeof *v, by_visit);
+	return v;
 }
 
 struct quant_from *
 quant_apply(struct manifest *m, const struct quant_opts *o, struct quant_report *rep,
     struct err *e)
 {
-	int number = quant_file_type(o->type), r = 0;
+	struct resolver *s = NULL;
+	size_t *visit = NULL;
 	struct tally y;
+	int r = -1;
 
 	if (begin(&y, m, rep, e) < 0)
 		return NULL;
-	y.wanted = o->type;
+	if ((visit = visits(m, e)) && (s = resolver_new(m, o, e)))
+		r = 0;
 	for (size_t i = 0; r == 0 && i < m->ntensor; i++)
-		r = decide(&y, i, o, e);
-	if (r == 0 && number >= 0 &&
-	    (r = set_u32(m, "general.quantization_version", 2, e)) == 0)
-		r = set_u32(m, "general.file_type", number, e);
-	return finish(&y, r, o->type->block, e);
+		r = decide(&y, s, visit[i], o, e);
+	if (r == 0) {
+		resolver_lint(s, &rep->warnings);
+		r = keys_set(m, o, e);
+	}
+	resolver_free(s);
+	free(visit);
+	return finish(&y, r, e);
 }
 
 struct quant_from *
@@ -445,6 +378,6 @@ dequant_apply(struct manifest *m, const struct type *type, bool all,
 			r = retype(&y, i, type, TENSOR_ROWS, CHOSEN, e);
 	}
 	if (r == 0 && rep->changed)
-		r = set_u32(m, "general.file_type", quant_file_type(type), e);
-	return finish(&y, r, 1, e);
+		r = keys_set_u32(m, "general.file_type", (uint32_t)quant_file_type(type), e);
+	return finish(&y, r, e);
 }

@@ -274,6 +274,10 @@ manifest_write(const struct manifest *m, struct buf *b, struct err *e)
 		buf_str(b, ",\"convention\":");
 		put_string(b, m->convention);
 	}
+	if (m->name) {
+		buf_str(b, ",\"name\":");
+		put_string(b, m->name);
+	}
 	if (m->plan)
 		buf_str(b, ",\"plan\":true");
 	if (m->nshard)

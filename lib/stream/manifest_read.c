@@ -29,10 +29,10 @@ static const struct { const char *key; unsigned bit; } entry_keys[] = {
 };
 
 static const char *const top_keys[] = {
-	"apr_stream", "source", "convention", "plan", "shards", "files",
+	"apr_stream", "source", "convention", "name", "plan", "shards", "files",
 	"history", "metadata", "set", "unset", "tensors",
 };
-enum { T_STREAM, T_SOURCE, T_CONVENTION, T_PLAN, T_SHARDS, T_FILES, T_HISTORY,
+enum { T_STREAM, T_SOURCE, T_CONVENTION, T_NAME, T_PLAN, T_SHARDS, T_FILES, T_HISTORY,
 	T_METADATA, T_SET, T_UNSET, T_TENSORS, T_OTHER };
 
 struct manifest_reader {
@@ -168,7 +168,8 @@ top_value(struct manifest_reader *r, enum json_ev ev, const char *s, size_t n,
 		[T_SHARDS] = SHARDS, [T_FILES] = FILES, [T_HISTORY] = HISTORY,
 		[T_UNSET] = UNSET, [T_TENSORS] = TENSORS,
 	};
-	const char **str = r->key == T_SOURCE ? &r->m->source : &r->m->convention;
+	const char **str = r->key == T_SOURCE ? &r->m->source :
+	    r->key == T_NAME ? &r->m->name : &r->m->convention;
 	uint64_t v;
 
 	switch (r->key) {
@@ -178,8 +179,9 @@ top_value(struct manifest_reader *r, enum json_ev ev, const char *s, size_t n,
 		return 0;
 	case T_SOURCE:
 	case T_CONVENTION:
+	case T_NAME:
 		if (ev != JSON_STRING || memchr(s, 0, n))
-			return wrong(r, "source or convention is no string", e);
+			return wrong(r, "source, convention or name is no string", e);
 		*str = arena_strn(&r->m->arena, s, n);
 		return *str ? 0 : err_set(e, "out of memory");
 	case T_PLAN:

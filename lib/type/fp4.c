@@ -4,6 +4,8 @@
  * that is a power of two (a 32) or an unsigned E4M3 (a 16).
  */
 #include "block.h"
+#include "efforts.h"
+#include "parts.h"
 #include "search.h"
 
 /* Doubled, so the scales below are halved. */
@@ -29,8 +31,8 @@ nearest(float x, float scale)
 }
 
 /* 2^(e - 128); 0 and 1 are subnormal. */
-static float
-e8m0_half(uint8_t e)
+float
+mxfp4_scale(uint8_t e)
 {
 	if (e < 2)
 		return bits_f32((uint32_t)0x00200000 << e);
@@ -45,12 +47,25 @@ mxfp4_decode(float *dst, const void *src, size_t n)
 	int j;
 
 	for (; n >= 32; n -= 32, p += 17, dst += 32) {
-		d = e8m0_half(p[0]);
+		d = mxfp4_scale(p[0]);
 		for (j = 0; j < 16; j++) {
 			dst[j] = e2m1[p[1 + j] & 15] * d;
 			dst[j + 16] = e2m1[p[1 + j] >> 4] * d;
 		}
 	}
+}
+
+void
+mxfp4_get(struct parts *b, const uint8_t *p)
+{
+	b->scale[0] = p[0];
+}
+
+void
+mxfp4_put(uint8_t *p, const struct parts *b)
+{
+	p[0] = (uint8_t)b->scale[0];
+	nibbles_put(p + 1, b->code, 16);
 }
 
 static void
@@ -66,7 +81,7 @@ mxfp4_encode(void *dst, const float *x, size_t n, const float *qw)
 		/* log2f, not the exponent: it rounds up just under a power */
 		p[0] = amax > 0 ? (uint8_t)trunc_i32(floorf(log2f(amax)) -
 		    2 + 127) : 0;
-		d = e8m0_half(p[0]);
+		d = mxfp4_scale(p[0]);
 		for (j = 0; j < 32; j++)
 			code[j] = nearest(x[j], d);
 		nibbles_put(p + 1, code, 16);
@@ -76,11 +91,12 @@ mxfp4_encode(void *dst, const float *x, size_t n, const float *qw)
 const struct type type_mxfp4 = {
 	.name = "MXFP4", .ggml = 39, .block = 32, .bytes = 17,
 	.to_f32 = mxfp4_decode, .from_f32 = mxfp4_encode,
+	.effort = { [EFFORT_HIGH] = high_mxfp4 },
 };
 
 /* Half of the value; bit 7 counts only in telling 0x7f from 0xff. */
-static float
-ue4m3_half(uint8_t c)
+float
+nvfp4_scale(uint8_t c)
 {
 	uint32_t rest = c & 0x7f;
 
@@ -119,13 +135,33 @@ nvfp4_decode(float *dst, const void *src, size_t n)
 
 	for (; n >= 64; n -= 64, p += 36)
 		for (s = 0; s < 4; s++, dst += 16) {
-			d = ue4m3_half(p[s]);
+			d = nvfp4_scale(p[s]);
 			qs = p + 4 + 8 * s;
 			for (j = 0; j < 8; j++) {
 				dst[j] = e2m1[qs[j] & 15] * d;
 				dst[j + 8] = e2m1[qs[j] >> 4] * d;
 			}
 		}
+}
+
+void
+nvfp4_get(struct parts *b, const uint8_t *p)
+{
+	int s;
+
+	for (s = 0; s < 4; s++)
+		b->scale[s] = p[s];
+}
+
+void
+nvfp4_put(uint8_t *p, const struct parts *b)
+{
+	int s;
+
+	for (s = 0; s < 4; s++) {
+		p[s] = (uint8_t)b->scale[s];
+		nibbles_put(p + 4 + 8 * s, b->code + 16 * s, 8);
+	}
 }
 
 static void
@@ -139,7 +175,7 @@ nvfp4_encode(void *dst, const float *x, size_t n, const float *qw)
 	for (; n >= 64; n -= 64, p += 36)
 		for (s = 0; s < 4; s++, x += 16) {
 			p[s] = ue4m3_from(fabsf(signed_max(16, x)) / 6);
-			d = ue4m3_half(p[s]);
+			d = nvfp4_scale(p[s]);
 			for (j = 0; j < 16; j++)
 				code[j] = nearest(x[j], d);
 			nibbles_put(p + 4 + 8 * s, code, 8);
@@ -149,4 +185,5 @@ nvfp4_encode(void *dst, const float *x, size_t n, const float *qw)
 const struct type type_nvfp4 = {
 	.name = "NVFP4", .ggml = 40, .block = 64, .bytes = 36,
 	.to_f32 = nvfp4_decode, .from_f32 = nvfp4_encode,
+	.effort = { [EFFORT_HIGH] = high_nvfp4 },
 };

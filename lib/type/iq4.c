@@ -4,11 +4,13 @@
  * closer around 0, a scale a 32; XS gives 8 of them six bits each.
  */
 #include "block.h"
+#include "efforts.h"
+#include "parts.h"
 #include "search.h"
 
 enum { LEN = 32 };
 
-static const float table[16] = {
+const float iq4_levels[16] = {
 	-127, -104, -83, -65, -49, -35, -22, -10,
 	1, 13, 25, 38, 53, 69, 89, 113,
 };
@@ -36,7 +38,7 @@ sums(const float *x, const float *w, float is, float *a, float *b)
 	int j;
 
 	for (j = 0; j < LEN; j++) {
-		q = table[nearest(x[j] * is)];
+		q = iq4_levels[nearest(x[j] * is)];
 		sa += w[j] * q * x[j];
 		sb += w[j] * q * q;
 	}
@@ -58,10 +60,10 @@ fit(const float *x, const float *qw, float sigma2)
 		if (qw)
 			w[j] = qw[j] * sqrtf(sigma2 + w[j]);
 	}
-	d = sums(x, w, 1 / (-max / table[0]), &a, &b);
+	d = sums(x, w, 1 / (-max / iq4_levels[0]), &a, &b);
 	best = d * a;
 	for (t = -7; t <= 7; t++) {
-		sums(x, w, ((float)t + table[0]) / max, &a, &b);
+		sums(x, w, ((float)t + iq4_levels[0]) / max, &a, &b);
 		if (b > 0 && a * a > best * b) {
 			d = a / b;
 			best = d * a;
@@ -87,8 +89,8 @@ codes_get(float *dst, const uint8_t *qs, float d)
 	int j;
 
 	for (j = 0; j < 16; j++) {
-		dst[j] = d * table[qs[j] & 15];
-		dst[j + 16] = d * table[qs[j] >> 4];
+		dst[j] = d * iq4_levels[qs[j] & 15];
+		dst[j + 16] = d * iq4_levels[qs[j] >> 4];
 	}
 }
 
@@ -99,6 +101,20 @@ iq4_nl_decode(float *dst, const void *src, size_t n)
 
 	for (; n >= LEN; n -= LEN, p += 18, dst += LEN)
 		codes_get(dst, p + 2, f16_get(p));
+}
+
+void
+iq4_nl_get(struct parts *b, const uint8_t *p)
+{
+	b->d = le16_get(p);
+	b->scale[0] = 1;
+}
+
+void
+iq4_nl_put(uint8_t *p, const struct parts *b)
+{
+	le16_put(p, b->d);
+	nibbles_put(p + 2, b->code, 16);
 }
 
 static void
@@ -119,6 +135,7 @@ iq4_nl_encode(void *dst, const float *x, size_t n, const float *qw)
 const struct type type_iq4_nl = {
 	.name = "IQ4_NL", .ggml = 20, .block = LEN, .bytes = 18,
 	.to_f32 = iq4_nl_decode, .from_f32 = iq4_nl_encode,
+	.effort = { [EFFORT_HIGH] = high_iq4_nl },
 };
 
 /* d, scales_h (two bits a group), scales_l[4] (a nibble), qs[128]. */
@@ -138,6 +155,35 @@ iq4_xs_decode(float *dst, const void *src, size_t n)
 			    f16_get(p) * (float)((int)scale - 32));
 		}
 	}
+}
+
+void
+iq4_xs_get(struct parts *b, const uint8_t *p)
+{
+	unsigned high = le16_get(p + 2);
+	int g;
+
+	b->d = le16_get(p);
+	for (g = 0; g < 8; g++)
+		b->scale[g] = (int16_t)((p[4 + g / 2] >> g % 2 * 4 & 15) +
+		    (int)(high >> 2 * g & 3) * 16 - 32);
+}
+
+void
+iq4_xs_put(uint8_t *p, const struct parts *b)
+{
+	unsigned high = 0, scale;
+	int g;
+
+	memset(p + 4, 0, 4);
+	for (g = 0; g < 8; g++) {
+		scale = (unsigned)(b->scale[g] + 32);
+		p[4 + g / 2] |= (uint8_t)((scale & 15) << g % 2 * 4);
+		high |= scale >> 4 << 2 * g;
+		nibbles_put(p + 8 + 16 * g, b->code + g * LEN, 16);
+	}
+	le16_put(p, b->d);
+	le16_put(p + 2, (uint16_t)high);
 }
 
 static void
@@ -175,4 +221,5 @@ iq4_xs_encode(void *dst, const float *x, size_t n, const float *qw)
 const struct type type_iq4_xs = {
 	.name = "IQ4_XS", .ggml = 23, .block = 256, .bytes = 136,
 	.to_f32 = iq4_xs_decode, .from_f32 = iq4_xs_encode,
+	.effort = { [EFFORT_HIGH] = high_iq4_xs },
 };

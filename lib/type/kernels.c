@@ -7,13 +7,16 @@
 
 #include "apr/kernel.h"
 #include "block.h"
+#include "high.h"
 
 /* -1: no kernel can be for it. */
 static int
 slot(const struct type *t)
 {
 	return t->ggml >= 0 && t->ggml < KERNEL_APR_Q4 ? t->ggml :
-	    t == &type_apr_q4 ? KERNEL_APR_Q4 : -1;
+	    t == &type_apr_q4 ? KERNEL_APR_Q4 :
+	    t == &type_f8_e4m3 ? KERNEL_F8_E4M3 :
+	    t == &type_f8_e5m2 ? KERNEL_F8_E5M2 : -1;
 }
 
 type_decode *
@@ -29,7 +32,9 @@ type_encoder(const struct type *t, enum effort effort)
 {
 	int i = slot(t);
 
-	if (effort != EFFORT_REFERENCE)
+	high_use(kernels());
+	/* Where nothing is to be searched for, all efforts are one. */
+	if (effort != EFFORT_REFERENCE && !(t->flags & TYPE_PLAIN) && t != &type_apr_q4)
 		return t->effort[effort];
 	return i >= 0 && kernels()->from_f32[i] ? kernels()->from_f32[i] : t->from_f32;
 }

@@ -4,6 +4,8 @@
  * minimum each: scales[16] qs[64] d dmin.
  */
 #include "block.h"
+#include "efforts.h"
+#include "parts.h"
 #include "search.h"
 
 enum { N = 256, GROUPS = 16, LEN = 16 };
@@ -51,6 +53,41 @@ fit_nibbles(const float *x, uint8_t *code)
 }
 
 static void
+codes_put(uint8_t *p, const uint8_t *code)
+{
+	int i;
+
+	memset(p + 16, 0, 64);
+	for (i = 0; i < N; i++)
+		p[16 + BYTE(i)] |= (uint8_t)(code[i] << SHIFT(i));
+}
+
+void
+q2_k_get(struct parts *b, const uint8_t *p)
+{
+	int g;
+
+	b->d = le16_get(p + 80);
+	b->m = le16_get(p + 82);
+	for (g = 0; g < GROUPS; g++) {
+		b->scale[g] = p[g] & 15;
+		b->min[g] = p[g] >> 4;
+	}
+}
+
+void
+q2_k_put(uint8_t *p, const struct parts *b)
+{
+	int g;
+
+	for (g = 0; g < GROUPS; g++)
+		p[g] = (uint8_t)(b->scale[g] | b->min[g] << 4);
+	codes_put(p, b->code);
+	le16_put(p + 80, b->d);
+	le16_put(p + 82, b->m);
+}
+
+static void
 encode_block(uint8_t *p, const float *x, const float *qw)
 {
 	static const struct walk plain = { 3, -0.5f, 0.1f, 15, true };
@@ -59,7 +96,7 @@ encode_block(uint8_t *p, const float *x, const float *qw)
 	float d, dmin, sigma2, m;
 	uint8_t code[N], ls[GROUPS], lm[GROUPS], *c;
 	const float *v;
-	int g, i, l;
+	int g, l;
 
 	sigma2 = qw ? sum_squares(x, N) / N : 0;
 	for (g = 0; g < GROUPS; g++) {
@@ -96,9 +133,7 @@ encode_block(uint8_t *p, const float *x, const float *qw)
 		for (l = 0; l < LEN; l++)
 			c[l] = (uint8_t)clamp(near((v[l] + m) / d), 0, 3);
 	}
-	memset(p + 16, 0, 64);
-	for (i = 0; i < N; i++)
-		p[16 + BYTE(i)] |= (uint8_t)(code[i] << SHIFT(i));
+	codes_put(p, code);
 }
 
 static void
@@ -116,4 +151,5 @@ encode(void *dst, const float *x, size_t n, const float *qw)
 const struct type type_q2_k = {
 	.name = "Q2_K", .ggml = 10, .block = N, .bytes = 84,
 	.to_f32 = decode, .from_f32 = encode,
+	.effort = { [EFFORT_HIGH] = high_q2_k },
 };

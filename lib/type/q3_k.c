@@ -4,6 +4,8 @@
  * hmask[32] qs[64] scales[12] d.
  */
 #include "block.h"
+#include "efforts.h"
+#include "parts.h"
 #include "search.h"
 
 enum { N = 256, GROUPS = 16, LEN = 16, QS = 32, SCALES = 96, D = 108 };
@@ -66,13 +68,47 @@ fit_fields(const float *scale, uint8_t *field)
 	return 1 / is;
 }
 
+/* Into bytes that are 0. */
+static void
+codes_put(uint8_t *p, const uint8_t *code)
+{
+	int i;
+
+	for (i = 0; i < N; i++) {
+		p[QS + BYTE(i)] |= (uint8_t)((code[i] & 3) << SHIFT(i));
+		p[i % 32] |= (uint8_t)(code[i] >> 2 << i / 32);
+	}
+}
+
+void
+q3_k_get(struct parts *b, const uint8_t *p)
+{
+	int g;
+
+	b->d = le16_get(p + D);
+	for (g = 0; g < GROUPS; g++)
+		b->scale[g] = (int16_t)(field_get(p + SCALES, g) - 32);
+}
+
+void
+q3_k_put(uint8_t *p, const struct parts *b)
+{
+	int g;
+
+	memset(p, 0, D);
+	codes_put(p, b->code);
+	for (g = 0; g < GROUPS; g++)
+		field_put(p + SCALES, g, b->scale[g] + 32);
+	le16_put(p + D, b->d);
+}
+
 static void
 encode_block(uint8_t *p, const float *x, const float *qw)
 {
 	float scale[GROUPS], sw[GROUPS], w[LEN], d, sigma2;
 	uint8_t code[N], field[GROUPS], *c;
 	const float *v;
-	int g, i, l;
+	int g, l;
 
 	sigma2 = qw ? 2 * sum_squares(x, N) / N : 0;
 	for (g = 0; g < GROUPS; g++) {
@@ -106,10 +142,7 @@ encode_block(uint8_t *p, const float *x, const float *qw)
 		for (l = 0; l < LEN; l++)
 			c[l] = (uint8_t)(clamp(near(v[l] / d), -4, 3) + 4);
 	}
-	for (i = 0; i < N; i++) {
-		p[QS + BYTE(i)] |= (uint8_t)((code[i] & 3) << SHIFT(i));
-		p[i % 32] |= (uint8_t)(code[i] >> 2 << i / 32);
-	}
+	codes_put(p, code);
 }
 
 static void
@@ -127,4 +160,5 @@ encode(void *dst, const float *x, size_t n, const float *qw)
 const struct type type_q3_k = {
 	.name = "Q3_K", .ggml = 11, .block = N, .bytes = 110,
 	.to_f32 = decode, .from_f32 = encode,
+	.effort = { [EFFORT_HIGH] = high_q3_k },
 };

@@ -4,6 +4,8 @@
  * Q5 a word of fifth bits, then nibbles (element j low, j + 16 high).
  */
 #include "block.h"
+#include "efforts.h"
+#include "parts.h"
 #include "search.h"
 
 enum { N = 32 };
@@ -40,6 +42,53 @@ codes5_put(uint8_t *p, const uint8_t *code)
 		qh |= (uint32_t)(code[j] >> 4 & 1) << j;
 	le32_put(p, qh);
 	nibbles_put(p + 4, code, 16);
+}
+
+/* Q5_0's too. */
+void
+q4_0_get(struct parts *b, const uint8_t *p)
+{
+	b->d = le16_get(p);
+	b->scale[0] = 1;
+}
+
+/* Q5_1's too. */
+void
+q4_1_get(struct parts *b, const uint8_t *p)
+{
+	b->d = le16_get(p);
+	b->m = le16_get(p + 2);
+	b->scale[0] = 1;
+}
+
+void
+q4_0_put(uint8_t *p, const struct parts *b)
+{
+	le16_put(p, b->d);
+	nibbles_put(p + 2, b->code, 16);
+}
+
+void
+q4_1_put(uint8_t *p, const struct parts *b)
+{
+	le16_put(p, b->d);
+	le16_put(p + 2, b->m);
+	nibbles_put(p + 4, b->code, 16);
+}
+
+void
+q5_0_put(uint8_t *p, const struct parts *b)
+{
+	le16_put(p, b->d);
+	codes5_put(p + 2, b->code);
+}
+
+void
+q5_1_put(uint8_t *p, const struct parts *b)
+{
+	le16_put(p, b->d);
+	le16_put(p + 2, b->m);
+	codes5_put(p + 4, b->code);
 }
 
 /* The weights see the whole row's energy. */
@@ -143,6 +192,7 @@ q4_0_encode(void *dst, const float *x, size_t n, const float *qw)
 const struct type type_q4_0 = {
 	.name = "Q4_0", .ggml = 2, .block = N, .bytes = 18, .flags = TYPE_ROW,
 	.to_f32 = q4_0_decode, .from_f32 = q4_0_encode,
+	.effort = { [EFFORT_HIGH] = high_q4_0 },
 };
 
 static void
@@ -180,6 +230,7 @@ q4_1_encode(void *dst, const float *x, size_t n, const float *qw)
 const struct type type_q4_1 = {
 	.name = "Q4_1", .ggml = 3, .block = N, .bytes = 20, .flags = TYPE_ROW,
 	.to_f32 = q4_1_decode, .from_f32 = q4_1_encode,
+	.effort = { [EFFORT_HIGH] = high_q4_1 },
 };
 
 static void
@@ -215,6 +266,7 @@ q5_0_encode(void *dst, const float *x, size_t n, const float *qw)
 const struct type type_q5_0 = {
 	.name = "Q5_0", .ggml = 6, .block = N, .bytes = 22, .flags = TYPE_ROW,
 	.to_f32 = q5_0_decode, .from_f32 = q5_0_encode,
+	.effort = { [EFFORT_HIGH] = high_q5_0 },
 };
 
 static void
@@ -252,4 +304,5 @@ q5_1_encode(void *dst, const float *x, size_t n, const float *qw)
 const struct type type_q5_1 = {
 	.name = "Q5_1", .ggml = 7, .block = N, .bytes = 24, .flags = TYPE_ROW,
 	.to_f32 = q5_1_decode, .from_f32 = q5_1_encode,
+	.effort = { [EFFORT_HIGH] = high_q5_1 },
 };

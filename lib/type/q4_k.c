@@ -4,6 +4,8 @@
  * of minimum each: d dmin scales[12], for Q5 qh[32], qs[128].
  */
 #include "block.h"
+#include "efforts.h"
+#include "parts.h"
 #include "search.h"
 
 enum { N = 256, GROUPS = 8, LEN = 32, HEAD = 16 };
@@ -141,15 +143,54 @@ q4_k_decode(float *dst, const void *src, size_t n)
 }
 
 static void
+codes4_put(uint8_t *p, const uint8_t *code)
+{
+	int g;
+
+	for (g = 0; g < 4; g++)
+		nibbles_put(p + HEAD + g * LEN, code + g * 64, LEN);
+}
+
+void
+q4_k_get(struct parts *b, const uint8_t *p)
+{
+	int g, scale, min;
+
+	b->d = le16_get(p);
+	b->m = le16_get(p + 2);
+	for (g = 0; g < GROUPS; g++) {
+		fields_get(p + 4, g, &scale, &min);
+		b->scale[g] = (int16_t)scale;
+		b->min[g] = (uint8_t)min;
+	}
+}
+
+static void
+head_put(uint8_t *p, const struct parts *b)
+{
+	int g;
+
+	le16_put(p, b->d);
+	le16_put(p + 2, b->m);
+	for (g = 0; g < GROUPS; g++)
+		fields_put(p + 4, g, (uint8_t)b->scale[g], b->min[g]);
+}
+
+void
+q4_k_put(uint8_t *p, const struct parts *b)
+{
+	head_put(p, b);
+	codes4_put(p, b->code);
+}
+
+static void
 q4_k_encode(void *dst, const float *x, size_t n, const float *qw)
 {
 	uint8_t code[N], *p = dst;
-	int g;
 
 	for (; n >= N; n -= N, p += 144, x += N) {
 		search(p, code, x, qw, 15);
-		for (g = 0; g < 4; g++)
-			nibbles_put(p + HEAD + g * LEN, code + g * 64, LEN);
+		codes4_put(p, code);
 		if (qw)
 			qw += N;
 	}
@@ -158,6 +199,7 @@ q4_k_encode(void *dst, const float *x, size_t n, const float *qw)
 const struct type type_q4_k = {
 	.name = "Q4_K", .ggml = 12, .block = N, .bytes = 144,
 	.to_f32 = q4_k_decode, .from_f32 = q4_k_encode,
+	.effort = { [EFFORT_HIGH] = high_q4_k, [EFFORT_APR] = apr_q4_k },
 };
 
 static void
@@ -181,21 +223,33 @@ q5_k_decode(float *dst, const void *src, size_t n)
 }
 
 static void
+codes5_put(uint8_t *p, const uint8_t *code)
+{
+	int g, l;
+
+	memset(p + HEAD, 0, 32);
+	for (g = 0; g < GROUPS; g++)
+		for (l = 0; l < LEN; l++)
+			p[HEAD + l] |= (uint8_t)(code[g * LEN + l] >> 4 << g);
+	for (g = 0; g < 4; g++)
+		nibbles_put(p + HEAD + 32 + g * LEN, code + g * 64, LEN);
+}
+
+void
+q5_k_put(uint8_t *p, const struct parts *b)
+{
+	head_put(p, b);
+	codes5_put(p, b->code);
+}
+
+static void
 q5_k_encode(void *dst, const float *x, size_t n, const float *qw)
 {
 	uint8_t code[N], *p = dst;
-	int g, l;
 
 	for (; n >= N; n -= N, p += 176, x += N) {
 		search(p, code, x, qw, 31);
-		memset(p + HEAD, 0, 32);
-		for (g = 0; g < GROUPS; g++)
-			for (l = 0; l < LEN; l++)
-				p[HEAD + l] |= (uint8_t)(code[g * LEN + l] >>
-				    4 << g);
-		for (g = 0; g < 4; g++)
-			nibbles_put(p + HEAD + 32 + g * LEN, code + g * 64,
-			    LEN);
+		codes5_put(p, code);
 		if (qw)
 			qw += N;
 	}
@@ -204,4 +258,5 @@ q5_k_encode(void *dst, const float *x, size_t n, const float *qw)
 const struct type type_q5_k = {
 	.name = "Q5_K", .ggml = 13, .block = N, .bytes = 176,
 	.to_f32 = q5_k_decode, .from_f32 = q5_k_encode,
+	.effort = { [EFFORT_HIGH] = high_q5_k },
 };

@@ -4,6 +4,8 @@
  * ql[128] qh[64] scales[16] d.
  */
 #include "block.h"
+#include "efforts.h"
+#include "parts.h"
 #include "search.h"
 
 enum { N = 256, GROUPS = 16, LEN = 16, QH = 128, SCALES = 192, D = 208 };
@@ -46,6 +48,27 @@ pack(uint8_t *p, const uint8_t *code)
 		for (i = 0; i < 128; i++)
 			qh[i % 32] |= (uint8_t)(code[i] >> 4 << i / 32 * 2);
 	}
+}
+
+void
+q6_k_get(struct parts *b, const uint8_t *p)
+{
+	int g;
+
+	b->d = le16_get(p + D);
+	for (g = 0; g < GROUPS; g++)
+		b->scale[g] = (int8_t)p[SCALES + g];
+}
+
+void
+q6_k_put(uint8_t *p, const struct parts *b)
+{
+	int g;
+
+	pack(p, b->code);
+	for (g = 0; g < GROUPS; g++)
+		p[SCALES + g] = (uint8_t)b->scale[g];
+	le16_put(p + D, b->d);
 }
 
 static void
@@ -98,4 +121,5 @@ encode(void *dst, const float *x, size_t n, const float *qw)
 const struct type type_q6_k = {
 	.name = "Q6_K", .ggml = 14, .block = N, .bytes = 210,
 	.to_f32 = decode, .from_f32 = encode,
+	.effort = { [EFFORT_HIGH] = high_q6_k },
 };

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* q8_0.c -- Q8_0: f16 scale, 32 signed bytes. */
 #include "block.h"
+#include "efforts.h"
+#include "parts.h"
 #include "search.h"
 
 enum { N = 32 };
@@ -17,6 +19,24 @@ decode(float *dst, const void *src, size_t n)
 		for (j = 0; j < N; j++)
 			dst[j] = (int8_t)p[2 + j] * d;
 	}
+}
+
+/* As parts, codes begin at -128. */
+void
+q8_0_get(struct parts *b, const uint8_t *p)
+{
+	b->d = le16_get(p);
+	b->scale[0] = 1;
+}
+
+void
+q8_0_put(uint8_t *p, const struct parts *b)
+{
+	int j;
+
+	le16_put(p, b->d);
+	for (j = 0; j < N; j++)
+		p[2 + j] = (uint8_t)(b->code[j] - 128);
 }
 
 static void
@@ -39,4 +59,5 @@ encode(void *dst, const float *x, size_t n, const float *qw)
 const struct type type_q8_0 = {
 	.name = "Q8_0", .ggml = 8, .block = N, .bytes = 34,
 	.to_f32 = decode, .from_f32 = encode,
+	.effort = { [EFFORT_HIGH] = high_q8_0 },
 };

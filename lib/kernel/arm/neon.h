@@ -5,41 +5,42 @@
 
 #include <arm_neon.h>
 
-enum { W = 4 };
+enum { W = 4, STEPS = 8 };
 typedef float32x4_t vf;
 typedef int32_t vi __attribute__((vector_size(16)));
 typedef uint32x4_t vm;			/* all or no bits of a lane */
 
-static inline vf vf_load(const float *p) { return vld1q_f32(p); }
-static inline void vf_store(float *p, vf v) { vst1q_f32(p, v); }
-static inline vi vi_load(const void *p) { vi v; memcpy(&v, p, sizeof v); return v; }
-static inline void vi_store(void *p, vi v) { memcpy(p, &v, sizeof v); }
-static inline vf vf_set1(float x) { return vdupq_n_f32(x); }
-static inline vi vi_set1(int32_t x) { return (vi)vdupq_n_s32(x); }
-static inline vf vf_abs(vf v) { return vabsq_f32(v); }
-static inline vf vf_sqrt(vf v) { return vsqrtq_f32(v); }
-static inline vm vf_lt(vf a, vf b) { return vcltq_f32(a, b); }
-static inline vm vf_le(vf a, vf b) { return vcleq_f32(a, b); }
-static inline vm vf_eq(vf a, vf b) { return vceqq_f32(a, b); }
-static inline vf vf_select(vm m, vf a, vf b) { return vbslq_f32(m, a, b); }
-static inline vf vf_min(vf a, vf b) { return vf_select(vf_lt(a, b), a, b); }
-static inline vf vf_max(vf a, vf b) { return vf_select(vf_lt(b, a), a, b); }
-static inline vm vi_lt(vi a, vi b) { return vcltq_s32((int32x4_t)a, (int32x4_t)b); }
-static inline vm vi_eq(vi a, vi b) { return vceqq_s32((int32x4_t)a, (int32x4_t)b); }
-static inline vi vi_min(vi a, vi b) { return (vi)vminq_s32((int32x4_t)a, (int32x4_t)b); }
-static inline vi vi_max(vi a, vi b) { return (vi)vmaxq_s32((int32x4_t)a, (int32x4_t)b); }
-static inline vi vi_select(vm m, vi a, vi b) { return (vi)vbslq_s32(m, (int32x4_t)a, (int32x4_t)b); }
-static inline vm vm_and(vm a, vm b) { return vandq_u32(a, b); }
-static inline vm vm_or(vm a, vm b) { return vorrq_u32(a, b); }
-static inline vm vm_not(vm a) { return vmvnq_u32(a); }
-static inline int vm_any(vm a) { return vmaxvq_u32(a) != 0; }
-static inline int vm_all(vm a) { return vminvq_u32(a) != 0; }
-static inline vi vf_bits(vf v) { return (vi)vreinterpretq_s32_f32(v); }
-static inline vf vi_bits(vi v) { return vreinterpretq_f32_s32((int32x4_t)v); }
-static inline vf vi_float(vi v) { return vcvtq_f32_s32((int32x4_t)v); }
+INLINE vf vf_load(const float *p) { return vld1q_f32(p); }
+INLINE void vf_store(float *p, vf v) { vst1q_f32(p, v); }
+INLINE vi vi_load(const void *p) { vi v; memcpy(&v, p, sizeof v); return v; }
+INLINE void vi_store(void *p, vi v) { memcpy(p, &v, sizeof v); }
+INLINE vf vf_set1(float x) { return vdupq_n_f32(x); }
+INLINE vi vi_set1(int32_t x) { return (vi)vdupq_n_s32(x); }
+INLINE vf vf_abs(vf v) { return vabsq_f32(v); }
+INLINE vf vf_sqrt(vf v) { return vsqrtq_f32(v); }
+INLINE vm vf_lt(vf a, vf b) { return vcltq_f32(a, b); }
+INLINE vm vf_le(vf a, vf b) { return vcleq_f32(a, b); }
+INLINE vm vf_eq(vf a, vf b) { return vceqq_f32(a, b); }
+INLINE vf vf_select(vm m, vf a, vf b) { return vbslq_f32(m, a, b); }
+INLINE vf vf_min(vf a, vf b) { return vf_select(vf_lt(a, b), a, b); }
+INLINE vf vf_max(vf a, vf b) { return vf_select(vf_lt(b, a), a, b); }
+INLINE vm vi_lt(vi a, vi b) { return vcltq_s32((int32x4_t)a, (int32x4_t)b); }
+INLINE vm vi_eq(vi a, vi b) { return vceqq_s32((int32x4_t)a, (int32x4_t)b); }
+INLINE vi vi_min(vi a, vi b) { return (vi)vminq_s32((int32x4_t)a, (int32x4_t)b); }
+INLINE vi vi_max(vi a, vi b) { return (vi)vmaxq_s32((int32x4_t)a, (int32x4_t)b); }
+INLINE vi vi_select(vm m, vi a, vi b) { return (vi)vbslq_s32(m, (int32x4_t)a, (int32x4_t)b); }
+INLINE vm vm_and(vm a, vm b) { return vandq_u32(a, b); }
+INLINE vm vm_or(vm a, vm b) { return vorrq_u32(a, b); }
+INLINE vm vm_not(vm a) { return vmvnq_u32(a); }
+INLINE int vm_any(vm a) { return vmaxvq_u32(a) != 0; }
+INLINE int vm_all(vm a) { return vminvq_u32(a) != 0; }
+INLINE unsigned vm_bits(vm a) { return vaddvq_u32(vandq_u32(a, (uint32x4_t){ 1, 2, 4, 8 })); }
+INLINE vi vf_bits(vf v) { return (vi)vreinterpretq_s32_f32(v); }
+INLINE vf vi_bits(vi v) { return vreinterpretq_f32_s32((int32x4_t)v); }
+INLINE vf vi_float(vi v) { return vcvtq_f32_s32((int32x4_t)v); }
 
 /* What does not fit is INT32_MIN, as on x86. */
-static inline vi
+INLINE vi
 vi_trunc(vf v)
 {
 	vm fits = vm_and(vf_le(vf_set1(-0x1p31f), v), vf_lt(v, vf_set1(0x1p31f)));
@@ -47,20 +48,20 @@ vi_trunc(vf v)
 	return vi_select(fits, (vi)vcvtq_s32_f32(v), vi_set1(INT32_MIN));
 }
 
-static inline vi
+INLINE vi
 vi_load_u8(const uint8_t *p)
 {
 	return (vi){ p[0], p[1], p[2], p[3] };
 }
 
-static inline void
+INLINE void
 vi_store_u8(uint8_t *p, vi v)
 {
 	for (int i = 0; i < 4; i++)
 		p[i] = (uint8_t)v[i];
 }
 
-static inline vf
+INLINE vf
 vf_load_f16(const void *p)
 {
 	uint16x4_t h;
@@ -69,7 +70,7 @@ vf_load_f16(const void *p)
 	return vcvt_f32_f16(vreinterpret_f16_u16(h));
 }
 
-static inline void
+INLINE void
 vf_store_f16(void *p, vf v)
 {
 	uint16x4_t h = vreinterpret_u16_f16(vcvt_f16_f32(v));
@@ -78,7 +79,42 @@ vf_store_f16(void *p, vf v)
 	memcpy(p, &h, sizeof h);
 }
 
-static inline void
+INLINE float vf_hmin(vf v) { return vminvq_f32(v); }
+INLINE int32_t vi_hmin(vi v) { return vminvq_s32((int32x4_t)v); }
+
+typedef vf vf4;
+typedef uint8x16x2_t vf8;
+INLINE vf4 vf4_load(const float *p) { return vld1q_f32(p); }
+
+INLINE vf8
+vf8_load(const float *p)
+{
+	vf8 t;
+
+	memcpy(&t, p, sizeof t);
+	return t;
+}
+
+/* Numbers of floats to those of their bytes. */
+INLINE uint8x16_t
+byte_index(vi i, int mask)
+{
+	return (uint8x16_t)((i & vi_set1(mask)) * vi_set1(0x04040404) + vi_set1(0x03020100));
+}
+
+INLINE vf
+vf4_lookup(vf4 t, vi i)
+{
+	return (vf)vqtbl1q_u8((uint8x16_t)t, byte_index(i, 3));
+}
+
+INLINE vf
+vf8_lookup(vf8 t, vi i)
+{
+	return (vf)vqtbl2q_u8(t, byte_index(i, 7));
+}
+
+INLINE void
 vf_transpose(vf *r)
 {
 	vf a = vtrn1q_f32(r[0], r[1]), b = vtrn2q_f32(r[0], r[1]);
@@ -90,11 +126,11 @@ vf_transpose(vf *r)
 	r[3] = vcombine_f32(vget_high_f32(b), vget_high_f32(d));
 }
 
-static inline vm vf_unordered(vf a, vf b) { return vmvnq_u32(vandq_u32(vceqq_f32(a, a), vceqq_f32(b, b))); }
-static inline vi vi_ceil(vf v) { return (vi)vcvtpq_s32_f32(v); }
-static inline float vf_hmax(vf v) { return vmaxvq_f32(v); }
+INLINE vm vf_unordered(vf a, vf b) { return vmvnq_u32(vandq_u32(vceqq_f32(a, a), vceqq_f32(b, b))); }
+INLINE vi vi_ceil(vf v) { return (vi)vcvtpq_s32_f32(v); }
+INLINE float vf_hmax(vf v) { return vmaxvq_f32(v); }
 
-static inline vi
+INLINE vi
 vi_load_u16(const void *p)
 {
 	uint16x4_t h;
@@ -103,7 +139,7 @@ vi_load_u16(const void *p)
 	return (vi)vmovl_u16(h);
 }
 
-static inline vi
+INLINE vi
 vi_load_i8(const void *p)
 {
 	int32_t word;
@@ -112,7 +148,7 @@ vi_load_i8(const void *p)
 	return (vi)vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_s32(vdup_n_s32(word)))));
 }
 
-static inline void
+INLINE void
 vi_store_u16(void *p, vi v)
 {
 	uint16x4_t h = vmovn_u32((uint32x4_t)v);
@@ -120,16 +156,16 @@ vi_store_u16(void *p, vi v)
 	memcpy(p, &h, sizeof h);
 }
 
-static inline vf
+INLINE vf
 vf_max_each(vf *m)
 {
 	return vpmaxq_f32(vpmaxq_f32(m[0], m[1]), vpmaxq_f32(m[2], m[3]));
 }
 
-static inline b16 vb_low(vb v) { b16 r; memcpy(&r, &v, sizeof r); return r; }
-static inline b16 vb_high(vb v) { b16 r; memcpy(&r, (char *)&v + sizeof r, sizeof r); return r; }
+INLINE b16 vb_low(vb v) { b16 r; memcpy(&r, &v, sizeof r); return r; }
+INLINE b16 vb_high(vb v) { b16 r; memcpy(&r, (char *)&v + sizeof r, sizeof r); return r; }
 
-static inline vb
+INLINE vb
 vb_join(b16 a, b16 b)
 {
 	vb v;
@@ -139,7 +175,7 @@ vb_join(b16 a, b16 b)
 	return v;
 }
 
-static inline b16
+INLINE b16
 b16_pack(const vi *v)
 {
 	uint16x8_t a = vuzp1q_u16((uint16x8_t)v[0], (uint16x8_t)v[1]);
@@ -148,25 +184,25 @@ b16_pack(const vi *v)
 	return (b16)vuzp1q_u8((uint8x16_t)a, (uint8x16_t)b);
 }
 
-static inline vb
+INLINE vb
 vb_pack(const vi *v)
 {
 	return vb_join(b16_pack(v), b16_pack(v + 4));
 }
 
-static inline b16
+INLINE b16
 b16_lookup(b16 table, b16 i)
 {
 	return (b16)vqtbl1q_u8((uint8x16_t)table, (uint8x16_t)i);
 }
 
-static inline vb
+INLINE vb
 vb_lookup(b16 table, vb i)
 {
 	return vb_join(b16_lookup(table, vb_low(i)), b16_lookup(table, vb_high(i)));
 }
 
-static inline uint32_t
+INLINE uint32_t
 b16_tops(b16 v)
 {
 	const uint8x16_t bit = { 1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128 };
@@ -175,13 +211,13 @@ b16_tops(b16 v)
 	return (uint32_t)vaddv_u8(vget_low_u8(t)) | (uint32_t)vaddv_u8(vget_high_u8(t)) << 8;
 }
 
-static inline uint32_t
+INLINE uint32_t
 vb_tops(vb v)
 {
 	return b16_tops(vb_low(v)) | b16_tops(vb_high(v)) << 16;
 }
 
-static inline vi
+INLINE vi
 vi_bytes(b16 v, int k)
 {
 	int16x8_t h = k < 2 ? vmovl_s8(vget_low_s8((int8x16_t)v)) : vmovl_high_s8((int8x16_t)v);
@@ -189,7 +225,7 @@ vi_bytes(b16 v, int k)
 	return (vi)(k % 2 ? vmovl_high_s16(h) : vmovl_s16(vget_low_s16(h)));
 }
 
-static inline float
+INLINE float
 f16_get(const uint8_t *p)
 {
 	uint16_t h;
@@ -198,10 +234,10 @@ f16_get(const uint8_t *p)
 	return vgetq_lane_f32(vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(h))), 0);
 }
 
-static inline vf vf_absmax(vf a, vf b) { return vmaxq_f32(vabsq_f32(a), vabsq_f32(b)); }
-static inline vf vf_copysign(vf v, vf from) { return vbslq_f32(vdupq_n_u32(0x80000000), from, v); }
+INLINE vf vf_absmax(vf a, vf b) { return vmaxq_f32(vabsq_f32(a), vabsq_f32(b)); }
+INLINE vf vf_copysign(vf v, vf from) { return vbslq_f32(vdupq_n_u32(0x80000000), from, v); }
 
-static inline void
+INLINE void
 vb_pack2(vb *dst, const vi *v)
 {
 	for (int i = 0; i < 2; i++, v += 8) {
@@ -214,9 +250,9 @@ vb_pack2(vb *dst, const vi *v)
 	}
 }
 
-static inline vi vi_count(vi v, vm m) { return v - (vi)m; }
+INLINE vi vi_count(vi v, vm m) { return v - (vi)m; }
 
-static inline vb
+INLINE vb
 vb_set1(int b)
 {
 	b16 v = (b16)vdupq_n_u8((uint8_t)b);
@@ -224,14 +260,33 @@ vb_set1(int b)
 	return vb_join(v, v);
 }
 
-static inline vb
+INLINE vb
 vb_min(vb a, vb b)
 {
 	return vb_join((b16)vminq_u8((uint8x16_t)vb_low(a), (uint8x16_t)vb_low(b)),
 	    (b16)vminq_u8((uint8x16_t)vb_high(a), (uint8x16_t)vb_high(b)));
 }
 
-enum { D = 2 };
+INLINE vi
+vi_lookup(const int32_t *table, vi i)
+{
+	vi bytes = (i & 15) * 0x04040404 + 0x03020100;
+	uint8x16x4_t t;
+
+	memcpy(&t, table, sizeof t);
+	return (vi)vqtbl4q_u8(t, (uint8x16_t)bytes);
+}
+
+INLINE vf
+vf_lookup(const float *table, vi i)
+{
+	int32_t bits[16];
+
+	memcpy(bits, table, sizeof bits);
+	return vi_bits(vi_lookup(bits, i));
+}
+
+enum { VD = 2 };
 typedef float64x2_t vd;
 static inline vd vd_load_f32(const float *p) { return vcvt_f64_f32(vld1_f32(p)); }
 

@@ -93,15 +93,6 @@ blocks_ends(float *high, float *low, const float *x, size_t blocks)
 		group_ends(high, low, x, blocks);
 }
 
-/* 1/d, and 0 for 0. */
-static inline vf
-vf_inverse(vf d)
-{
-	vf zero = vf_set1(0);
-
-	return vf_select(vf_eq(d, zero), zero, vf_set1(1) / d);
-}
-
 /* Where 1/d is too large, codes come from what C leaves open and x86 does. */
 static inline bool
 overflows(vf inverse)

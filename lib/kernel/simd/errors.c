@@ -11,7 +11,7 @@
 #include "simd.h"
 #include "vec.h"
 
-enum { LANES = KERNEL_ERROR_LANES, V = LANES / D };
+enum { LANES = KERNEL_ERROR_LANES, V = LANES / VD };
 
 void
 KERNEL(errors)(const float *x, const float *y, size_t n, struct kernel_errors *e)
@@ -26,7 +26,7 @@ KERNEL(errors)(const float *x, const float *y, size_t n, struct kernel_errors *e
 	for (; i + LANES <= n; i += LANES)
 		UNROLL
 		for (size_t k = 0; k < V; k++) {
-			vd a = vd_load_f32(x + i + k * D), b = vd_load_f32(y + i + k * D);
+			vd a = vd_load_f32(x + i + k * VD), b = vd_load_f32(y + i + k * VD);
 			vd d = a - b;
 
 			xx[k] += a * a;

@@ -56,23 +56,20 @@ e8m0_from(float amax)
 }
 
 /*
- * Codes of a block whose scale is 2/k, a power of two that is no matter of
- * rounding.  A ceiling tells what lies above a multiple of a half, and
- * midpoints are such; a tie goes to the smaller code.
+ * Codes of 32 elements given as multiples of half a scale, 31 at most.  A
+ * ceiling tells what lies above a whole number, and midpoints are such; a tie
+ * goes to the smaller code.
  */
 static inline vb
-mxfp4_codes(const float *x, float k)
+codes(const vf *v)
 {
 	static const b16 code_of = { 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 4, 5, 5, 5, 5, 6 };
 	vi q[V];
 	vb b, m, c;
 
 	UNROLL
-	for (int i = 0; i < V; i++) {
-		vf v = vf_load(x + W * i) * vf_set1(k);
-
-		q[i] = vi_ceil(vf_abs(v)) | (vi_shr(vf_bits(v), 24) & vi_set1(128));
-	}
+	for (int i = 0; i < V; i++)
+		q[i] = vi_ceil(vf_abs(v[i])) | (vi_shr(vf_bits(v[i]), 24) & vi_set1(128));
 	b = vb_pack(q);
 	m = b & 127;
 	c = vb_lookup(code_of, vb_min(m, vb_set1(15))) - (vb)((vb_signed)m > 20);
@@ -91,11 +88,16 @@ mxfp4_encode(uint8_t *p, const float *x, size_t blocks)
 		vb c;
 
 		if (e >= 2 && e <= 252) {
+			/* A power of two, times which nothing is rounded. */
 			uint32_t u = (uint32_t)(256 - e) << 23;
 			float k;
+			vf v[V];
 
 			memcpy(&k, &u, sizeof k);
-			c = mxfp4_codes(x, k);
+			UNROLL
+			for (int i = 0; i < V; i++)
+				v[i] = vf_load(x + W * i) * vf_set1(k);
+			c = codes(v);
 		} else {
 			vi q[V];
 
@@ -130,61 +132,72 @@ ue4m3_half(uint8_t c)
 	return f;
 }
 
-static uint8_t
-ue4m3_from(float v)
-{
-	uint32_t u;
-	int q;
-
-	if (v < 0x1p-6f) {
-		q = (int)(v * 512 + 0.5f);
-		return (uint8_t)(q > 7 ? 7 : q);
-	}
-	if (!(v < 248))
-		return 0x7e;
-	memcpy(&u, &v, sizeof u);
-	return (uint8_t)((u >> 20) - (120u << 3) + (u >> 19 & 1));
-}
-
-/* Codes under a scale of few bits: midpoints are exact, and so is what lies
- * above one. */
+/* Codes of W scales.  One bit decides the rounding; its carry may reach the
+ * exponent. */
 static inline vi
-nvfp4_codes(vf x, float d)
+ue4m3_from(vf v)
 {
-	static const float middle[7] = { 0.5f, 1.5f, 2.5f, 3.5f, 5, 7, 10 };
-	vf a = vf_abs(x);
-	vi q = vi_shr(vf_bits(x), 28) & vi_set1(8);
-	vm some = vf_lt(vf_set1(middle[0] * d), a);
+	vi u = vf_bits(v), small = vi_trunc(v * vf_set1(512) + vf_set1(0.5f));
+	vi c = vi_shr(u, 20) - vi_set1(120 << 3) + (vi_shr(u, 19) & vi_set1(1));
 
-	UNROLL
-	for (int i = 0; i < 7; i++)
-		q = vi_count(q, vf_lt(vf_set1(middle[i] * d), a));
-	return vi_select(some, q, vi_set1(0));
+	c = vi_select(vf_lt(v, vf_set1(248)), c, vi_set1(0x7e));
+	return vi_select(vf_lt(v, vf_set1(0x1p-6f)), vi_min(small, vi_set1(7)), c);
 }
 
-/* Four to a block of 64: scales first, then 8 bytes each. */
+/* What they stand for, halved. */
+static inline vf
+ue4m3_halves(vi c)
+{
+	vf normal = vi_bits((c << 20) + vi_set1(119 << 23));
+
+	return vf_select(vf_lt(vi_float(c), vf_set1(8)), vi_float(c) * vf_set1(0x1p-10f), normal);
+}
+
+/*
+ * Four scales to a block of 64, then 8 bytes for each.  A scale has few bits,
+ * so a quotient is above a midpoint if and only if the element is.
+ */
 static void
 nvfp4_encode(uint8_t *p, const float *x, size_t blocks)
 {
-	enum { V16 = 16 / W };
-	float max[2 * BLOCKS];
+	float max[2 * BLOCKS], d[2 * BLOCKS];
+	uint8_t e[2 * BLOCKS];
+	size_t s;
 
 	blocks_absmax(max, x, 2 * blocks, 16);
-	for (size_t s = 0; s < 2 * blocks; s++, x += 16) {
-		uint8_t e = ue4m3_from(max[s] / 6), *block = p + s / 4 * 36;
-		uint64_t half[2];
-		float d = ue4m3_half(e);
-		vi q[V16];
-		b16 c;
+	for (s = 0; s < 2 * blocks; s += W) {
+		vi c = ue4m3_from(vf_load(max + s) / vf_set1(6));
 
-		for (int i = 0; i < V16; i++)
-			q[i] = max[s] < d * 0x1p20f ? nvfp4_codes(vf_load(x + W * i), d) :
-			    nearest_of_all(vf_load(x + W * i), d);
-		c = b16_pack(q);
-		memcpy(half, &c, sizeof c);
-		half[0] |= half[1] << 4;
-		block[s % 4] = e;
-		memcpy(block + 4 + 8 * (s % 4), half, 8);
+		vi_store_u8(e + s, c);
+		vf_store(d + s, ue4m3_halves(c));
+	}
+	for (s = 0; s < 2 * blocks; s += 2, x += 32) {
+		uint8_t *block = p + s / 4 * 36;
+		uint64_t eight[4];
+		vf v[V];
+		vb c;
+
+		/* Not so where differences from all codes round to one. */
+		if (max[s] < d[s] * 0x1p20f && max[s + 1] < d[s + 1] * 0x1p20f) {
+			UNROLL
+			for (int i = 0; i < V; i++) {
+				v[i] = vf_load(x + W * i) / vf_set1(d[s + (size_t)(i / (V / 2))] * 0.5f);
+				v[i] = vf_max(vf_min(v[i], vf_set1(31)), vf_set1(-31));
+			}
+			c = codes(v);
+		} else {
+			vi q[V];
+
+			for (int i = 0; i < V; i++)
+				q[i] = nearest_of_all(vf_load(x + W * i), d[s + (size_t)(i / (V / 2))]);
+			c = vb_pack(q);
+		}
+		vb_store(eight, c);
+		eight[0] |= eight[1] << 4;
+		eight[2] |= eight[3] << 4;
+		memcpy(block + s % 4, e + s, 2);
+		memcpy(block + 4 + 8 * (s % 4), eight, 8);
+		memcpy(block + 12 + 8 * (s % 4), eight + 2, 8);
 	}
 }
 

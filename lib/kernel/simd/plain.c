@@ -90,6 +90,56 @@ KERNEL(bf16_to_f32)(float *dst, const void *src, size_t n)
 	}
 }
 
+/* Bytes of a float type by what makes floats of W of them. */
+static inline void
+f8(float *dst, const uint8_t *p, size_t n, vf (*decode)(const uint8_t *))
+{
+	uint8_t last[W] = { 0 };
+	float end[W];
+
+	for (; n >= W; n -= W, p += W, dst += W)
+		vf_store(dst, decode(p));
+	if (n > 0) {
+		memcpy(last, p, n);
+		vf_store(end, decode(last));
+		memcpy(dst, end, n * sizeof *dst);
+	}
+}
+
+/* Bias 7; below 8 multiples of 2^-9; no infinities, 0x7f and 0xff are NaN. */
+static inline vf
+e4m3(const uint8_t *p)
+{
+	vi c = vi_load_u8(p), rest = c & vi_set1(0x7f);
+	vi v = (rest << 20) + vi_set1(120 << 23);
+
+	v = vi_select(vi_lt(rest, vi_set1(8)), vf_bits(vi_float(rest) * vf_set1(0x1p-9f)), v);
+	v = vi_select(vi_eq(rest, vi_set1(0x7f)), vi_set1(0x7fc00000), v);
+	return vi_bits(v | (c & vi_set1(0x80)) << 24);
+}
+
+void
+KERNEL(f8_e4m3_to_f32)(float *dst, const void *src, size_t n)
+{
+	f8(dst, src, n, e4m3);
+}
+
+/* The upper half of an F16. */
+static inline vf
+e5m2(const uint8_t *p)
+{
+	uint16_t half[W];
+
+	vi_store_u16(half, vi_load_u8(p) << 8);
+	return keep_nan((uint8_t *)half, vf_load_f16(half));
+}
+
+void
+KERNEL(f8_e5m2_to_f32)(float *dst, const void *src, size_t n)
+{
+	f8(dst, src, n, e5m2);
+}
+
 /* To nearest even; a NaN keeps its upper half and is made quiet. */
 static inline vi
 bfloat(vf v)

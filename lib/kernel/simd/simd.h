@@ -14,6 +14,7 @@
 
 /* plain.c */
 kernel_decode	KERNEL(f32_to_f32), KERNEL(f16_to_f32), KERNEL(bf16_to_f32);
+kernel_decode	KERNEL(f8_e4m3_to_f32), KERNEL(f8_e5m2_to_f32);
 kernel_encode	KERNEL(f32_from_f32), KERNEL(f16_from_f32), KERNEL(bf16_from_f32);
 kernel_absmax	KERNEL(absmax);
 /* errors.c */
@@ -23,6 +24,9 @@ kernel_decode	KERNEL(apr_q4_to_f32);
 kernel_encode	KERNEL(apr_q4_from_f32);
 kernel_q8_from	KERNEL(apr_q8_from_f32);
 kernel_q8_to	KERNEL(apr_q8_to_f32);
+/* q1_0.c */
+kernel_decode	KERNEL(q1_0_to_f32), KERNEL(q2_0_to_f32);
+kernel_encode	KERNEL(q1_0_from_f32), KERNEL(q2_0_from_f32);
 /* q4_0.c */
 kernel_decode	KERNEL(q4_0_to_f32), KERNEL(q4_1_to_f32), KERNEL(q5_0_to_f32), KERNEL(q5_1_to_f32);
 kernel_encode	KERNEL(q4_0_from_f32), KERNEL(q4_1_from_f32), KERNEL(q5_0_from_f32), KERNEL(q5_1_from_f32);
@@ -31,15 +35,24 @@ kernel_decode	KERNEL(mxfp4_to_f32), KERNEL(nvfp4_to_f32);
 kernel_encode	KERNEL(mxfp4_from_f32), KERNEL(nvfp4_from_f32);
 /* iq4_decode.c */
 kernel_decode	KERNEL(iq4_nl_to_f32), KERNEL(iq4_xs_to_f32);
+/* iq4.c */
+kernel_encode	KERNEL(iq4_nl_from_f32), KERNEL(iq4_xs_from_f32);
 /* k_decode.c */
 kernel_decode	KERNEL(q2_k_to_f32), KERNEL(q3_k_to_f32), KERNEL(q4_k_to_f32), KERNEL(q5_k_to_f32),
 		KERNEL(q6_k_to_f32);
+/* q3_k.c, q6_k.c */
+kernel_encode	KERNEL(q3_k_from_f32), KERNEL(q6_k_from_f32);
 /* q8_0.c */
 kernel_decode	KERNEL(q8_0_to_f32);
 kernel_encode	KERNEL(q8_0_from_f32);
-
 /* tq1_0.c */
 kernel_decode	KERNEL(tq1_0_to_f32), KERNEL(tq2_0_to_f32);
 kernel_encode	KERNEL(tq1_0_from_f32), KERNEL(tq2_0_from_f32);
+/* iq1.c, iq23.c */
+kernel_encode	KERNEL(iq1_s_from_f32), KERNEL(iq1_m_from_f32), KERNEL(iq2_xxs_from_f32),
+		KERNEL(iq2_xs_from_f32), KERNEL(iq2_s_from_f32), KERNEL(iq3_xxs_from_f32),
+		KERNEL(iq3_s_from_f32);
+/* try.c */
+kernel_try	KERNEL(try);
 
 #endif

@@ -10,12 +10,14 @@
  *	vf_load vf_store	unaligned, W floats
  *	vf_set1 vi_set1		the same in all lanes
  *	vf_abs vf_sqrt
+ *	vf_inverse		1/d, and 0 for 0
  *	vf_lt vf_le vf_eq	a < b ...: vm (false with NaN)
  *	vf_min vf_max		a < b ? a : b, a > b ? a : b
  *	vi_lt vi_eq vi_min vi_max	signed
  *	vf_select vi_select	m ? a : b
  *	vi_count		v + 1 where m
  *	vm_and vm_or vm_not vm_any vm_all
+ *	vm_bits			bit i: lane i
  *	vf_bits vi_bits		reinterpret
  *	vi_trunc vi_float	as a C cast does (out of range: INT32_MIN on x86)
  *	vi_load_u8 vi_store_u8	W bytes to int32; the low bytes of int32
@@ -23,10 +25,16 @@
  *	vf_load_f16 vf_store_f16	IEEE half, to nearest even; 0x7e00 for NaN
  *	f16_get			one half
  *	vf_transpose		W vectors of W, in place
+ *	vf_lookup vi_lookup	table[index modulo 16]
  *	vi_near			half to even as the quantizers do, see near()
  *	vi_round		half away from 0: vi_trunc of roundf
  *	vi_ceil			up, for what fits
  *	vi_shr			a logical shift
+ *	vm_bits			bit i: lane i
+ *	vf_hmin vi_hmin		the least of one (no NaN)
+ *	vf4 vf8			tables of four and eight floats: ..._load from
+ *				memory; ..._lookup by an index's low two or
+ *				three bits, whatever is above
  *	vi_load_u16 vi_load_i8 vi_store_u16	as those of u8
  *	vf_unordered		is either NaN?
  *	vf_copysign		sign of the second to the first, which has none
@@ -44,12 +52,16 @@
  *	vb_low vb_high vb_join	halves
  *	vb_tops			the highest bit of each byte, the first lowest
  *	vi_bytes		W signed bytes of a b16, from the k * Wth on, as int32
- *	vd			D doubles
- *	vd_load_f32		D floats
+ *	vd			VD doubles
+ *	vd_load_f32		VD floats
  *	vd_max_abs		the larger of m and |v|; m if v is NaN
  *
  * UNROLL before a loop of constant length makes straight code of it, without
- * which arrays of vectors live in memory.
+ * which arrays of vectors live in memory; INLINE before a function whose
+ * arguments are such.
+ *
+ * W	lanes
+ * STEPS	sums in pairs that registers hold beside what goes into them
  */
 #ifndef KERNEL_VEC_H
 #define KERNEL_VEC_H
@@ -65,6 +77,8 @@
 #else
 #define UNROLL _Pragma("GCC unroll 32")
 #endif
+
+#define INLINE static inline __attribute__((always_inline))
 
 typedef uint8_t vb __attribute__((vector_size(32)));
 typedef int8_t vb_signed __attribute__((vector_size(32)));
@@ -105,6 +119,12 @@ static inline vi
 vi_near(vf v)
 {
 	return (vf_bits(v + vf_set1(12582912.0f)) & vi_set1(0x7fffff)) - vi_set1(0x400000);
+}
+
+static inline vf
+vf_inverse(vf d)
+{
+	return vf_select(vf_eq(d, vf_set1(0)), vf_set1(0), vf_set1(1) / d);
 }
 
 typedef uint32_t vu __attribute__((vector_size(4 * W)));

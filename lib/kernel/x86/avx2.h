@@ -5,47 +5,48 @@
 
 #include <immintrin.h>
 
-enum { W = 8 };
+enum { W = 8, STEPS = 4 };
 typedef __m256 vf;
 typedef int32_t vi __attribute__((vector_size(32)));
 typedef __m256 vm;			/* all or no bits of a lane */
 
-static inline vf vf_load(const float *p) { return _mm256_loadu_ps(p); }
-static inline void vf_store(float *p, vf v) { _mm256_storeu_ps(p, v); }
-static inline vi vi_load(const void *p) { return (vi)_mm256_loadu_si256(p); }
-static inline void vi_store(void *p, vi v) { _mm256_storeu_si256(p, (__m256i)v); }
-static inline vf vf_set1(float x) { return _mm256_set1_ps(x); }
-static inline vi vi_set1(int32_t x) { return (vi)_mm256_set1_epi32(x); }
-static inline vf vf_abs(vf v) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), v); }
-static inline vf vf_sqrt(vf v) { return _mm256_sqrt_ps(v); }
-static inline vm vf_lt(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
-static inline vm vf_le(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_LE_OQ); }
-static inline vm vf_eq(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_EQ_OQ); }
-static inline vf vf_min(vf a, vf b) { return _mm256_min_ps(a, b); }
-static inline vf vf_max(vf a, vf b) { return _mm256_max_ps(a, b); }
-static inline vm vi_lt(vi a, vi b) { return _mm256_castsi256_ps(_mm256_cmpgt_epi32((__m256i)b, (__m256i)a)); }
-static inline vm vi_eq(vi a, vi b) { return _mm256_castsi256_ps(_mm256_cmpeq_epi32((__m256i)a, (__m256i)b)); }
-static inline vi vi_min(vi a, vi b) { return (vi)_mm256_min_epi32((__m256i)a, (__m256i)b); }
-static inline vi vi_max(vi a, vi b) { return (vi)_mm256_max_epi32((__m256i)a, (__m256i)b); }
-static inline vf vf_select(vm m, vf a, vf b) { return _mm256_blendv_ps(b, a, m); }
-static inline vm vm_and(vm a, vm b) { return _mm256_and_ps(a, b); }
-static inline vm vm_or(vm a, vm b) { return _mm256_or_ps(a, b); }
-static inline vm vm_not(vm a) { return _mm256_xor_ps(a, _mm256_castsi256_ps(_mm256_set1_epi32(-1))); }
-static inline int vm_any(vm a) { return _mm256_movemask_ps(a) != 0; }
-static inline int vm_all(vm a) { return _mm256_movemask_ps(a) == 0xff; }
-static inline vi vf_bits(vf v) { return (vi)_mm256_castps_si256(v); }
-static inline vf vi_bits(vi v) { return _mm256_castsi256_ps((__m256i)v); }
-static inline vi vi_select(vm m, vi a, vi b) { return vf_bits(_mm256_blendv_ps(vi_bits(b), vi_bits(a), m)); }
-static inline vi vi_trunc(vf v) { return (vi)_mm256_cvttps_epi32(v); }
-static inline vf vi_float(vi v) { return _mm256_cvtepi32_ps((__m256i)v); }
+INLINE vf vf_load(const float *p) { return _mm256_loadu_ps(p); }
+INLINE void vf_store(float *p, vf v) { _mm256_storeu_ps(p, v); }
+INLINE vi vi_load(const void *p) { return (vi)_mm256_loadu_si256(p); }
+INLINE void vi_store(void *p, vi v) { _mm256_storeu_si256(p, (__m256i)v); }
+INLINE vf vf_set1(float x) { return _mm256_set1_ps(x); }
+INLINE vi vi_set1(int32_t x) { return (vi)_mm256_set1_epi32(x); }
+INLINE vf vf_abs(vf v) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), v); }
+INLINE vf vf_sqrt(vf v) { return _mm256_sqrt_ps(v); }
+INLINE vm vf_lt(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
+INLINE vm vf_le(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_LE_OQ); }
+INLINE vm vf_eq(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_EQ_OQ); }
+INLINE vf vf_min(vf a, vf b) { return _mm256_min_ps(a, b); }
+INLINE vf vf_max(vf a, vf b) { return _mm256_max_ps(a, b); }
+INLINE vm vi_lt(vi a, vi b) { return _mm256_castsi256_ps(_mm256_cmpgt_epi32((__m256i)b, (__m256i)a)); }
+INLINE vm vi_eq(vi a, vi b) { return _mm256_castsi256_ps(_mm256_cmpeq_epi32((__m256i)a, (__m256i)b)); }
+INLINE vi vi_min(vi a, vi b) { return (vi)_mm256_min_epi32((__m256i)a, (__m256i)b); }
+INLINE vi vi_max(vi a, vi b) { return (vi)_mm256_max_epi32((__m256i)a, (__m256i)b); }
+INLINE vf vf_select(vm m, vf a, vf b) { return _mm256_blendv_ps(b, a, m); }
+INLINE vm vm_and(vm a, vm b) { return _mm256_and_ps(a, b); }
+INLINE vm vm_or(vm a, vm b) { return _mm256_or_ps(a, b); }
+INLINE vm vm_not(vm a) { return _mm256_xor_ps(a, _mm256_castsi256_ps(_mm256_set1_epi32(-1))); }
+INLINE int vm_any(vm a) { return _mm256_movemask_ps(a) != 0; }
+INLINE int vm_all(vm a) { return _mm256_movemask_ps(a) == 0xff; }
+INLINE unsigned vm_bits(vm a) { return (unsigned)_mm256_movemask_ps(a); }
+INLINE vi vf_bits(vf v) { return (vi)_mm256_castps_si256(v); }
+INLINE vf vi_bits(vi v) { return _mm256_castsi256_ps((__m256i)v); }
+INLINE vi vi_select(vm m, vi a, vi b) { return vf_bits(_mm256_blendv_ps(vi_bits(b), vi_bits(a), m)); }
+INLINE vi vi_trunc(vf v) { return (vi)_mm256_cvttps_epi32(v); }
+INLINE vf vi_float(vi v) { return _mm256_cvtepi32_ps((__m256i)v); }
 
-static inline vi
+INLINE vi
 vi_load_u8(const uint8_t *p)
 {
 	return (vi)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p));
 }
 
-static inline void
+INLINE void
 vi_store_u8(uint8_t *p, vi v)
 {
 	const __m256i pick = _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
@@ -56,13 +57,13 @@ vi_store_u8(uint8_t *p, vi v)
 	    _mm_unpacklo_epi32(_mm256_castsi256_si128(s), _mm256_extracti128_si256(s, 1)));
 }
 
-static inline vf
+INLINE vf
 vf_load_f16(const void *p)
 {
 	return _mm256_cvtph_ps(_mm_loadu_si128(p));
 }
 
-static inline void
+INLINE void
 vf_store_f16(void *p, vf v)
 {
 	__m128i h = _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
@@ -72,7 +73,32 @@ vf_store_f16(void *p, vf v)
 	_mm_storeu_si128(p, _mm_blendv_epi8(h, _mm_set1_epi16(0x7e00), m));
 }
 
-static inline void
+
+INLINE float
+vf_hmin(vf v)
+{
+	__m128 m = _mm_min_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+
+	m = _mm_min_ps(m, _mm_movehl_ps(m, m));
+	return _mm_cvtss_f32(_mm_min_ss(m, _mm_movehdup_ps(m)));
+}
+
+INLINE int32_t
+vi_hmin(vi v)
+{
+	__m128i m = _mm_min_epi32(_mm256_castsi256_si128((__m256i)v), _mm256_extracti128_si256((__m256i)v, 1));
+
+	m = _mm_min_epi32(m, _mm_shuffle_epi32(m, 0x4e));
+	return _mm_cvtsi128_si32(_mm_min_epi32(m, _mm_shuffle_epi32(m, 0xb1)));
+}
+
+typedef vf vf4, vf8;
+INLINE vf4 vf4_load(const float *p) { return _mm256_broadcast_ps((const __m128 *)(const void *)p); }
+INLINE vf vf4_lookup(vf4 t, vi i) { return _mm256_permutevar_ps(t, (__m256i)i); }
+INLINE vf8 vf8_load(const float *p) { return _mm256_loadu_ps(p); }
+INLINE vf vf8_lookup(vf8 t, vi i) { return _mm256_permutevar8x32_ps(t, (__m256i)i); }
+
+INLINE void
 vf_transpose(vf *r)
 {
 	vf t[8], s[8];
@@ -96,12 +122,12 @@ vf_transpose(vf *r)
 	}
 }
 
-static inline vm vf_unordered(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_UNORD_Q); }
-static inline vi vi_load_u16(const void *p) { return (vi)_mm256_cvtepu16_epi32(_mm_loadu_si128(p)); }
-static inline vi vi_load_i8(const void *p) { return (vi)_mm256_cvtepi8_epi32(_mm_loadl_epi64(p)); }
-static inline vi vi_ceil(vf v) { return (vi)_mm256_cvttps_epi32(_mm256_ceil_ps(v)); }
+INLINE vm vf_unordered(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_UNORD_Q); }
+INLINE vi vi_load_u16(const void *p) { return (vi)_mm256_cvtepu16_epi32(_mm_loadu_si128(p)); }
+INLINE vi vi_load_i8(const void *p) { return (vi)_mm256_cvtepi8_epi32(_mm_loadl_epi64(p)); }
+INLINE vi vi_ceil(vf v) { return (vi)_mm256_cvttps_epi32(_mm256_ceil_ps(v)); }
 
-static inline void
+INLINE void
 vi_store_u16(void *p, vi v)
 {
 	__m256i h = _mm256_and_si256((__m256i)v, _mm256_set1_epi32(0xffff));
@@ -109,7 +135,7 @@ vi_store_u16(void *p, vi v)
 	_mm_storeu_si128(p, _mm_packus_epi32(_mm256_castsi256_si128(h), _mm256_extracti128_si256(h, 1)));
 }
 
-static inline float
+INLINE float
 vf_hmax(vf v)
 {
 	__m128 m = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
@@ -118,7 +144,7 @@ vf_hmax(vf v)
 	return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
 }
 
-static inline vf
+INLINE vf
 vf_max_each(vf *m)
 {
 	UNROLL
@@ -133,22 +159,22 @@ vf_max_each(vf *m)
 }
 
 /* Packing saturates: only the low bytes may go in. */
-static inline __m256i
+INLINE __m256i
 low_bytes(vi v)
 {
 	return _mm256_and_si256((__m256i)v, _mm256_set1_epi32(255));
 }
 
-static inline b16 vb_low(vb v) { return (b16)_mm256_castsi256_si128((__m256i)v); }
-static inline b16 vb_high(vb v) { return (b16)_mm256_extracti128_si256((__m256i)v, 1); }
+INLINE b16 vb_low(vb v) { return (b16)_mm256_castsi256_si128((__m256i)v); }
+INLINE b16 vb_high(vb v) { return (b16)_mm256_extracti128_si256((__m256i)v, 1); }
 
-static inline vb
+INLINE vb
 vb_join(b16 a, b16 b)
 {
 	return (vb)_mm256_inserti128_si256(_mm256_castsi128_si256((__m128i)a), (__m128i)b, 1);
 }
 
-static inline b16
+INLINE b16
 b16_pack(const vi *v)
 {
 	__m256i h = _mm256_packus_epi32(low_bytes(v[0]), low_bytes(v[1]));
@@ -157,7 +183,7 @@ b16_pack(const vi *v)
 	return (b16)_mm256_castsi256_si128(h);
 }
 
-static inline vb
+INLINE vb
 vb_pack(const vi *v)
 {
 	__m256i a = _mm256_packus_epi32(low_bytes(v[0]), low_bytes(v[1]));
@@ -167,25 +193,25 @@ vb_pack(const vi *v)
 	    _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
 }
 
-static inline b16
+INLINE b16
 b16_lookup(b16 table, b16 i)
 {
 	return (b16)_mm_shuffle_epi8((__m128i)table, (__m128i)i);
 }
 
-static inline vb
+INLINE vb
 vb_lookup(b16 table, vb i)
 {
 	return (vb)_mm256_shuffle_epi8(_mm256_broadcastsi128_si256((__m128i)table), (__m256i)i);
 }
 
-static inline vi
+INLINE vi
 vi_bytes(b16 v, int k)
 {
 	return (vi)_mm256_cvtepi8_epi32(k ? _mm_srli_si128((__m128i)v, 8) : (__m128i)v);
 }
 
-static inline float
+INLINE float
 f16_get(const uint8_t *p)
 {
 	uint16_t h;
@@ -194,15 +220,15 @@ f16_get(const uint8_t *p)
 	return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(h)));
 }
 
-static inline vf vf_absmax(vf a, vf b) { return vf_max(vf_abs(a), vf_abs(b)); }
+INLINE vf vf_absmax(vf a, vf b) { return vf_max(vf_abs(a), vf_abs(b)); }
 
-static inline vf
+INLINE vf
 vf_copysign(vf v, vf from)
 {
 	return _mm256_or_ps(v, _mm256_and_ps(from, _mm256_set1_ps(-0.0f)));
 }
 
-static inline void
+INLINE void
 vb_pack2(vb *dst, const vi *v)
 {
 	UNROLL
@@ -215,13 +241,29 @@ vb_pack2(vb *dst, const vi *v)
 	}
 }
 
-static inline uint32_t vb_tops(vb v) { return (uint32_t)_mm256_movemask_epi8((__m256i)v); }
+INLINE uint32_t vb_tops(vb v) { return (uint32_t)_mm256_movemask_epi8((__m256i)v); }
 
-static inline vi vi_count(vi v, vm m) { return v - vf_bits(m); }
-static inline vb vb_set1(int b) { return (vb)_mm256_set1_epi8((char)b); }
-static inline vb vb_min(vb a, vb b) { return (vb)_mm256_min_epu8((__m256i)a, (__m256i)b); }
+INLINE vi vi_count(vi v, vm m) { return v - vf_bits(m); }
+INLINE vb vb_set1(int b) { return (vb)_mm256_set1_epi8((char)b); }
+INLINE vb vb_min(vb a, vb b) { return (vb)_mm256_min_epu8((__m256i)a, (__m256i)b); }
 
-enum { D = 4 };
+INLINE vf
+vf_lookup(const float *table, vi i)
+{
+	return _mm256_blendv_ps(_mm256_permutevar8x32_ps(vf_load(table), (__m256i)i),
+	    _mm256_permutevar8x32_ps(vf_load(table + 8), (__m256i)i), vi_bits(i << 28));
+}
+
+INLINE vi
+vi_lookup(const int32_t *table, vi i)
+{
+	__m256i low = _mm256_permutevar8x32_epi32((__m256i)vi_load(table), (__m256i)i);
+	__m256i high = _mm256_permutevar8x32_epi32((__m256i)vi_load(table + 8), (__m256i)i);
+
+	return vi_select(vi_bits(i << 28), (vi)high, (vi)low);
+}
+
+enum { VD = 4 };
 typedef __m256d vd;
 static inline vd vd_load_f32(const float *p) { return _mm256_cvtps_pd(_mm_loadu_ps(p)); }
 

@@ -9,59 +9,60 @@
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wsign-conversion"
 
-enum { W = 16 };
+enum { W = 16, STEPS = 8 };
 typedef __m512 vf;
 typedef int32_t vi __attribute__((vector_size(64)));
 typedef __mmask16 vm;
 
-static inline vf vf_load(const float *p) { return _mm512_loadu_ps(p); }
-static inline void vf_store(float *p, vf v) { _mm512_storeu_ps(p, v); }
-static inline vi vi_load(const void *p) { return (vi)_mm512_loadu_si512(p); }
-static inline void vi_store(void *p, vi v) { _mm512_storeu_si512(p, (__m512i)v); }
-static inline vf vf_set1(float x) { return _mm512_set1_ps(x); }
-static inline vi vi_set1(int32_t x) { return (vi)_mm512_set1_epi32(x); }
-static inline vf vf_abs(vf v) { return _mm512_abs_ps(v); }
-static inline vf vf_sqrt(vf v) { return _mm512_sqrt_ps(v); }
-static inline vm vf_lt(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
-static inline vm vf_le(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_LE_OQ); }
-static inline vm vf_eq(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
-static inline vf vf_min(vf a, vf b) { return _mm512_min_ps(a, b); }
-static inline vf vf_max(vf a, vf b) { return _mm512_max_ps(a, b); }
-static inline vm vi_lt(vi a, vi b) { return _mm512_cmplt_epi32_mask((__m512i)a, (__m512i)b); }
-static inline vm vi_eq(vi a, vi b) { return _mm512_cmpeq_epi32_mask((__m512i)a, (__m512i)b); }
-static inline vi vi_min(vi a, vi b) { return (vi)_mm512_min_epi32((__m512i)a, (__m512i)b); }
-static inline vi vi_max(vi a, vi b) { return (vi)_mm512_max_epi32((__m512i)a, (__m512i)b); }
-static inline vf vf_select(vm m, vf a, vf b) { return _mm512_mask_blend_ps(m, b, a); }
-static inline vi vi_select(vm m, vi a, vi b) { return (vi)_mm512_mask_blend_epi32(m, (__m512i)b, (__m512i)a); }
-static inline vm vm_and(vm a, vm b) { return a & b; }
-static inline vm vm_or(vm a, vm b) { return a | b; }
-static inline vm vm_not(vm a) { return (vm)~a; }
-static inline int vm_any(vm a) { return a != 0; }
-static inline int vm_all(vm a) { return a == 0xffff; }
-static inline vi vf_bits(vf v) { return (vi)_mm512_castps_si512(v); }
-static inline vf vi_bits(vi v) { return _mm512_castsi512_ps((__m512i)v); }
-static inline vi vi_trunc(vf v) { return (vi)_mm512_cvttps_epi32(v); }
-static inline vf vi_float(vi v) { return _mm512_cvtepi32_ps((__m512i)v); }
+INLINE vf vf_load(const float *p) { return _mm512_loadu_ps(p); }
+INLINE void vf_store(float *p, vf v) { _mm512_storeu_ps(p, v); }
+INLINE vi vi_load(const void *p) { return (vi)_mm512_loadu_si512(p); }
+INLINE void vi_store(void *p, vi v) { _mm512_storeu_si512(p, (__m512i)v); }
+INLINE vf vf_set1(float x) { return _mm512_set1_ps(x); }
+INLINE vi vi_set1(int32_t x) { return (vi)_mm512_set1_epi32(x); }
+INLINE vf vf_abs(vf v) { return _mm512_abs_ps(v); }
+INLINE vf vf_sqrt(vf v) { return _mm512_sqrt_ps(v); }
+INLINE vm vf_lt(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
+INLINE vm vf_le(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_LE_OQ); }
+INLINE vm vf_eq(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
+INLINE vf vf_min(vf a, vf b) { return _mm512_min_ps(a, b); }
+INLINE vf vf_max(vf a, vf b) { return _mm512_max_ps(a, b); }
+INLINE vm vi_lt(vi a, vi b) { return _mm512_cmplt_epi32_mask((__m512i)a, (__m512i)b); }
+INLINE vm vi_eq(vi a, vi b) { return _mm512_cmpeq_epi32_mask((__m512i)a, (__m512i)b); }
+INLINE vi vi_min(vi a, vi b) { return (vi)_mm512_min_epi32((__m512i)a, (__m512i)b); }
+INLINE vi vi_max(vi a, vi b) { return (vi)_mm512_max_epi32((__m512i)a, (__m512i)b); }
+INLINE vf vf_select(vm m, vf a, vf b) { return _mm512_mask_blend_ps(m, b, a); }
+INLINE vi vi_select(vm m, vi a, vi b) { return (vi)_mm512_mask_blend_epi32(m, (__m512i)b, (__m512i)a); }
+INLINE vm vm_and(vm a, vm b) { return a & b; }
+INLINE vm vm_or(vm a, vm b) { return a | b; }
+INLINE vm vm_not(vm a) { return (vm)~a; }
+INLINE int vm_any(vm a) { return a != 0; }
+INLINE int vm_all(vm a) { return a == 0xffff; }
+INLINE unsigned vm_bits(vm a) { return a; }
+INLINE vi vf_bits(vf v) { return (vi)_mm512_castps_si512(v); }
+INLINE vf vi_bits(vi v) { return _mm512_castsi512_ps((__m512i)v); }
+INLINE vi vi_trunc(vf v) { return (vi)_mm512_cvttps_epi32(v); }
+INLINE vf vi_float(vi v) { return _mm512_cvtepi32_ps((__m512i)v); }
 
-static inline vi
+INLINE vi
 vi_load_u8(const uint8_t *p)
 {
 	return (vi)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p));
 }
 
-static inline void
+INLINE void
 vi_store_u8(uint8_t *p, vi v)
 {
 	_mm_storeu_si128((__m128i *)(void *)p, _mm512_cvtepi32_epi8((__m512i)v));
 }
 
-static inline vf
+INLINE vf
 vf_load_f16(const void *p)
 {
 	return _mm512_cvtph_ps(_mm256_loadu_si256(p));
 }
 
-static inline void
+INLINE void
 vf_store_f16(void *p, vf v)
 {
 	__m256i h = _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
@@ -70,7 +71,16 @@ vf_store_f16(void *p, vf v)
 	_mm256_storeu_si256(p, h);
 }
 
-static inline void
+INLINE float vf_hmin(vf v) { return _mm512_reduce_min_ps(v); }
+INLINE int32_t vi_hmin(vi v) { return _mm512_reduce_min_epi32((__m512i)v); }
+
+typedef vf vf4, vf8;
+INLINE vf4 vf4_load(const float *p) { return _mm512_broadcast_f32x4(_mm_loadu_ps(p)); }
+INLINE vf vf4_lookup(vf4 t, vi i) { return _mm512_permutevar_ps(t, (__m512i)i); }
+INLINE vf8 vf8_load(const float *p) { return _mm512_broadcast_f32x8(_mm256_loadu_ps(p)); }
+INLINE vf vf8_lookup(vf8 t, vi i) { return _mm512_permutexvar_ps((__m512i)i, t); }
+
+INLINE void
 vf_transpose(vf *r)
 {
 	vf t[16];
@@ -97,19 +107,19 @@ vf_transpose(vf *r)
 	}
 }
 
-static inline vm vf_unordered(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_UNORD_Q); }
-static inline vi vi_load_u16(const void *p) { return (vi)_mm512_cvtepu16_epi32(_mm256_loadu_si256(p)); }
-static inline vi vi_load_i8(const void *p) { return (vi)_mm512_cvtepi8_epi32(_mm_loadu_si128(p)); }
-static inline void vi_store_u16(void *p, vi v) { _mm256_storeu_si256(p, _mm512_cvtepi32_epi16((__m512i)v)); }
-static inline float vf_hmax(vf v) { return _mm512_reduce_max_ps(v); }
+INLINE vm vf_unordered(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_UNORD_Q); }
+INLINE vi vi_load_u16(const void *p) { return (vi)_mm512_cvtepu16_epi32(_mm256_loadu_si256(p)); }
+INLINE vi vi_load_i8(const void *p) { return (vi)_mm512_cvtepi8_epi32(_mm_loadu_si128(p)); }
+INLINE void vi_store_u16(void *p, vi v) { _mm256_storeu_si256(p, _mm512_cvtepi32_epi16((__m512i)v)); }
+INLINE float vf_hmax(vf v) { return _mm512_reduce_max_ps(v); }
 
-static inline vi
+INLINE vi
 vi_ceil(vf v)
 {
 	return (vi)_mm512_cvt_roundps_epi32(v, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC);
 }
 
-static inline vf
+INLINE vf
 vf_max_each(vf *m)
 {
 	UNROLL
@@ -129,47 +139,47 @@ vf_max_each(vf *m)
 	return m[0];
 }
 
-static inline b16 vb_low(vb v) { return (b16)_mm256_castsi256_si128((__m256i)v); }
-static inline b16 vb_high(vb v) { return (b16)_mm256_extracti128_si256((__m256i)v, 1); }
+INLINE b16 vb_low(vb v) { return (b16)_mm256_castsi256_si128((__m256i)v); }
+INLINE b16 vb_high(vb v) { return (b16)_mm256_extracti128_si256((__m256i)v, 1); }
 
-static inline vb
+INLINE vb
 vb_join(b16 a, b16 b)
 {
 	return (vb)_mm256_inserti128_si256(_mm256_castsi128_si256((__m128i)a), (__m128i)b, 1);
 }
 
-static inline b16
+INLINE b16
 b16_pack(const vi *v)
 {
 	return (b16)_mm512_cvtepi32_epi8((__m512i)v[0]);
 }
 
-static inline vb
+INLINE vb
 vb_pack(const vi *v)
 {
 	return vb_join(b16_pack(v), b16_pack(v + 1));
 }
 
-static inline b16
+INLINE b16
 b16_lookup(b16 table, b16 i)
 {
 	return (b16)_mm_shuffle_epi8((__m128i)table, (__m128i)i);
 }
 
-static inline vb
+INLINE vb
 vb_lookup(b16 table, vb i)
 {
 	return (vb)_mm256_shuffle_epi8(_mm256_broadcastsi128_si256((__m128i)table), (__m256i)i);
 }
 
-static inline vi
+INLINE vi
 vi_bytes(b16 v, int k)
 {
 	(void)k;
 	return (vi)_mm512_cvtepi8_epi32((__m128i)v);
 }
 
-static inline float
+INLINE float
 f16_get(const uint8_t *p)
 {
 	uint16_t h;
@@ -179,16 +189,16 @@ f16_get(const uint8_t *p)
 }
 
 /* The immediate: largest by magnitude, without a sign. */
-static inline vf vf_absmax(vf a, vf b) { return _mm512_range_ps(a, b, 0x0b); }
+INLINE vf vf_absmax(vf a, vf b) { return _mm512_range_ps(a, b, 0x0b); }
 
-static inline vf
+INLINE vf
 vf_copysign(vf v, vf from)
 {
 	return vi_bits((vi)_mm512_ternarylogic_epi32((__m512i)vf_bits(from), _mm512_set1_epi32(INT32_MIN),
 	    (__m512i)vf_bits(v), 0xea));
 }
 
-static inline void
+INLINE void
 vb_pack2(vb *dst, const vi *v)
 {
 	__m512i a = _mm512_packs_epi32((__m512i)v[0], (__m512i)v[1]);
@@ -200,13 +210,25 @@ vb_pack2(vb *dst, const vi *v)
 	dst[1] = (vb)_mm512_extracti64x4_epi64(r, 1);
 }
 
-static inline uint32_t vb_tops(vb v) { return (uint32_t)_mm256_movemask_epi8((__m256i)v); }
+INLINE uint32_t vb_tops(vb v) { return (uint32_t)_mm256_movemask_epi8((__m256i)v); }
 
-static inline vi vi_count(vi v, vm m) { return (vi)_mm512_mask_add_epi32((__m512i)v, m, (__m512i)v, _mm512_set1_epi32(1)); }
-static inline vb vb_set1(int b) { return (vb)_mm256_set1_epi8((char)b); }
-static inline vb vb_min(vb a, vb b) { return (vb)_mm256_min_epu8((__m256i)a, (__m256i)b); }
+INLINE vi vi_count(vi v, vm m) { return (vi)_mm512_mask_add_epi32((__m512i)v, m, (__m512i)v, _mm512_set1_epi32(1)); }
+INLINE vb vb_set1(int b) { return (vb)_mm256_set1_epi8((char)b); }
+INLINE vb vb_min(vb a, vb b) { return (vb)_mm256_min_epu8((__m256i)a, (__m256i)b); }
 
-enum { D = 8 };
+INLINE vf
+vf_lookup(const float *table, vi i)
+{
+	return _mm512_permutexvar_ps((__m512i)i, vf_load(table));
+}
+
+INLINE vi
+vi_lookup(const int32_t *table, vi i)
+{
+	return (vi)_mm512_permutexvar_epi32((__m512i)i, (__m512i)vi_load(table));
+}
+
+enum { VD = 8 };
 typedef __m512d vd;
 static inline vd vd_load_f32(const float *p) { return _mm512_cvtps_pd(_mm256_loadu_ps(p)); }
 static inline vd vd_max_abs(vd m, vd v) { return _mm512_max_pd(_mm512_abs_pd(v), m); }

@@ -3,11 +3,11 @@
 #include <stdint.h>
 #include <string.h>
 
-#include <apr/file.h>
+#include <apr/manifest.h>
 
-/* The N of a leading "blk.N", else -1; one too long to count is the last. */
-static int64_t
-layer(const char *name)
+/* One too long to count is the last. */
+int64_t
+name_layer(const char *name)
 {
 	int64_t n = 0;
 
@@ -24,7 +24,7 @@ layer(const char *name)
 int
 order_quantize(const char *a, const char *b)
 {
-	int64_t la = layer(a), lb = layer(b);
+	int64_t la = name_layer(a), lb = name_layer(b);
 
 	if (la != lb)
 		return la < lb ? -1 : 1;

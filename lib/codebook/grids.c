@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * iq_grids.c -- codebooks of the IQ1, IQ2 and IQ3 types.
+ * grids.c -- codebooks of the IQ1, IQ2 and IQ3 types.
  *
  * Made by scripts/iq-grids from the tables written out one entry a line; do
  * not edit.  The numbers are ggml's (MIT licence), the packing is not: see
- * iq_grids.h.
+ * codebook.h.
  */
-#include "iq_grids.h"
+#include "apr/codebook.h"
 
 const uint16_t grid_iq1_s[2048] = {
 	0x0000, 0x0002, 0x0005, 0x0008, 0x000a, 0x0011, 0x0015, 0x0020, 0x0022,

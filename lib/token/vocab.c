@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: MIT */
+/* vocab.c -- what all readers and writers of tokenizers do to one. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include <xxhash.h>
+
+#include <apr/size.h>
+
+#include "token.h"
+
+#define TEXT_MAX	((size_t)1 << 30)
+
+struct vocab_index {
+	size_t		 mask;
+	XXH64_hash_t	 seed;
+	uint32_t	 slot[];	/* id + 1; 0: free */
+};
+
+const char *const vocab_special_name[VOCAB_SPECIALS] = {
+	[VOCAB_BOS] = "bos", [VOCAB_EOS] = "eos", [VOCAB_UNK] = "unk",
+	[VOCAB_SEP] = "sep", [VOCAB_PAD] = "pad", [VOCAB_CLS] = "cls",
+	[VOCAB_MASK] = "mask", [VOCAB_EOT] = "eot", [VOCAB_EOM] = "eom",
+};
+
+struct vocab *
+vocab_new(struct err *e)
+{
+	struct vocab *v = calloc(1, sizeof *v);
+
+	if (!v) {
+		err_set(e, "out of memory");
+		return NULL;
+	}
+	for (size_t i = 0; i < VOCAB_SPECIALS; i++)
+		v->id[i] = -1;
+	v->add_bos = v->add_eos = v->add_sep = -1;
+	v->space_prefix = v->extra_blanks = -1;
+	return v;
+}
+
+void
+vocab_free(struct vocab *v)
+{
+	if (!v)
+		return;
+	vocab_unindex(v);
+	free(v->token);
+	free(v->merge);
+	free(v->chat);
+	free(v->warning);
+	buf_release(&v->text);
+	arena_release(&v->arena);
+	free(v);
+}
+
+int
+vocab_room(struct vocab *v, size_t n, struct err *e)
+{
+	struct vocab_token *p;
+	size_t cap = v->cap;
+
+	if (n > VOCAB_MAX)
+		return err_set(e, "%zu tokens: at most %u are allowed", n, VOCAB_MAX);
+	if (n > cap) {
+		cap += cap / 4 + 1024;
+		if (cap < n)
+			cap = n;
+		if (!(p = realloc(v->token, cap * sizeof *p)))
+			return err_set(e, "out of memory");
+		memset(p + v->cap, 0, (cap - v->cap) * sizeof *p);
+		v->token = p;
+		v->cap = cap;
+	}
+	if (n > v->ntoken)
+		v->ntoken = n;
+	return 0;
+}
+
+int
+vocab_text(struct vocab *v, const void *p, size_t n, uint32_t *at, struct err *e)
+{
+	if (n > TEXT_MAX - v->text.len)
+		return err_set(e, "more than %zu bytes of tokens", TEXT_MAX);
+	*at = (uint32_t)v->text.len;
+	buf_put(&v->text, p, n);
+	return buf_check(&v->text, e);
+}
+
+int
+vocab_token(struct vocab *v, size_t id, const void *p, size_t n,
+    enum vocab_type type, float score, struct err *e)
+{
+	struct vocab_token *t = &v->token[id];
+	uint32_t at = 0;
+
+	if (n > VOCAB_TEXT)
+		return err_set(e, "token %zu has %zu bytes: at most %d are allowed",
+		    id, n, VOCAB_TEXT);
+	/* The same text again, as added tokens often are. */
+	if (t->type && t->len == n && n > 0 && !memcmp(vocab_bytes(v, id), p, n))
+		at = t->at;
+	else if (vocab_text(v, p, n, &at, e) < 0)
+		return -1;
+	*t = (struct vocab_token){ .at = at, .len = (uint32_t)n, .score = score,
+	    .type = (uint8_t)type, .flags = t->flags };
+	return 0;
+}
+
+int
+vocab_merge_at(struct vocab *v, uint32_t at, size_t left, size_t right, struct err *e)
+{
+	struct vocab_merge *p;
+
+	if (v->nmerge == v->capmerge) {
+		size_t cap = v->capmerge + v->capmerge / 4 + 1024;
+
+		if (cap > UINT32_MAX || !(p = realloc(v->merge, cap * sizeof *p)))
+			return err_set(e, "out of memory");
+		v->merge = p;
+		v->capmerge = cap;
+	}
+	v->merge[v->nmerge++] = (struct vocab_merge){ at, (uint16_t)left, (uint16_t)right };
+	return 0;
+}
+
+int
+vocab_merge(struct vocab *v, const void *l, size_t nl, const void *r, size_t nr,
+    struct err *e)
+{
+	uint32_t at = 0, more;
+
+	if (nl == 0 || nr == 0)
+		return err_set(e, "merge %zu has an empty part", v->nmerge);
+	if (nl > VOCAB_TEXT || nr > VOCAB_TEXT)
+		return err_set(e, "merge %zu: parts of %zu and %zu bytes, at most %d"
+		    " are allowed", v->nmerge, nl, nr, VOCAB_TEXT);
+	if (vocab_text(v, l, nl, &at, e) < 0 || vocab_text(v, r, nr, &more, e) < 0)
+		return -1;
+	return vocab_merge_at(v, at, nl, nr, e);
+}
+
+int
+vocab_merge_text(struct vocab *v, const char *s, size_t n, struct err *e)
+{
+	const char *cut = n > 1 ? memchr(s + 1, ' ', n - 1) : NULL;
+
+	if (!cut)
+		return err_set(e, "merge %zu is not two parts with a blank between",
+		    v->nmerge);
+	return vocab_merge(v, s, (size_t)(cut - s), cut + 1,
+	    n - (size_t)(cut + 1 - s), e);
+}
+
+void
+vocab_unindex(struct vocab *v)
+{
+	free(v->index);
+	v->index = NULL;
+}
+
+static uint32_t *
+slot(const struct vocab *v, const void *p, size_t n)
+{
+	struct vocab_index *x = v->index;
+	size_t i = XXH3_64bits_withSeed(p, n, x->seed) & x->mask;
+
+	for (; x->slot[i]; i = (i + 1) & x->mask) {
+		size_t id = x->slot[i] - 1;
+
+		if (v->token[id].len == n && (n == 0 || !memcmp(vocab_bytes(v, id), p, n)))
+			break;
+	}
+	return &x->slot[i];
+}
+
+int
+vocab_index(struct vocab *v, int32_t *twice, struct err *e)
+{
+	struct vocab_index *x;
+	size_t size = 64;
+
+	vocab_unindex(v);
+	while (size / 4 * 3 < v->ntoken)	/* ntoken <= VOCAB_MAX */
+		size *= 2;
+	if (!(x = calloc(1, sizeof *x + size * sizeof *x->slot)))
+		return err_set(e, "out of memory");
+	x->mask = size - 1;
+	if (getrandom(&x->seed, sizeof x->seed, GRND_NONBLOCK) < 0)
+		x->seed = (XXH64_hash_t)(uintptr_t)x;
+	v->index = x;
+	*twice = -1;
+	for (size_t id = 0; id < v->ntoken; id++) {
+		const struct vocab_token *t = &v->token[id];
+		uint32_t *s;
+
+		if (!t->type)
+			continue;
+		s = slot(v, vocab_bytes(v, id), t->len);
+		if (*s == 0)
+			*s = (uint32_t)id + 1;
+		else if (*twice < 0)
+			*twice = (int32_t)id;
+	}
+	return 0;
+}
+
+int32_t
+vocab_find(const struct vocab *v, const void *p, size_t n)
+{
+	return v->index ? (int32_t)*slot(v, p, n) - 1 : -1;
+}
+
+/* Onto b: the bytes with every blank as SentencePiece writes it. */
+void
+vocab_blanks(const struct vocab *v, size_t id, struct buf *b)
+{
+	const char *s = vocab_bytes(v, id), *p;
+	size_t n = v->token[id].len;
+
+	while (n > 0) {
+		size_t k = (p = memchr(s, ' ', n)) ? (size_t)(p - s) : n;
+
+		buf_put(b, s, k);
+		if (p)
+			buf_str(b, LOW_LINE);
+		k += p != NULL;
+		s += k;
+		n -= k;
+	}
+}
+
+static int
+both(const struct vocab *v, const char *what, int32_t a, int32_t b, struct err *e)
+{
+	return err_set(e, "%s: ids %d and %d are both %.*s", what, a, b,
+	    (int)v->token[b].len, vocab_bytes(v, (size_t)b));
+}
+
+int
+vocab_once(struct vocab *v, const char *what, struct err *e)
+{
+	int32_t twice;
+
+	if (vocab_index(v, &twice, e) < 0)
+		return -1;
+	return twice < 0 ? 0 : both(v, what, vocab_find(v, vocab_bytes(v, (size_t)twice),
+	    v->token[twice].len), twice, e);
+}
+
+int
+vocab_check(struct vocab *v, const char *what, struct err *e)
+{
+	struct buf plain = { 0 };
+	int r = vocab_once(v, what, e);
+	int32_t id;
+
+	for (size_t i = 0; i < v->ntoken && r == 0; i++) {
+		const struct vocab_token *t = &v->token[i];
+
+		if (!t->type)
+			continue;
+		if (t->len == 0 || !utf8_valid(vocab_bytes(v, i), t->len)) {
+			r = err_set(e, "%s: token %zu is %s", what, i, t->len ? "not UTF-8" :
+			    "empty");
+			break;
+		}
+		if (v->kind == VOCAB_BPE || !memchr(vocab_bytes(v, i), ' ', t->len))
+			continue;
+		plain.len = 0;
+		vocab_blanks(v, i, &plain);
+		if ((r = buf_check(&plain, e)) == 0 && (id = vocab_find(v, plain.p, plain.len)) >= 0)
+			r = both(v, what, id, (int32_t)i, e);
+	}
+	buf_release(&plain);
+	return r;
+}
+
+static int
+hex(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+int
+vocab_byte(const char *s, size_t n)
+{
+	if (n != 6 || memcmp(s, "<0x", 3) || s[5] != '>' || hex(s[3]) < 0 || hex(s[4]) < 0)
+		return -1;
+	return hex(s[3]) << 4 | hex(s[4]);
+}
+
+static bool
+framed(const char *s, size_t n, const char *a, const char *b)
+{
+	size_t na = strlen(a), nb = strlen(b);
+
+	return n >= na && n >= nb && !memcmp(s, a, na) && !memcmp(s + n - nb, b, nb);
+}
+
+bool
+vocab_looks_special(const char *s, size_t n)
+{
+	static const char *const known[] = { "<pad>", "<mask>", "<2mass>", "[@BOS@]" };
+
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+		if (n == strlen(known[i]) && !memcmp(s, known[i], n))
+			return true;
+	return framed(s, n, "<|", "|>") || framed(s, n, "<\xef\xbd\x9c", "\xef\xbd\x9c>") ||
+	    framed(s, n, "<unused", ">");
+}
+
+void
+vocab_key(struct vocab *v, unsigned key)
+{
+	for (size_t i = 0; i < v->nkey; i++)
+		if (v->key[i] == key)
+			return;
+	v->key[v->nkey++] = (uint8_t)key;	/* each once: there is room */
+}
+
+void
+vocab_id(struct vocab *v, enum vocab_special which, int64_t id)
+{
+	if (v->id[which] >= 0 || id < 0 || id >= VOCAB_MAX)
+		return;
+	v->id[which] = (int32_t)id;
+	vocab_key(v, VOCAB_KEY_ID + (unsigned)which);
+}
+
+void
+vocab_flag(struct vocab *v, unsigned key, bool on)
+{
+	signed char *f = key == VOCAB_KEY_ADD_BOS ? &v->add_bos :
+	    key == VOCAB_KEY_ADD_EOS ? &v->add_eos :
+	    key == VOCAB_KEY_ADD_SEP ? &v->add_sep :
+	    key == VOCAB_KEY_SPACE_PREFIX ? &v->space_prefix : &v->extra_blanks;
+
+	*f = on;
+	vocab_key(v, key);
+}
+
+int
+vocab_chat(struct vocab *v, const char *name, const char *s, size_t n, struct err *e)
+{
+	struct vocab_template *p;
+
+	if (v->nchat >= 1024)
+		return err_set(e, "more than 1024 chat templates");
+	if (!(p = realloc(v->chat, (v->nchat + 1) * sizeof *p)))
+		return err_set(e, "out of memory");
+	v->chat = p;
+	p += v->nchat;
+	*p = (struct vocab_template){ NULL, arena_strn(&v->arena, s, n), n };
+	if (name)
+		p->name = arena_strn(&v->arena, name, strlen(name));
+	if (!p->text || (name && !p->name))
+		return err_set(e, "out of memory");
+	v->nchat++;
+	vocab_key(v, VOCAB_KEY_TEMPLATES);
+	return 0;
+}
+
+void
+vocab_warn(struct vocab *v, const char *fmt, ...)
+{
+	const char **p = realloc(v->warning, (v->nwarning + 1) * sizeof *p);
+	struct err e;
+	char s[512];
+	va_list ap;
+
+	if (!p)
+		return;
+	v->warning = p;
+	va_start(ap, fmt);
+	vsnprintf(s, sizeof s, fmt, ap);
+	va_end(ap);
+	err_set(&e, "%s", s);	/* which tames control characters */
+	for (size_t i = 0; i < v->nwarning; i++)
+		if (!strcmp(p[i], e.msg))
+			return;
+	if ((p[v->nwarning] = arena_strn(&v->arena, e.msg, strlen(e.msg))))
+		v->nwarning++;
+}
+
+void
+vocab_float(struct buf *b, float f)
+{
+	char s[40];
+	int prec = 6;
+
+	do
+		snprintf(s, sizeof s, "%.*g", prec, (double)f);
+	while (prec++ < 9 && strtof(s, NULL) != f);
+	buf_str(b, s);
+}

@@ -1,0 +1,536 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Hugging Face, GGUF and .apr into each other, against what llama.cpp's
+# converter, llama-quantize and aprender made of the same checkpoints.
+load helper
+
+MODELS="gemma2 gemma3 gpt2 granite llama llama3 mistral mixtral olmo2 phi3 qwen2
+	qwen2-odd qwen3 qwen3-5 qwen3-moe smollm"
+
+# Order, types and values of keys; names, shapes, types, bytes of tensors.
+ALL='{tensors: .tensors, metadata: (.metadata | if type == "object" then to_entries else . end
+	| map(select(.key | startswith("tokenizer.") | not)))}'
+# The same, with the tensors' order left out.
+SET='{tensors: (.tensors | sort_by(.name)), metadata: (.metadata
+	| map(select(.key | startswith("tokenizer.") | not)))}'
+
+dump() {
+	"${APR_BUILD:-$REPO/build}/test/ggufdump" "$1"
+}
+
+# like FILE.gguf NAME -- is it what expected/NAME.json says?
+like() {
+	dump "$1" | jq -S "$ALL" >got.json
+	jq -S "$ALL" "$F/expected/$2.json" >want.json
+	cmp -s got.json want.json || { echo "$2:" >&2; diff got.json want.json | head -n 20 >&2; return 1; }
+}
+
+# alike A.gguf B.gguf -- the same tensors and keys?
+alike() {
+	dump "$1" | jq -S "$SET" >got.json
+	dump "$2" | jq -S "$SET" >want.json
+	cmp -s got.json want.json || { echo "$1 $2:" >&2; diff got.json want.json | head -n 20 >&2; return 1; }
+}
+
+# What the converter makes F16 of, because the checkpoint is F32.
+narrow() {
+	case $1 in gpt2|olmo2) apr-dequant -q f16 ;; *) cat ;; esac
+}
+
+# keys FILE.gguf -- KEY TYPE VALUE, a line each.
+keys() {
+	dump "$1" | jq -c '.metadata[] | [.key, .value.type[-1], .value.value]'
+}
+
+# model DIR JQ [FROM] -- a copy of hf/FROM whose config.json went through jq.
+model() {
+	mkdir "$1"
+	cp "$F/hf/${3:-llama}"/* "$1"
+	chmod -R u+w "$1"
+	jq "$2" "$F/hf/${3:-llama}/config.json" >"$1/config.json"
+}
+
+# f32 NUMBER... -- little-endian floats.
+f32() {
+	local v
+	printf %b "$(for v; do
+		awk -v v="$v" 'BEGIN {
+			s = v < 0; if (s) v = -v
+			e = 0; if (v) { while (v >= 2) { v /= 2; e++ } while (v < 1) { v *= 2; e-- } }
+			m = v ? int((v - 1) * 8388608 + .5) : 0; x = v ? e + 127 : 0
+			printf "\\x%02x\\x%02x\\x%02x\\x%02x", m % 256, int(m / 256) % 256,
+				x % 2 * 128 + int(m / 65536), s * 128 + int(x / 2)
+		}'
+	done)"
+}
+
+# values FILE NAME -- a tensor's floats.
+values() {
+	apr-cat --select "$2" "$1" | apr-dequant -q --all f32 | tar xOf - --wildcards 'tensors/*' |
+	    od -An -v -tf4 | tr -s ' \n' ' ' | sed 's/^ //; s/ $//'
+}
+
+@test "the shuffle of cells is its definition" {
+	"${APR_BUILD:-$REPO/build}/test/shuffle"
+}
+
+@test "GGUF from every checkpoint: names, shapes, types, bytes, order, keys" {
+	for m in $MODELS; do
+		need hf/$m expected/$m.convert-auto.json expected/$m.convert-f32.json
+		apr-cat "$F/hf/$m" | narrow $m | apr-pack -f a.gguf
+		like a.gguf $m.convert-auto
+		apr-cat --as gguf "$F/hf/$m" | narrow $m | apr-pack -f b.gguf
+		same b.gguf a.gguf "$m --as gguf"
+		apr-cat --as gguf "$F/hf/$m" | apr-dequant -q f32 | apr-pack -f b.gguf
+		like b.gguf $m.convert-f32
+		# What a plan says is what comes.
+		apr-cat -n "$F/hf/$m" | apr-dequant -q f32 | apr-pack --json x.gguf | jq .size >size
+		[ "$(cat size)" = "$(stat -c %s b.gguf)" ]
+	done
+}
+
+@test "Q8_0 as the converter writes it" {
+	for m in $MODELS; do
+		need hf/$m expected/$m.convert-q8_0.json
+		apr-cat --as gguf "$F/hf/$m" | apr-quant -q q8_0 | apr-pack -f --order convert a.gguf
+		like a.gguf $m.convert-q8_0
+		# Packed rows move as well, but for a transposition.
+		if [ $m = gpt2 ]; then
+			apr-cat "$F/hf/$m" | apr-quant -q q8_0 >s
+			fails 1 apr-pack x.gguf <s
+			says "apr-cat --as gguf"
+			continue
+		fi
+		apr-cat "$F/hf/$m" | apr-quant -q q8_0 | apr-pack -f --order convert b.gguf
+		same b.gguf a.gguf "$m without --as"
+	done
+}
+
+@test "into a pipe, if the order is the output's" {
+	for m in $MODELS; do
+		need hf/$m
+		apr-cat --as gguf "$F/hf/$m" | apr-pack -f a.gguf
+		apr-cat --as gguf "$F/hf/$m" | apr-pack --format gguf - | cmp - a.gguf
+		apr-cat --order convert "$F/hf/$m" | apr-pack --format gguf - | cmp - a.gguf
+		apr-cat --as gguf "$F/hf/$m" | apr-quant -q q8_0 | apr-pack -f b.gguf
+		apr-cat --as gguf --order quantize "$F/hf/$m" | apr-quant -q q8_0 |
+		    apr-pack --format gguf - | cmp - b.gguf
+	done
+	# Experts come one by one, and are wanted stack by stack.
+	apr-cat "$F/hf/mixtral" >s
+	fails 1 apr-pack --format gguf - <s
+	says "--order convert"
+	apr-cat "$F/hf/smollm" | apr-quant -q q8_0 >s
+	fails 1 apr-pack --format gguf - <s
+	says "--order quantize"
+}
+
+@test "from a pipe: a tensor that is turned is spilled" {
+	for m in gpt2 smollm gemma2 phi3 qwen3-5; do
+		need hf/$m
+		apr-cat "$F/hf/$m" | apr-pack -f x.gguf
+		for as in hf apr; do
+			apr-cat --as $as x.gguf | sums >want
+			apr-cat --as $as - <x.gguf | sums | cmp - want
+			# In little pieces too.
+			dd if=x.gguf bs=4093 2>/dev/null | apr-cat --as $as - | sums | cmp - want
+		done
+	done
+	# Experts that come one by one cannot be stacked so.
+	need hf/mixtral
+	apr-cat "$F/hf/mixtral" | apr-pack m.apr
+	fails 1 apr-cat --as gguf - < <(cat m.apr)
+	says seek
+	[ -z "$(ls "$TMPDIR"/apr-spill.* 2>/dev/null)" ]
+}
+
+@test "GGUF into a directory and back" {
+	for m in $MODELS; do
+		need hf/$m
+		apr-cat --as gguf "$F/hf/$m" | apr-pack -f x.gguf
+		rm -rf dir
+		apr-cat x.gguf | apr-pack dir/
+		apr-cat dir/ | apr-pack -f y.gguf
+		alike y.gguf x.gguf
+		# The checkpoint's own numbers, under its own names: but for what GGUF
+		# keeps in F32.
+		apr-cat dir/ | apr-dequant -q | sums >got
+		apr-cat "$F/hf/$m" | apr-dequant -q | sums >want
+		same got want $m
+		jq -S '[.num_hidden_layers, .n_layer, .hidden_size, .n_embd, .num_attention_heads,
+		    .num_key_value_heads, .head_dim, .vocab_size, .tie_word_embeddings, .rope_parameters.rope_type,
+		    .intermediate_size, .rms_norm_eps, .linear_value_head_dim, .query_pre_attn_scalar,
+		    .num_experts_per_tok, .layer_types and .model_type == "qwen3_5_text"]' dir/config.json >got
+		jq -S '[.num_hidden_layers, .n_layer, .hidden_size, .n_embd, .num_attention_heads,
+		    .num_key_value_heads, .head_dim, .vocab_size, .tie_word_embeddings, .rope_parameters.rope_type,
+		    .intermediate_size, .rms_norm_eps, .linear_value_head_dim, .query_pre_attn_scalar,
+		    .num_experts_per_tok, .layer_types and .model_type == "qwen3_5_text"]' "$F/hf/$m/config.json" >want
+		same got want "$m: config.json"
+	done
+	# Quantized ones are for apr-dequant first.
+	need gguf/llama3.q4_k_m.gguf
+	apr-cat "$F/gguf/llama3.q4_k_m.gguf" >s
+	rm -rf dir
+	fails 1 apr-pack dir/ <s
+	says apr-dequant
+	nothing dir
+	apr-dequant -q bf16 <s | apr-pack dir/
+	[ "$(jq -c .rope_parameters dir/config.json)" = '{"factor":8.0,"high_freq_factor":4,"low_freq_factor":1.0,"original_max_position_embeddings":256,"rope_theta":500000.0,"rope_type":"llama3"}' ] ||
+	    [ "$(jq -S -c .rope_parameters dir/config.json)" = "$(jq -S -c .rope_parameters "$F/hf/llama3/config.json")" ]
+}
+
+@test "conventions change back and forth" {
+	for m in $MODELS; do
+		need hf/$m
+		apr-cat "$F/hf/$m" | apr-pack -f x.gguf
+		for as in hf apr; do
+			apr-cat --as $as x.gguf | apr-pack -f w.gguf
+			same w.gguf x.gguf "$m --as $as"
+		done
+		# Through an .apr, from either side, everything comes back.
+		apr-cat x.gguf | apr-pack -f a.apr
+		apr-cat a.apr | apr-pack -f y.gguf
+		alike y.gguf x.gguf
+		apr-cat "$F/hf/$m" | apr-pack -f b.apr
+		apr-cat b.apr | apr-pack -f y.gguf
+		alike y.gguf x.gguf
+		rm -rf dir
+		apr-cat b.apr | apr-pack dir/
+		apr-cat dir | sums >got
+		apr-cat "$F/hf/$m" | sums | cmp - got
+		cmp dir/config.json "$F/hf/$m/config.json"
+	done
+}
+
+@test "quantized rows change containers, not numbers" {
+	for m in qwen3 llama mixtral phi3; do
+		need hf/$m
+		apr-cat --as gguf "$F/hf/$m" | apr-quant -q --pure q4_k | apr-pack -f x.gguf
+		apr-cat x.gguf | apr-pack -f a.apr
+		apr-ls a.apr | grep 'Q4_K.*model.layers.0' >/dev/null
+		apr-cat a.apr | apr-pack -f y.gguf
+		alike y.gguf x.gguf
+		# The same numbers as from the checkpoint, quantized under its names.
+		apr-cat "$F/hf/$m" | apr-quant -q --pure q4_k | apr-pack -f z.gguf
+		same z.gguf x.gguf $m
+	done
+}
+
+@test ".apr: the tensors of aprender's import, and its keys" {
+	for m in llama3 qwen2 qwen2-odd qwen3-5 qwen3-moe smollm; do
+		need hf/$m apr/$m.apr
+		apr-cat "$F/hf/$m" | apr-pack -f a.apr
+		# llama3's lm_head is a copy in F32 there, and ours a ghost.
+		apr-cat a.apr | sums | { [ $m = llama3 ] && sed /lm_head/d || cat; } >got
+		apr-cat "$F/apr/$m.apr" | sums | { [ $m = llama3 ] && sed /lm_head/d || cat; } >want
+		same got want $m
+		for f in a.apr "$F/apr/$m.apr"; do
+			apr-cat $f | tar xOf - manifest.json |
+			    jq -cS '.tensors | sort_by(.name)[] | [.name, .dtype, .shape, .tied_to]' >${f##*/}.t
+		done
+		[ $m = llama3 ] || cmp a.apr.t $m.apr.t
+		# Keys with other values, each for a reason that apr-pack(1) gives.
+		apr-ls --json a.apr | jq -S '.metadata | del(.["apr_tools.files"])' >ours
+		apr-ls --json "$F/apr/$m.apr" | jq -S '.metadata | del(.tensor_shapes)
+			| with_entries(select(.key | startswith("tokenizer.") | not))' >theirs
+		jq -n --slurpfile a ours --slurpfile b theirs -r '$b[0] | to_entries[]
+			| select($a[0][.key] != .value) | .key' | sort >differ
+		case $m in
+		qwen2|qwen2-odd) echo model_type ;;
+		smollm|qwen3-5) printf 'model_type\nrope_type\n' ;;
+		*) printf 'model_type\nparam_count\nrope_type\n' ;;
+		esac | cmp differ -
+	done
+	for t in int4:apr_q4 int8:apr_q8; do
+		need hf/gpt2 apr/gpt2.${t%:*}.apr
+		apr-cat --as apr "$F/hf/gpt2" | apr-quant -q --rules=apr ${t#*:} | apr-pack -f a.apr
+		apr-cat a.apr | sums | sed /lm_head/d >got
+		apr-cat "$F/apr/gpt2.${t%:*}.apr" | sums | sed /lm_head/d >want
+		same got want $t
+	done
+}
+
+@test "aprender's own files, as GGUF" {
+	# The same checkpoint, by way of aprender's import: what it lost aside.
+	for m in qwen2 qwen2-odd qwen3-5 smollm; do
+		need apr/$m.apr hf/$m
+		apr-cat "$F/apr/$m.apr" | apr-pack -f a.gguf
+		apr-cat "$F/hf/$m" | apr-pack -f b.gguf
+		dump a.gguf | jq -S '.tensors | sort_by(.name)' >got
+		dump b.gguf | jq -S '.tensors | sort_by(.name)' >want
+		same got want $m
+		keys a.gguf | grep -v '^."tokenizer' >got
+		keys b.gguf | grep -v '^."tokenizer' >want
+		same got want "$m: keys"
+	done
+	# How many experts a token takes is lost there, and not made up.
+	need apr/qwen3-moe.apr hf/qwen3-moe
+	apr-cat "$F/apr/qwen3-moe.apr" >s
+	fails 1 apr-pack x.gguf <s
+	says num_experts_per_tok
+	apr-cat --as gguf "$F/apr/qwen3-moe.apr" | sums >got
+	apr-cat --as gguf "$F/hf/qwen3-moe" | sums | cmp - got
+	# An import of a GGUF has its names, its types and its order of rows.
+	need apr/qwen3.gguf-q4_k_m.apr gguf/qwen3.q4_k_m.gguf
+	apr-cat "$F/apr/qwen3.gguf-q4_k_m.apr" | apr-pack -f a.gguf
+	dump a.gguf | jq -S '.tensors | sort_by(.name)' >got
+	dump "$F/gguf/qwen3.q4_k_m.gguf" | jq -S '.tensors | sort_by(.name)' | cmp - got
+}
+
+@test "an expert that is missing, or is another type, is named" {
+	need hf/qwen3-moe
+	apr-cat --reject '*layers.1.mlp.experts.5.up_proj*' "$F/hf/qwen3-moe" >s
+	fails 1 apr-pack x.gguf <s
+	says experts.5.up_proj
+	apr-cat --select '*layers.0.*' "$F/hf/qwen3-moe" >s
+	apr-pack x.gguf <s
+	model bad '.num_local_experts = 9' qwen3-moe
+	fails 1 apr-cat --as gguf bad
+	says experts.8
+	model heads '.num_attention_heads = 7'
+	fails 1 apr-cat --as gguf heads
+	says "do not divide"
+	st bad.safetensors '{"model.layers.0.self_attn.nobody.weight":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}' < <(f32 1)
+	model odd .
+	rm odd/*.safetensors
+	cp bad.safetensors odd/model.safetensors
+	fails 1 apr-cat --as gguf odd
+	says nobody
+	fails 1 apr-cat --as gguf bad.safetensors
+	says config.json
+	nothing x2.gguf
+}
+
+@test "names: base name, size, version, finetune, the card" {
+	need hf/llama
+	model Foo-7B-chat-v2 .
+	apr-cat Foo-7B-chat-v2 | apr-pack -f a.gguf
+	keys a.gguf | grep '"general\.' | grep -v file_type >got
+	cat >want <<-'X'
+	["general.architecture","STRING","llama"]
+	["general.type","STRING","model"]
+	["general.name","STRING","Foo 7B Chat v2"]
+	["general.version","STRING","v2"]
+	["general.finetune","STRING","7b-chat"]
+	["general.basename","STRING","Foo"]
+	["general.size_label","STRING","3.9M"]
+	["general.quantization_version","UINT32",2]
+	X
+	same got want
+	# Without the size's doubt: it is 3.9 million.
+	model Foo-3.9M-Instruct .
+	apr-cat Foo-3.9M-Instruct | apr-pack -f a.gguf
+	keys a.gguf | grep -F '["general.size_label","STRING","3.9M"]' >/dev/null
+	keys a.gguf | grep -F '["general.finetune","STRING","Instruct"]' >/dev/null
+	model card '._name_or_path = "org/ignored-1"'
+	cat >card/README.md <<-'X'
+	---
+	license: apache-2.0
+	license_name: a-name	# no comment
+	base_model:
+	- Org/Base-Model-1.5
+	- meta-llama/x
+	datasets: [ "Some/data" ]
+	tags:
+	- one
+	- "two"
+	pipeline_tag: text-generation
+	language: [en, 'de']
+	other: {}
+	---
+	# Title: x
+	license: none
+	X
+	jq '. + {temperature: 0.7, top_k: 20, top_p: 0.8, repetition_penalty: 1.05}' \
+	    "$F/hf/llama/generation_config.json" >card/generation_config.json
+	apr-cat card | apr-pack -f a.gguf
+	keys a.gguf | grep '"general\.' >got
+	cat >want <<-'X'
+	["general.architecture","STRING","llama"]
+	["general.type","STRING","model"]
+	["general.sampling.top_k","INT32",20]
+	["general.sampling.top_p","FLOAT32",0.800000011920929]
+	["general.sampling.temp","FLOAT32",0.699999988079071]
+	["general.sampling.penalty_repeat","FLOAT32",1.0499999523162842]
+	["general.name","STRING","Ignored 1"]
+	["general.version","STRING","1"]
+	["general.organization","STRING","Org"]
+	["general.basename","STRING","ignored"]
+	["general.size_label","STRING","3.9M"]
+	["general.license","STRING","apache-2.0"]
+	["general.license.name","STRING","a-name"]
+	["general.base_model.count","UINT32",2]
+	["general.base_model.0.name","STRING","Base Model 1.5"]
+	["general.base_model.0.version","STRING","1.5"]
+	["general.base_model.0.organization","STRING","Org"]
+	["general.base_model.0.repo_url","STRING","https://huggingface.co/Org/Base-Model-1.5"]
+	["general.base_model.1.name","STRING","X"]
+	["general.base_model.1.organization","STRING","Meta Llama"]
+	["general.base_model.1.repo_url","STRING","https://huggingface.co/meta-llama/x"]
+	["general.dataset.count","UINT32",1]
+	["general.dataset.0.name","STRING","Data"]
+	["general.dataset.0.organization","STRING","Some"]
+	["general.dataset.0.repo_url","STRING","https://huggingface.co/Some/data"]
+	["general.tags","STRING",["one","two","text-generation"]]
+	["general.languages","STRING",["en","de"]]
+	["general.file_type","UINT32",1]
+	["general.quantization_version","UINT32",2]
+	X
+	sed 's/0\.80000001192092[0-9]*/0.8/; s/0\.69999998807907[0-9]*/0.7/; s/1\.04999995231628[0-9]*/1.05/' got >g
+	sed 's/0\.80000001192092[0-9]*/0.8/; s/0\.69999998807907[0-9]*/0.7/; s/1\.04999995231628[0-9]*/1.05/' want >w
+	same g w
+	# And back: a card is written where only a card can say it.
+	apr-cat a.gguf | apr-pack dir/
+	apr-cat dir | apr-pack -f y.gguf
+	keys y.gguf | grep '"general\.' | grep -v 'organization\|basename\|version' >got
+	keys a.gguf | grep '"general\.' | grep -v 'organization\|basename\|version' | cmp - got
+}
+
+@test "scalings of RoPE: keys, factors, and back" {
+	need hf/llama hf/phi3
+	model lin '.rope_parameters = {rope_type: "linear", factor: 4.0, rope_theta: 10000.0}'
+	model yarn 'del(.rope_parameters) | .rope_scaling = {type: "yarn", factor: 2.5,
+		original_max_position_embeddings: 512, beta_fast: 16.0} | .rope_theta = 5000.0' qwen2
+	model long '.max_position_embeddings = 4096 | .rope_parameters = {rope_type: "longrope",
+		rope_theta: 10000.0, partial_rotary_factor: 1.0, long_factor: [range(16) | . + 1.5],
+		short_factor: [range(16) | 1 + . / 8]}' phi3
+	apr-cat lin | apr-pack -f a.gguf
+	keys a.gguf | grep rope.scaling >got
+	printf '%s\n' '["llama.rope.scaling.type","STRING","linear"]' \
+	    '["llama.rope.scaling.factor","FLOAT32",4]' | cmp - got
+	apr-cat yarn | apr-pack -f b.gguf
+	keys b.gguf | grep rope >got
+	printf '%s\n' '["qwen2.rope.scaling.type","STRING","yarn"]' \
+	    '["qwen2.rope.scaling.factor","FLOAT32",2.5]' \
+	    '["qwen2.rope.scaling.original_context_length","UINT32",512]' \
+	    '["qwen2.rope.scaling.yarn_beta_fast","FLOAT32",16]' \
+	    '["qwen2.rope.freq_base","FLOAT32",5000]' | cmp - got
+	apr-cat long | apr-pack -f c.gguf
+	# s = 8: sqrt(1 + ln 8 / ln 512)
+	keys c.gguf | sed -n 2p | grep '^\["phi3.rope.scaling.attn_factor","FLOAT32",1.15470' >/dev/null
+	[ "$(apr-ls --json c.gguf | jq -r '.tensors[:2][].name' | tr '\n' ' ')" = \
+	    "rope_factors_long.weight rope_factors_short.weight " ]
+	[ "$(values c.gguf rope_factors_long.weight)" = "1.5 2.5 3.5 4.5 5.5 6.5 7.5 8.5 9.5 10.5 11.5 12.5 13.5 14.5 15.5 16.5" ]
+	for f in a b c; do
+		rm -rf dir
+		apr-cat $f.gguf | apr-pack dir/
+		apr-cat dir | apr-pack -f y.gguf
+		alike y.gguf $f.gguf
+	done
+	jq -e '.rope_parameters.short_factor[8] == 2 and .rope_parameters.rope_type == "longrope"' dir/config.json >/dev/null
+	# Divisors that nobody's parameters give are not left out in silence.
+	need hf/llama3
+	model l3 . llama3
+	apr-cat l3 | apr-pack -f d.gguf
+	n=$(apr-ls --json d.gguf | jq '[.files[] | select(.name == ".source/header")][0].bytes')
+	f32 1.25 | dd of=d.gguf bs=1 seek=$n conv=notrunc 2>/dev/null
+	apr-cat d.gguf >s
+	rm -rf dir
+	fails 1 apr-pack dir/ <s
+	says rope_freqs.weight
+	nothing dir
+}
+
+@test "an old config.json, and one that says little" {
+	need hf/llama hf/qwen2 hf/granite
+	model old 'del(.rope_parameters, .head_dim) | .rope_theta = 10000.0'
+	model full .
+	mv full old2
+	rm -rf full
+	mkdir full && mv old2 full/old
+	apr-cat old | apr-pack a.gguf
+	apr-cat full/old | apr-pack b.gguf
+	same a.gguf b.gguf
+	# transformers' defaults reach the keys.
+	model few 'del(.rope_parameters, .max_position_embeddings, .rms_norm_eps)' qwen2
+	apr-cat few | apr-pack -f a.gguf
+	for k in '["qwen2.context_length","UINT32",32768]' '["qwen2.rope.freq_base","FLOAT32",10000]'; do
+		keys a.gguf | grep -F "$k" >/dev/null
+	done
+	model g0 'del(.embedding_multiplier) | .residual_multiplier = 0' granite
+	apr-cat g0 | apr-pack -f a.gguf
+	keys a.gguf | grep -F '["granite.embedding_scale","FLOAT32",1]' >/dev/null
+	[ "$(keys a.gguf | grep -c residual_scale)" = 0 ]
+	# What cannot be a number is not taken for one.
+	model str '.num_hidden_layers = "many"'
+	apr-cat str >s
+	fails 1 apr-pack x.gguf <s
+	says num_hidden_layers
+}
+
+@test "tensors in any order in the checkpoint, sorted by name in GGUF" {
+	need hf/llama
+	# layers.10 comes before layers.2, whatever the file's order is.
+	mkdir eleven
+	jq '.num_hidden_layers = 11 | .num_attention_heads = 1 | .num_key_value_heads = 1 |
+	    .head_dim = 2 | .hidden_size = 2' "$F/hf/llama/config.json" >eleven/config.json
+	h=$(for i in 3 10 2 0 1 4 9 8 7 6 5; do echo $i; done | jq -Rnc '[inputs] | to_entries
+		| map({key: "model.layers.\(.value).mlp.up_proj.weight", value: {dtype: "F32",
+		shape: [1, 2], data_offsets: [.key * 8, .key * 8 + 8]}}) | from_entries')
+	f32 3 3 10 10 2 2 0 0 1 1 4 4 9 9 8 8 7 7 6 6 5 5 | st eleven/model.safetensors "$h"
+	apr-cat eleven | apr-pack a.gguf
+	[ "$(dump a.gguf | jq -r '.tensors[].name' | tr -dc '0-9\n' | tr '\n' ' ')" = "0 1 10 2 3 4 5 6 7 8 9 " ]
+	[ "$(values a.gguf blk.10.ffn_up.weight)" = "10 10" ]
+	apr-cat --as gguf eleven | apr-pack --format gguf - | cmp - a.gguf
+}
+
+@test "value heads: which goes where" {
+	need hf/qwen3-5
+	# Four key heads, eight value heads: out p is in (p mod 4) * 2 + p div 4.
+	mkdir v
+	jq '.linear_num_key_heads = 4 | .linear_num_value_heads = 8 | .linear_key_head_dim = 1 |
+	    .linear_value_head_dim = 1 | .num_hidden_layers = 1 | .layer_types = ["linear_attention"]' \
+	    "$F/hf/qwen3-5/config.json" >v/config.json
+	p=model.layers.0.linear_attn
+	h=$(jq -nc --arg p $p '{"\($p).A_log": {dtype: "F32", shape: [8], data_offsets: [0, 32]},
+		"\($p).conv1d.weight": {dtype: "F32", shape: [16, 1, 1], data_offsets: [32, 96]},
+		"\($p).in_proj_a.weight": {dtype: "F32", shape: [8, 1], data_offsets: [96, 128]},
+		"\($p).norm.weight": {dtype: "F32", shape: [1], data_offsets: [128, 132]},
+		"\($p).out_proj.weight": {dtype: "F32", shape: [2, 8], data_offsets: [132, 196]}}')
+	f32 0 0 0 0 0 0 0 0 100 101 102 103 104 105 106 107 0 1 2 3 4 5 6 7 0 1 2 3 4 5 6 7 \
+	    5 0 1 2 3 4 5 6 7 10 11 12 13 14 15 16 17 | st v/model.safetensors "$h"
+	apr-cat v | apr-pack a.gguf
+	apr-cat --as gguf v | apr-pack --format gguf - | cmp - a.gguf
+	[ "$(values a.gguf blk.0.ssm_alpha.weight)" = "0 2 4 6 1 3 5 7" ]
+	[ "$(values a.gguf blk.0.ssm_out.weight)" = "0 2 4 6 1 3 5 7 10 12 14 16 11 13 15 17" ]
+	[ "$(values a.gguf blk.0.ssm_conv1d.weight)" = "100 101 102 103 104 105 106 107 0 2 4 6 1 3 5 7" ]
+	[ "$(values a.gguf blk.0.ssm_a)" = "-1 -1 -1 -1 -1 -1 -1 -1" ]
+	[ "$(values a.gguf blk.0.ssm_norm.weight)" = 5 ]
+	apr-cat --as hf a.gguf | sums >got
+	apr-cat v | sums | cmp - got
+}
+
+@test "norms of an F16 checkpoint are rounded to F16; more rows than words" {
+	need hf/gemma3
+	mkdir g
+	jq '.vocab_size = 2 | .hidden_size = 2' "$F/hf/gemma3/config.json" >g/config.json
+	# 2^-11 + 1 is no F16: 1 is nearer to even.
+	{ printf '\x00\x10\x00\x3c'; f32 1 2 3 4 5 6; } | st g/model.safetensors \
+	    '{"model.norm.weight":{"dtype":"F16","shape":[2],"data_offsets":[0,4]},
+	    "model.embed_tokens.weight":{"dtype":"F32","shape":[3,2],"data_offsets":[4,28]}}'
+	apr-cat g | apr-pack a.gguf
+	[ "$(values a.gguf output_norm.weight)" = "1 2" ]
+	[ "$(values a.gguf token_embd.weight)" = "1 2 3 4" ]
+	apr-cat --as gguf g | apr-pack --format gguf - | cmp - a.gguf
+	apr-cat --as gguf - <g/model.safetensors >/dev/null 2>&1 && false
+	apr-cat g | apr-pack --format apr - >g.apr
+	apr-cat g.apr | apr-pack b.gguf
+	dump b.gguf | jq -S .tensors >got
+	dump a.gguf | jq -S .tensors | cmp - got
+}
+
+@test "experts that are one tensor already" {
+	need hf/qwen3-moe
+	mkdir e
+	jq '.num_local_experts = 2 | .num_hidden_layers = 1' "$F/hf/qwen3-moe/config.json" >e/config.json
+	f32 1 2 3 4 5 6 7 8 11 12 13 14 | st e/model.safetensors \
+	    '{"model.layers.0.mlp.experts.gate_up_proj":{"dtype":"F32","shape":[2,2,2],"data_offsets":[0,32]},
+	    "model.layers.0.mlp.experts.down_proj":{"dtype":"F32","shape":[2,2,1],"data_offsets":[32,48]}}'
+	apr-cat e | apr-pack a.gguf
+	apr-cat --as gguf e | apr-pack b.gguf
+	same a.gguf b.gguf
+	[ "$(values a.gguf blk.0.ffn_gate_exps.weight)" = "1 2 5 6" ]
+	[ "$(values a.gguf blk.0.ffn_up_exps.weight)" = "3 4 7 8" ]
+	[ "$(values a.gguf blk.0.ffn_down_exps.weight)" = "11 12 13 14" ]
+	[ "$(apr-ls --json a.gguf | jq -c '[.tensors[].shape]')" = '[[2,2,1],[2,1,2],[2,1,2]]' ]
+}
