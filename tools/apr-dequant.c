@@ -88,7 +88,7 @@ main(int argc, char **argv)
 	if (!(out = stream_create(STDOUT_FILENO, m, zstd, &e)))
 		die("%s", e.msg);
 	tool_progress_begin(m->plan ? 0 : report.bytes_in);
-	if (convert_run(s, out, from, jobs, tool_progress, &tiny, &e) < 0 ||
+	if (convert_run(s, out, from, EFFORT_REFERENCE, jobs, tool_progress, &tiny, &e) < 0 ||
 	    stream_end(out, &e) < 0)
 		die("%s", e.msg);
 	tool_progress_end();

@@ -34,6 +34,7 @@ static const struct option options[] = {
 int
 main(int argc, char **argv)
 {
+	const struct quant_opts *o;
 	struct quant_report report;
 	struct quant_from *from;
 	struct stream_out *out;
@@ -58,7 +59,7 @@ main(int argc, char **argv)
 	if (argc - optind > 1)
 		usage("one type is wanted");
 	tool_no_terminal(STDOUT_FILENO);
-	mix_settle(argv[optind], NULL);
+	o = mix_settle(argv[optind], NULL);
 
 	if (!(in = in_open(STDIN_FILENO, &e)) || !(s = stream_open(in, &e)))
 		die("%s", e.msg);
@@ -69,7 +70,7 @@ main(int argc, char **argv)
 		die("%s", e.msg);
 	fit_files(out);
 	tool_progress_begin(m->plan ? 0 : report.bytes_in);
-	if (convert_run(s, out, from, jobs, tool_progress, &tiny, &e) < 0 ||
+	if (convert_run(s, out, from, o->effort, jobs, tool_progress, &tiny, &e) < 0 ||
 	    stream_end(out, &e) < 0)
 		die("%s", e.msg);
 	tool_progress_end();

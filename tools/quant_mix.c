@@ -17,7 +17,7 @@ static const char *const rules[] = { "ggml", "apr", NULL };
 static struct quant_opts o = { .rules = RULES_GGML };
 static struct recipe *recipe;
 static const char *path, *resolve;
-static int fallback = -1;
+static int fallback = -1, effort = -1;
 static bool force, strict;
 static struct buf overrides;		/* "REGEX=TYPE", a NUL behind each */
 static struct mset *kv;
@@ -161,6 +161,7 @@ mix_option(int c, const char *arg)
 	case OPT_STRICT: strict = true; break;
 	case OPT_RULES: o.rules = (enum quant_rules)choice(rules, arg, "--rules"); break;
 	case OPT_FALLBACK: fallback = choice(quant_fallbacks, arg, "--fallback"); break;
+	case OPT_EFFORT: effort = choice(quant_efforts, arg, "--effort"); break;
 	case OPT_REQUANTIZE: o.requantize = true; break;
 	case OPT_PURE: o.pure = true; break;
 	case OPT_LEAVE: o.leave_output = true; break;
@@ -186,8 +187,9 @@ settle(void)
 	if (fallback < 0)
 		fallback = o.rules == RULES_APR ? FALLBACK_PAD : FALLBACK_TABLE;
 	o.fallback = (enum quant_fallback)fallback;
-	if (recipe_effort(recipe) >= 0)
-		o.effort = (enum effort)recipe_effort(recipe);
+	if (effort < 0)
+		effort = recipe_effort(recipe);
+	o.effort = effort < 0 ? EFFORT_REFERENCE : (enum effort)effort;
 	if (o.pure && !recipe_base(recipe))
 		usage("--pure: the recipe has no base");
 	if (o.rules == RULES_APR &&
@@ -262,6 +264,7 @@ add_history(struct manifest *m)
 	buf_json(&b, recipe_name(recipe), strlen(recipe_name(recipe)));
 	put_string(&b, "rules", rules[o.rules]);
 	put_string(&b, "fallback", quant_fallbacks[o.fallback]);
+	put_string(&b, "effort", quant_efforts[o.effort]);
 	if (o.pure)
 		buf_str(&b, ",\"pure\":true");
 	if (o.leave_output)
@@ -305,7 +308,11 @@ write_resolved(const struct manifest *m, const struct quant_from *from)
 void
 mix_done(struct manifest *m, const struct quant_from *from, const struct quant_report *report)
 {
+	struct err e;
+
 	print_warnings(report);
+	if (quant_check_effort(m, from, o.effort, &e) < 0)
+		die("%s", e.msg);
 	if (resolve)
 		write_resolved(m, from);
 	add_history(m);

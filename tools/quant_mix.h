@@ -5,7 +5,7 @@
 
 #include <apr/quant.h>
 
-enum { OPT_RULES = 600, OPT_FALLBACK, OPT_REQUANTIZE, OPT_PURE, OPT_SHOW,
+enum { OPT_RULES = 600, OPT_FALLBACK, OPT_EFFORT, OPT_REQUANTIZE, OPT_PURE, OPT_SHOW,
 	OPT_RESOLVE, OPT_STRICT, OPT_LEAVE, OPT_OUTPUT, OPT_EMBEDDING, OPT_TENSOR,
 	OPT_TENSOR_FILE, OPT_KV };
 
@@ -18,6 +18,7 @@ enum { OPT_RULES = 600, OPT_FALLBACK, OPT_REQUANTIZE, OPT_PURE, OPT_SHOW,
 	{ "strict",               no_argument,       NULL, OPT_STRICT }, \
 	{ "rules",                required_argument, NULL, OPT_RULES }, \
 	{ "fallback",             required_argument, NULL, OPT_FALLBACK }, \
+	{ "effort",               required_argument, NULL, OPT_EFFORT }, \
 	{ "allow-requantize",     no_argument,       NULL, OPT_REQUANTIZE }, \
 	{ "pure",                 no_argument,       NULL, OPT_PURE }, \
 	{ "leave-output-tensor",  no_argument,       NULL, OPT_LEAVE }, \
@@ -36,6 +37,8 @@ enum { OPT_RULES = 600, OPT_FALLBACK, OPT_REQUANTIZE, OPT_PURE, OPT_SHOW,
     "                        (aprender's: 1-D tensors, norms, biases become F32)\n" \
     "      --fallback HOW    for rows that are not whole blocks: table\n" \
     "                        (llama-quantize's), error, f16 or pad\n" \
+    "      --effort HOW      reference (ggml's bytes), high (a smaller error) or\n" \
+    "                        apr (aprender's Q4_K)\n" \
     "      --allow-requantize  also what is quantized already\n" \
     "      --pure            the mix's main type for all\n" \
     "      --leave-output-tensor      output.weight as it is\n" \

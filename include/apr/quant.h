@@ -82,13 +82,18 @@ int	quant_resolved(const struct manifest *, const struct quant_from *,
 	    const struct quant_opts *, const char *about, struct buf *, struct err *)
 	    APR_MUSTCHECK;
 
+/* Fails, naming the tensor and its type, if one that `from` names cannot be
+ * made with that effort. */
+int	quant_check_effort(const struct manifest *, const struct quant_from *from,
+	    enum effort, struct err *) APR_MUSTCHECK;
+
 /*
  * Copy a stream, converting the tensors that `from` names with `jobs`
  * threads.  The bytes depend on neither jobs nor chunks (APR_CHUNK_ROWS).
  * *tiny counts blocks whose scale is too small for an f16.
  */
 int	convert_run(struct stream_in *, struct stream_out *,
-	    const struct quant_from *from, unsigned jobs,
+	    const struct quant_from *from, enum effort, unsigned jobs,
 	    void (*progress)(uint64_t more), uint64_t *tiny, struct err *)
 	    APR_MUSTCHECK;
 

@@ -25,6 +25,7 @@ enum { TILE = 4096, HEAD = 4 };		/* f32 at a time; apr_q8's scale */
 struct job {
 	const struct tensor	*t;
 	const struct type	*from, *to;	/* to NULL: only measure */
+	enum effort		 effort;
 	unsigned char		*src, *dst;
 	size_t			 src_cap, dst_cap, head, dst_len;
 	size_t			 rows, len;	/* len elements in each row */
@@ -45,6 +46,7 @@ struct convert {
 	struct pool		*pool;
 	struct job		**job;
 	size_t			 njob, next;
+	enum effort		 effort;
 	size_t			 budget;	/* bytes of a chunk, either side */
 	uint64_t		 chunk_rows;	/* for tests; 0 */
 	uint64_t		 tiny;
@@ -214,7 +216,7 @@ encode(struct job *j, unsigned char *dst, float *x, size_t n, uint64_t at)
 		k = whole(t, n);
 		memset(x + n, 0, (k - n) * sizeof *x);
 	}
-	type_encoder(t, EFFORT_REFERENCE)(dst, x, k, NULL);
+	type_encoder(t, j->effort)(dst, x, k, NULL);
 	if (t->flags & TYPE_PLAIN)
 		return 0;
 	j->tiny += count_tiny(t, dst, x, k);
@@ -381,6 +383,7 @@ put(struct convert *c, const struct type *from, const struct type *to, uint64_t 
 	j->t = c->t;
 	j->from = from;
 	j->to = to;
+	j->effort = c->effort;
 	j->at = at;
 	j->first = at == 0;
 	j->last = at + rows * len == c->t->n;
@@ -610,7 +613,8 @@ fail:
 
 int
 convert_run(struct stream_in *in, struct stream_out *out, const struct quant_from *from,
-    unsigned jobs, void (*progress)(uint64_t), uint64_t *tiny, struct err *e)
+    enum effort effort, unsigned jobs, void (*progress)(uint64_t), uint64_t *tiny,
+    struct err *e)
 {
 	const struct manifest *mf = stream_manifest(in);
 	struct convert *c = start(jobs, e);
@@ -622,6 +626,7 @@ convert_run(struct stream_in *in, struct stream_out *out, const struct quant_fro
 	c->in = in;
 	c->out = out;
 	c->progress = progress;
+	c->effort = effort;
 	while ((r = stream_next(in, &m, e)) > 0) {
 		if (m.kind == MEMBER_TENSOR && from[m.index].type)
 			r = convert(c, &mf->tensor[m.index], &from[m.index], e);
