@@ -12,6 +12,7 @@
 
 #include <apr/manifest.h>
 #include <apr/shuffle.h>
+#include <apr/vocab.h>
 
 enum arch_conv { ARCH_HF, ARCH_GGUF, ARCH_APR };
 
@@ -35,6 +36,8 @@ struct arch_model *arch_open(const char *source, const void *json, size_t n,
 void	arch_close(struct arch_model *);
 /* GGUF's general.architecture. */
 const char *arch_gguf(const struct arch_model *);
+/* Which of a directory's tokenizer files count. */
+enum vocab_family arch_family(const struct arch_model *);
 
 /* "Qwen3 MoE, 30.5 B parameters, 3.35 B active, Q4_K_M 4.83 bpw, 18.6 GB"
  * onto a buffer; nothing if the manifest does not say what it is. */

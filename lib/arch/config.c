@@ -458,6 +458,12 @@ arch_gguf(const struct arch_model *m)
 	return m->arch->name;
 }
 
+enum vocab_family
+arch_family(const struct arch_model *m)
+{
+	return m->arch->family;
+}
+
 static const char *const conv_names[] = {
 	[ARCH_HF] = "hf", [ARCH_GGUF] = "gguf", [ARCH_APR] = "apr",
 };
