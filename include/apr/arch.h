@@ -52,6 +52,23 @@ int	arch_describe(const struct manifest *, struct buf *, struct err *) APR_MUSTC
 bool	arch_gguf_name(const struct arch_model *, enum arch_conv from,
 	    const char *name, char gguf[TENSOR_NAME + 1], long *expert);
 
+/* Where in the tensor of that GGUF name another convention's is. */
+struct arch_place {
+	long		 expert;	/* one of a stack, or -1 */
+	unsigned	 part, parts;	/* rows of a fused one: which, of how many */
+	unsigned	 stacks;	/* it is itself so many of GGUF's, fused */
+};
+/* The same, in full; an empty name: known, and not part of the model. */
+bool	arch_role(const struct arch_model *, enum arch_conv from, const char *name,
+	    char gguf[TENSOR_NAME + 1], struct arch_place *);
+
+/* Hyper-parameters in config.json's newest words, defaults filled in:
+ * "rope_parameters.rope_theta"; flags are 0 and 1. */
+bool	arch_real(const struct arch_model *, const char *word, double *);
+const char *arch_string(const struct arch_model *, const char *word);
+size_t	arch_array(const struct arch_model *, const char *word);	/* its length */
+bool	arch_element(const struct arch_model *, const char *word, size_t k, double *);
+const char *arch_element_string(struct arch_model *, const char *word, size_t k);
 /*
  * Give every tensor of a manifest its role, so that rules need not know whose
  * names it has.  1: the names are GGUF's, or are known; 0: they are nobody's,
