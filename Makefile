@@ -18,7 +18,7 @@ EMULATOR  =
 Q         = $(if $(V),,@)# V=1 shows commands
 VERSION  := $(shell sed -n 's/.*TOOL_VERSION[^"]*"\(.*\)"/\1/p' tools/tool.h)
 
-PKGS   := libarchive libzstd libxxhash libdeflate yajl zlib
+PKGS   := libarchive libzstd libxxhash libdeflate yajl zlib libpcre2-8 libutf8proc
 PCFLAGS := $(shell $(PKGCONFIG) --cflags $(PKGS) 2>/dev/null)
 PLIBS   := $(shell $(PKGCONFIG) --libs $(PKGS) 2>/dev/null) -ljq
 
@@ -52,11 +52,11 @@ RUN_ENV = TMPDIR="$${TMPDIR:-$$(test -w /dev/shm && echo /dev/shm || echo /tmp)}
 all: $(BIN) $(TESTS:%=$(BUILD)/test/%)
 
 # Says at once, and in one line, what a machine without the libraries lacks.
-HEADERS = archive.h zstd.h xxhash.h libdeflate.h yajl/yajl_parse.h zlib.h jq.h
+HEADERS = archive.h zstd.h xxhash.h libdeflate.h yajl/yajl_parse.h zlib.h jq.h pcre2.h utf8proc.h
 $(BUILD)/ready:
 	@mkdir -p $(@D)
 	@command -v $(PKGCONFIG) >/dev/null && printf '#include <%s>\n' stdio.h $(HEADERS) | \
-	    $(CC) $(CPPFLAGS) -fsyntax-only -x c - >$@.log 2>&1 || { \
+	    $(CC) $(CPPFLAGS) -DPCRE2_CODE_UNIT_WIDTH=8 -fsyntax-only -x c - >$@.log 2>&1 || { \
 	    echo "make: the compiler, pkg-config or a library is missing: run scripts/setup (see $@.log)" >&2; exit 1; }
 	@touch $@
 
@@ -115,6 +115,11 @@ demo-now: all
 	apr-cat $(BUILD)/demo/sample.apr | apr-dequant f16 | apr-pack -f $(BUILD)/demo/sample.safetensors
 	@du -b examples/sample/model.safetensors $(BUILD)/demo/sample.apr $(BUILD)/demo/sample.safetensors
 	@echo "demo: $(BUILD)/demo/sample.apr is the sample model in Q4_K, $(BUILD)/demo/sample.safetensors the way back"
+	@jq -c '{prompt, max_tokens: 8, stop: "\n"}' examples/sample/questions.jsonl >$(BUILD)/demo/questions
+	@jq -r .answer examples/sample/questions.jsonl >$(BUILD)/demo/answers
+	apr-infer --jsonl $(BUILD)/demo/sample.apr <$(BUILD)/demo/questions | jq -r .text | paste -d ' ' $(BUILD)/demo/answers - | \
+	    awk '{ right += $$1 == $$2 } END { print right " of " NR " sums are right in Q4_K" }'
+	apr-cat examples/sample/ | apr-quant -q --rules=apr q4k | apr-infer -n 3 -p '12+7=' -
 
 # Every tool has a page and a test, every header stands alone, the floors
 # hold, the pages are clean.

@@ -5,7 +5,7 @@
  *	bench-quant REFERENCE.so [--pipe GB_PER_S] [--weighted] [TYPE...]
  *	bench-quant REFERENCE.so --alone TYPE WEIGHTS PROCESSES
  *
- * REFERENCE.so is lib/type by itself, built as fast as a compiler makes it.
+ * REFERENCE.so is lib/type with lib/codebook, built as fast as a compiler makes it.
  * Its code and ours take turns on the same F16 numbers, one thread, source
  * and target in the cache as a chunk of apr-quant's is; the fastest turn of
  * each counts, in CPU time.  --pipe: what a pipe carries, to compare with.

@@ -87,25 +87,58 @@ dtypes() {
 	! grep -q fallback err
 }
 
-@test "aprender's rules: its tensors, its types, for native ones its bytes" {
+@test "aprender's rules: its tensors, its types, its bytes" {
 	need apr/qwen2.int4.apr apr/smollm.q4k.apr apr/qwen2-odd.q4k.apr
+	local found=0
 	local model type file
 	for model in qwen2 smollm qwen2-odd; do
 		for type in apr_q4:int4 apr_q8:int8 q4k:q4k; do
 			file=$F/apr/$model.${type#*:}.apr
 			[ -e "$file" ] || continue
-			apr-cat "$F/apr/$model.apr" | apr-quant -q --rules=apr "${type%:*}" >out
+			apr-cat "$F/apr/$model.apr" | apr-quant -q --rules=apr --effort=apr "${type%:*}" >out
 			apr-cat "$file" >theirs
 			dtypes <out >a
 			# They write a tied output out.
 			dtypes <theirs | grep -v '^lm_head' >b
 			same b a "$file"
-			[ "$type" = q4k:q4k ] && continue
 			sums <out | grep -v lm_head >a
 			sums <theirs | grep -v lm_head >b
 			same b a "$file"
+			found=$((found + 1))
 		done
 	done
+	[ $found = 8 ]
+	# Its blocks are others than ggml's.
+	apr-cat "$F/apr/qwen2.apr" >in
+	! cmp -s <(apr-quant -q --rules=apr --effort=apr q4k <in | sums) <(apr-quant -q --rules=apr q4k <in | sums)
+}
+
+@test "--effort: which type has which, and who did it" {
+	need gguf/llama3.bf16.gguf
+	apr-cat --select 'blk.0.*' "$F/gguf/llama3.bf16.gguf" >in
+	local type n
+	for type in q4_0 q4_1 q5_0 q5_1 q8_0 q2_k q3_k q4_k q5_k q6_k iq4_nl iq4_xs mxfp4 nvfp4 iq3_s; do
+		apr-quant -q -j 1 --pure --effort=high $type <in >want
+		apr-quant -q -j 2 --pure $type <in >plain
+		! cmp -s <(sums <want) <(sums <plain)
+		APR_CPU=scalar APR_CHUNK_ROWS=7 apr-quant -q -j 2 --pure --effort=high $type <in | cmp - want
+	done
+	tar xOf want manifest.json | jq -e '.history[-1].options.effort == "high"'
+	apr-quant -q --effort=reference q4_k <in >a
+	apr-quant -q q4_k <in | cmp - a
+	# A recipe says it too, and the option beats it.
+	echo '{"apr_recipe": 1, "effort": "high", "base": "q4_k"}' >r.json
+	apr-quant -q -r r.json <in | sums >a
+	apr-quant -q --effort=high q4_k <in | sums | cmp - a
+	! cmp -s a <(apr-quant -q --effort=reference -r r.json <in | sums)
+	fails 1 apr-quant --effort=high tq2_0 <in
+	says ".weight: no TQ2_0 is made with --effort=high"
+	fails 1 apr-quant --pure --effort=apr q6_k <in
+	says ".weight: no Q6_K is made with --effort=apr"
+	# A plain type is rounded, and no effort can better that.
+	apr-quant -q --effort=high f16 <in | sums >a
+	apr-quant -q f16 <in | sums | cmp - a
+	fails 2 apr-quant --effort=nosuch q4_k
 }
 
 @test "bytes depend on neither threads, nor chunks, nor the pipe" {
@@ -248,7 +281,7 @@ dtypes() {
 	jq -e '.set | to_entries == [
 	    {key: "general.quantization_version", value: {type: "u32", value: 2}},
 	    {key: "general.file_type", value: {type: "u32", value: 15}}]' m
-	jq -e '.history[-1] | .tool == "apr-quant" and .options == {type: "Q4_K", rules: "ggml", fallback: "table"}' m
+	jq -e '.history[-1] | .tool == "apr-quant" and .options == {type: "Q4_K", rules: "ggml", fallback: "table", effort: "reference"}' m
 	apr-cat "$F/hf/llama3" | apr-quant -q --pure q6_k | tar xOf - manifest.json >m
 	jq -e '.tensors | all(.dtype != "Q6_K" or .source_dtype == "BF16")' m
 	jq -e '.tensors | any(.shard == 2)' m

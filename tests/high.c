@@ -20,7 +20,7 @@
 
 #include <apr/type.h>
 
-enum { ROW = 4096, BLOCK = 256 };
+enum { ROW = 1024, BLOCK = 256 };
 
 static uint64_t state = 1;
 
@@ -213,12 +213,12 @@ speed(type_encode *encode, const float *x, const float *qw)
 
 	for (int i = 0; i < 5; i++) {
 		begin = seconds();
-		for (int k = 0; k < 4; k++)
+		for (int k = 0; k < 16; k++)
 			encode(q, x, ROW, qw);
 		s = seconds() - begin;
 		best = s < best ? s : best;
 	}
-	return 4 * ROW / best * 1e-6;
+	return 16 * ROW / best * 1e-6;
 }
 
 static void
@@ -272,7 +272,7 @@ main(int argc, char **argv)
 		{ "verbose", no_argument, NULL, 'v' },
 		{ NULL, 0, NULL, 0 },
 	};
-	int blocks = 16, c;
+	int blocks = 8, c;
 	bool timed = false, verbose = false;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)

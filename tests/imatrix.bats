@@ -92,43 +92,53 @@ tiny() {
 	! sums <plain | cmp -s - <(apr-quant -q --pure --imatrix "$F/gguf/llama3.imatrix.gguf" q4_k <in | sums)
 }
 
-@test "stacks of experts: each with its own weights" {
-	need hf/qwen3-moe gguf/qwen3-moe.imatrix.gguf expected/qwen3-moe.im.q4_k_m.json
-	local l p at=0 n head=
-	apr-cat "$F/hf/qwen3-moe" >in
-	jq -r '.tensors[] | select(.name | test("exps|attn_[qkvo]")) | .name' "$F/expected/qwen3-moe.im.q4_k_m.json" >names
-	mkdir hf && tar xf in -C hf
-	while read -r n; do
-		l=${n#blk.}; l=${l%%.*}; p=hf/tensors/model.layers.$l
-		case $n in
-		*exps*)	p=$(echo "$n" | sed 's/.*ffn_\(.*\)_exps.*/\1/')
-			p=$(printf "hf/tensors/model.layers.$l.mlp.experts.%d.${p}_proj.weight " 0 1 2 3 4 5 6 7) ;;
-		*output*) p=$p.self_attn.o_proj.weight ;;
-		*_norm*) continue ;;
-		*)	p=$p.self_attn.$(echo "$n" | sed 's/.*attn_\(.\)\.weight/\1/')_proj.weight ;;
-		esac
-		cat $p >>data
-		shape=$(jq -c --arg n "$n" '.tensors[] | select(.name == $n) | .shape | reverse' "$F/expected/qwen3-moe.im.q4_k_m.json")
-		head+="\"$n\":{\"dtype\":\"BF16\",\"shape\":$shape,\"data_offsets\":[$at,$(stat -c %s data)]},"
-		at=$(stat -c %s data)
-	done <names
-	st m.safetensors "{${head%,}}" <data
-	apr-cat m.safetensors | apr-pack -q --raw m.gguf
-	apr-cat m.gguf >in
-	for tag in q4_k_m:Q4_K q3_k_s:Q3_K q5_k_s:Q5_K q4_0:Q4_0 q4_1:Q4_1 q5_0:Q5_0 iq4_nl:IQ4_NL; do
-		for rows in 0 1 100; do
-			APR_CHUNK_ROWS=$rows apr-quant -q -j 2 --imatrix "$F/gguf/qwen3-moe.imatrix.gguf" --pure "${tag#*:}" <in >out
-			# Here are no others than these.
-			jq --slurpfile n <(jq -R . names) '.tensors |= map(select(.name as $x | $n | index($x)))' \
-			    "$F/expected/qwen3-moe.im.${tag%:*}.json" >want
-			differing want "${tag#*:}" out
+# tensors -- of a stream under GGUF's names, or of a file: name, type, sha256.
+tensors() {
+	local dir=$1.d
+	rm -rf "$dir" && mkdir "$dir" && apr-cat "$1" | tar xf - -C "$dir"
+	jq -r '.tensors[] | "\(.name) \(.dtype)"' "$dir/manifest.json" | while read -r name type; do
+		echo "$name $type $(sha256sum <"$dir/tensors/$name" | cut -c 1-64)"
+	done | sort
+}
+
+@test "whoever's names a stream has: the same weights, each expert its own" {
+	need hf/qwen3-moe hf/llama gguf/qwen3-moe.imatrix.gguf gguf/llama.imatrix.gguf expected/qwen3-moe.im.q4_k_m.json
+	local m f tag n=0
+	for m in llama qwen3-moe; do
+		apr-cat "$F/hf/$m" >hf
+		apr-cat --as gguf "$F/hf/$m" >as
+		for f in "$F/expected/$m".im.*.json; do
+			tag=${f##*.im.} tag=${tag%.json}
+			jq -r '.tensors[] | "\(.name) \(.type) \(.sha256)"' "$f" | sort >want
+			apr-quant -q --imatrix "$F/gguf/$m.imatrix.gguf" "$tag" <as | apr-pack -fq out.gguf
+			tensors out.gguf >got
+			same got want "$m $tag, as gguf"
+			n=$((n + 1))
+			case $tag in q4_k_m | q4_0 | iq4_xs | iq2_xxs | q3_k_l) ;; *) continue ;; esac
+			APR_CHUNK_ROWS=$((n % 3 * 5)) apr-quant -q --imatrix "$F/gguf/$m.imatrix.gguf" "$tag" <hf |
+			    apr-pack -fq out.gguf
+			tensors out.gguf >got
+			same got want "$m $tag, by role"
 		done
-	done >bad
-	cat bad >&2
-	[ ! -s bad ]
+	done
+	[ $n -ge 40 ]
 	# Which experts were reached how often is the file's.
-	apr-quant --imatrix "$F/gguf/qwen3-moe.imatrix.gguf" q4_k <in 2>err >out
-	grep -x "apr-quant: imatrix: weights for $(grep -c -v _norm names) of $(grep -c -v _norm names) tensors" err
+	apr-quant --imatrix "$F/gguf/qwen3-moe.imatrix.gguf" q4_k <hf 2>err >out
+	grep -x "apr-quant: imatrix: weights for [0-9]* of [0-9]* tensors, none for lm_head.weight, model.embed_tokens.weight" err ||
+	    { cat err >&2; false; }
+}
+
+@test "columns in another order than GGUF's are refused" {
+	need hf/gpt2
+	local w=h.0.mlp.c_fc.weight i
+	{ int 1; text blk.0.ffn_up.weight; int 1 "$(apr-cat --plan --as gguf "$F/hf/gpt2" | tar xOf - manifest.json | jq '.tensors[] | select(.name == "blk.0.ffn_up.weight").shape[1]')"; for i in $(seq 4096); do f32 3f800000; done; } >all
+	n=$(od -An -t u4 -j $((4 + 4 + 19 + 4)) -N 4 all | tr -d ' ')
+	head -c $((4 + 4 + 19 + 4 + 4 + n * 4)) all >im.dat
+	apr-cat "$F/hf/gpt2" >in
+	fails 1 apr-quant -j1 --imatrix im.dat q8_0 <in
+	says "c_fc.weight: its columns are not in GGUF's order"
+	says "apr-cat --as gguf"
+	apr-cat --as gguf "$F/hf/gpt2" | apr-quant -q --imatrix im.dat q8_0 >out
 }
 
 @test "bytes depend on neither threads nor chunks, with an imatrix either" {
@@ -295,9 +305,10 @@ tiny() {
 	cmp gguf dat
 }
 
-@test "a stream without GGUF's names is refused" {
-	need hf/llama3 gguf/llama3.imatrix.gguf
-	apr-cat "$F/hf/llama3" >in
+@test "names that are nobody's are refused" {
+	need gguf/llama3.imatrix.gguf
+	head -c 1024 /dev/zero | st w.safetensors '{"up.weight":{"dtype":"BF16","shape":[2,256],"data_offsets":[0,1024]}}'
+	apr-cat w.safetensors >in
 	fails 1 apr-quant --imatrix "$F/gguf/llama3.imatrix.gguf" q4_k <in
 	says "an imatrix goes by GGUF's names"
 }
@@ -313,12 +324,12 @@ tiny() {
 	apr-quant -q --imatrix 256.dat q4_k <w >out
 	for n in 255 512; do
 		fails 1 apr-quant --imatrix $n.dat q4_k <w
-		says "blk.0.ffn_up.weight: the imatrix has $n weights for it, not 256 (1 of 256 columns)"
+		says "blk.0.ffn_up.weight: the imatrix has $n weights for it, not 256 for each of 1"
 	done
 	# Two experts of 128 are not one row of 256.
 	{ f32 $v 3f800000 3f800000; } | nsets=1 gguf imatrix x 1 1 'blk.0.ffn_up.weight.in_sum2 0 128 2' 'blk.0.ffn_up.weight.counts 1024 1 2' >2.gguf
 	fails 1 apr-quant --imatrix 2.gguf q4_k <w
-	says "the imatrix has 256 weights for it, not 256 (1 of"
+	says "the imatrix has 256 weights for it, not 256 for each of 1"
 	# The embedding then goes without.
 	head -c 2048 /dev/zero | st e.safetensors '{"token_embd.weight":{"dtype":"BF16","shape":[4,256],"data_offsets":[0,2048]}}'
 	apr-cat e.safetensors | apr-pack -q --raw e.gguf

@@ -172,15 +172,17 @@ whole() {
 }
 
 @test "a plan's size is the file's, for every type that an .apr holds" {
-	local t planned
+	local t how planned n=0
 	apr-cat "$REPO/examples/sample" | apr-pack sample.apr
+	apr-cat sample.apr >in
+	apr-cat --plan sample.apr >plan
 	for t in f32 f16 bf16 q2_k q3_k q4_k q5_k q6_k apr_q4 apr_q8; do
-		for how in "--pure" "--rules=apr" "--pure --fallback=pad"; do
-			apr-cat --plan sample.apr | apr-quant -q $how $t >plan
-			planned=$(apr-pack --json out.apr <plan | jq .size) || continue
-			apr-cat sample.apr | apr-quant -q $how $t | apr-pack -f out.apr
+		for how in "--pure --fallback=f16" "--rules=apr" "--pure --fallback=pad"; do
+			planned=$(apr-quant -q $how $t <plan | apr-pack --json out.apr | jq .size)
+			apr-quant -q $how $t <in | apr-pack -f out.apr
 			[ "$planned" = "$(stat -c %s out.apr)" ]
+			n=$((n + 1))
 		done
 	done
-	[ -s out.apr ]
+	[ $n = 30 ]
 }

@@ -189,8 +189,7 @@ settle(void)
 	o.fallback = (enum quant_fallback)fallback;
 	if (effort < 0)
 		effort = recipe_effort(recipe);
-	if (effort >= 0)
-		o.effort = (enum effort)effort;
+	o.effort = effort < 0 ? EFFORT_REFERENCE : (enum effort)effort;
 	if (o.pure && !recipe_base(recipe))
 		usage("--pure: the recipe has no base");
 	if (o.rules == RULES_APR &&
@@ -265,8 +264,7 @@ add_history(struct manifest *m)
 	buf_json(&b, recipe_name(recipe), strlen(recipe_name(recipe)));
 	put_string(&b, "rules", rules[o.rules]);
 	put_string(&b, "fallback", quant_fallbacks[o.fallback]);
-	if (o.effort != EFFORT_REFERENCE)
-		put_string(&b, "effort", quant_efforts[o.effort]);
+	put_string(&b, "effort", quant_efforts[o.effort]);
 	if (o.imatrix)
 		buf_str(&b, ",\"imatrix\":true");
 	if (o.pure)
@@ -312,7 +310,11 @@ write_resolved(const struct manifest *m, const struct quant_from *from)
 void
 mix_done(struct manifest *m, const struct quant_from *from, const struct quant_report *report)
 {
+	struct err e;
+
 	print_warnings(report);
+	if (quant_check_effort(m, from, o.effort, &e) < 0)
+		die("%s", e.msg);
 	if (resolve)
 		write_resolved(m, from);
 	add_history(m);

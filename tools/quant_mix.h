@@ -5,9 +5,9 @@
 
 #include <apr/quant.h>
 
-enum { OPT_RULES = 600, OPT_FALLBACK, OPT_REQUANTIZE, OPT_PURE, OPT_SHOW,
+enum { OPT_RULES = 600, OPT_FALLBACK, OPT_EFFORT, OPT_REQUANTIZE, OPT_PURE, OPT_SHOW,
 	OPT_RESOLVE, OPT_STRICT, OPT_LEAVE, OPT_OUTPUT, OPT_EMBEDDING, OPT_TENSOR,
-	OPT_TENSOR_FILE, OPT_KV, OPT_EFFORT };
+	OPT_TENSOR_FILE, OPT_KV };
 
 #define MIX_OPTSTRING	"fr:"
 #define MIX_OPTIONS \
@@ -37,8 +37,8 @@ enum { OPT_RULES = 600, OPT_FALLBACK, OPT_REQUANTIZE, OPT_PURE, OPT_SHOW,
     "                        (aprender's: 1-D tensors, norms, biases become F32)\n" \
     "      --fallback HOW    for rows that are not whole blocks: table\n" \
     "                        (llama-quantize's), error, f16 or pad\n" \
-    "      --effort HOW      reference (ggml's bytes), high (smaller errors) or\n" \
-    "                        apr (aprender's bytes)\n" \
+    "      --effort HOW      reference (ggml's bytes), high (a smaller error) or\n" \
+    "                        apr (aprender's Q4_K)\n" \
     "      --allow-requantize  also what is quantized already\n" \
     "      --pure            the mix's main type for all\n" \
     "      --leave-output-tensor      output.weight as it is\n" \

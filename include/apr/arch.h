@@ -12,6 +12,7 @@
 
 #include <apr/manifest.h>
 #include <apr/shuffle.h>
+#include <apr/vocab.h>
 
 enum arch_conv { ARCH_HF, ARCH_GGUF, ARCH_APR };
 
@@ -35,6 +36,8 @@ struct arch_model *arch_open(const char *source, const void *json, size_t n,
 void	arch_close(struct arch_model *);
 /* GGUF's general.architecture. */
 const char *arch_gguf(const struct arch_model *);
+/* Which of a directory's tokenizer files count. */
+enum vocab_family arch_family(const struct arch_model *);
 
 /* "Qwen3 MoE, 30.5 B parameters, 3.35 B active, Q4_K_M 4.83 bpw, 18.6 GB"
  * onto a buffer; nothing if the manifest does not say what it is. */
@@ -48,6 +51,35 @@ int	arch_describe(const struct manifest *, struct buf *, struct err *) APR_MUSTC
  */
 bool	arch_gguf_name(const struct arch_model *, enum arch_conv from,
 	    const char *name, char gguf[TENSOR_NAME + 1], long *expert);
+
+/* Where in the tensor of that GGUF name another convention's is. */
+struct arch_place {
+	long		 expert;	/* one of a stack, or -1 */
+	unsigned	 part, parts;	/* rows of a fused one: which, of how many */
+	unsigned	 stacks;	/* it is itself so many of GGUF's, fused */
+};
+/* The same, in full; an empty name: known, and not part of the model. */
+bool	arch_role(const struct arch_model *, enum arch_conv from, const char *name,
+	    char gguf[TENSOR_NAME + 1], struct arch_place *);
+
+/* Hyper-parameters in config.json's newest words, defaults filled in:
+ * "rope_parameters.rope_theta"; flags are 0 and 1. */
+bool	arch_real(const struct arch_model *, const char *word, double *);
+const char *arch_string(const struct arch_model *, const char *word);
+size_t	arch_array(const struct arch_model *, const char *word);	/* its length */
+bool	arch_element(const struct arch_model *, const char *word, size_t k, double *);
+const char *arch_element_string(struct arch_model *, const char *word, size_t k);
+/*
+ * Give every tensor of a manifest its role, so that rules need not know whose
+ * names it has.  1: the names are GGUF's, or are known; 0: they are nobody's,
+ * and nothing was done; -1.  Only the first call works.
+ */
+int	arch_roles(struct manifest *, struct err *) APR_MUSTCHECK;
+/* A manifest's model, by what its metadata show; NULL as arch_open(). */
+struct arch_model *arch_of(const struct manifest *, bool *unknown, struct err *);
+/* block_count and the like, as GGUF's key says it (behind the architecture's
+ * name); false: the model does not say. */
+bool	arch_number(const struct arch_model *, const char *key, uint64_t *);
 
 /* What happens to each value on the way. */
 enum arch_value { VALUE_SAME, VALUE_PLUS_1, VALUE_MINUS_1, VALUE_NEG_EXP, VALUE_LOG_NEG };

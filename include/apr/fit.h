@@ -35,7 +35,7 @@ struct fit {
  * each tensor that nothing else decides about, such that size() is at
  * most the target and the expected loss small.  The manifest is the source's.
  */
-int	quant_fit(const struct manifest *, const struct quant_opts *, struct recipe *,
+int	quant_fit(struct manifest *, const struct quant_opts *, struct recipe *,
 	    const struct fit *, struct err *) APR_MUSTCHECK;
 
 #endif

@@ -43,9 +43,9 @@ struct imatrix_entry {
 /* Its index, or SIZE_MAX. */
 size_t	imatrix_find(const struct imatrix *, const char *name);
 const struct imatrix_entry *imatrix_entry(const struct imatrix *, size_t);
-/* Its n weights as llama-quantize uses them: a mean of squares, or 1 for an
- * expert that was never reached. */
-int	imatrix_read(struct imatrix *, size_t, float *dst, struct err *)
-	    APR_MUSTCHECK;
+/* Weights [at, at + n) of it as llama-quantize uses them: a mean of squares,
+ * or 1 for an expert that was never reached. */
+int	imatrix_read(struct imatrix *, size_t, uint64_t at, uint64_t n, float *dst,
+	    struct err *) APR_MUSTCHECK;
 
 #endif

@@ -36,7 +36,16 @@ struct tensor {
 	const char		*absmax;	/* number text, or NULL */
 	const char		*extra;		/* ,"key":value of unknown keys */
 	uint64_t		 offset;	/* in its source file (not written) */
+	/* What it is in GGUF's words, where arch_roles() found that the name says
+	 * it otherwise; and which piece of that it is (an expert of a stack, a
+	 * part of a fused one), -1: all of it.  Not written. */
+	const char		*role;
+	int32_t			 piece;
+	bool			 turned;	/* its columns are not GGUF's in order */
 };
+
+/* The name in GGUF, by which rules go: its own, if there is no other. */
+const char *tensor_role(const struct tensor *);
 
 /* What tensor_set() is to make of rows that are not whole blocks. */
 enum tensor_layout { TENSOR_ROWS, TENSOR_PADDED, TENSOR_FLAT };
@@ -72,7 +81,7 @@ struct manifest {
 	const char	*source;	/* "apr" "gguf" "safetensors" "hf" */
 	const char	*convention;	/* "hf" "gguf" "apr" or NULL */
 	const char	*name;		/* a directory's, an .apr's, or NULL */
-	bool		 plan;
+	bool		 plan, roles;	/* roles: arch_roles() was here */
 	const char	*metadata;	/* JSON text of an object, or NULL */
 	const char	*extra;		/* ,"key":value of unknown keys */
 	const char	**shard;	size_t nshard;

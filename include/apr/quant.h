@@ -41,11 +41,12 @@ struct quant_from {
 	/* What the rules wanted, where rows are no whole blocks of it; else
 	 * NULL. */
 	const struct type	*wanted;
-	/* Importance of the columns: an entry of the imatrix, of nqw weights:
-	 * a row's length, or that times the slices of the slowest dimension
-	 * (experts).  nqw 0: none.  They are read when they are needed. */
+	/* Importance of the columns: nqw weights of an entry of the imatrix,
+	 * from qw_at on: a row's length, or that times the slices of the
+	 * slowest dimension (experts).  nqw 0: none.  They are read when they
+	 * are needed. */
 	size_t			 qw;
-	uint64_t		 nqw;
+	uint64_t		 qw_at, nqw;
 	bool			 needs_qw;	/* it cannot do without */
 	bool			 kept;		/* the rules leave it as it is */
 };
@@ -85,6 +86,11 @@ int	quant_resolved(const struct manifest *, const struct quant_from *,
 	    const struct quant_opts *, const char *about, struct buf *, struct err *)
 	    APR_MUSTCHECK;
 
+/* Fails, naming the tensor and its type, if one that `from` names cannot be
+ * made with that effort. */
+int	quant_check_effort(const struct manifest *, const struct quant_from *from,
+	    enum effort, struct err *) APR_MUSTCHECK;
+
 /* How far an importance matrix reaches. */
 struct quant_coverage {
 	size_t		 with, without;	/* tensors made into blocks */
@@ -95,10 +101,11 @@ struct quant_coverage {
 };
 
 /*
- * Give the tensors of `from` their entries, after the rules.  Names are
- * GGUF's: a stream with others is refused, and so is an entry of another
+ * Give the tensors of `from` their entries, after the rules, by role.  A
+ * stream whose names are nobody's is refused, and so is an entry of another
  * length than columns times experts (but for token_embd.weight, which then
- * goes without), and a tensor without an entry that cannot do without.
+ * goes without), a tensor whose columns are not in GGUF's order, and one
+ * without an entry that cannot do without.
  * Experts that no token reached weigh 1 everywhere (a .dat: what it says).
  * The texts are to be released, in any case.
  */

@@ -33,6 +33,14 @@ int	source_order(struct source *, enum order, struct err *) APR_MUSTCHECK;
  * checked on the way (footer, gaps, end) unless tensors were dropped. */
 int	source_copy(struct source *, struct stream_out *,
 	    void (*progress)(uint64_t bytes), struct err *) APR_MUSTCHECK;
+/* Where a tensor's bytes lie: its file is mapped, read-only, until
+ * source_close().  Regular files alone. */
+const void *source_map(struct source *, const struct tensor *, struct err *);
+/* The i-th travelling file, onto buf. */
+int	source_file(struct source *, size_t i, struct buf *, struct err *)
+	    APR_MUSTCHECK;
+/* Of a saved stream, or one from a pipe; else NULL. */
+struct stream_in *source_stream(struct source *);
 void	source_close(struct source *);
 
 #endif

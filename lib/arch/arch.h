@@ -150,6 +150,7 @@ struct arch {
 	const struct arch_key		*key;		/* ends with a NULL gguf */
 	const char *const		*rename;	/* ours, config.json's, in turn */
 	const char			*prefix;	/* of all HF names; may be absent */
+	enum vocab_family		 family;
 	unsigned			 flags;
 	uint64_t			 odd_layers;	/* with so many, queries are
 							 * scaled by hidden / heads */

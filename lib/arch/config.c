@@ -458,6 +458,21 @@ arch_gguf(const struct arch_model *m)
 	return m->arch->name;
 }
 
+bool
+arch_number(const struct arch_model *m, const char *key, uint64_t *v)
+{
+	for (const struct arch_key *k = m->arch->key; k->gguf; k++)
+		if (k->how == KEY_PLAIN && !strcmp(k->gguf, key))
+			return doc_u64(&m->doc, k->hf, v);
+	return false;
+}
+
+enum vocab_family
+arch_family(const struct arch_model *m)
+{
+	return m->arch->family;
+}
+
 static const char *const conv_names[] = {
 	[ARCH_HF] = "hf", [ARCH_GGUF] = "gguf", [ARCH_APR] = "apr",
 };

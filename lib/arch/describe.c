@@ -64,7 +64,6 @@ kind(const struct manifest *m, const struct arch_model *model)
 int
 arch_describe(const struct manifest *m, struct buf *b, struct err *e)
 {
-	const char *text = m->metadata ? m->metadata : "{}";
 	int conv = arch_conv_by_name(m->convention);
 	double all = 0, experts = 0, bytes = 0;
 	uint64_t used = 0;
@@ -73,8 +72,7 @@ arch_describe(const struct manifest *m, struct buf *b, struct err *e)
 	struct err ignored;
 	bool unknown;
 
-	if (conv < 0 || !m->source || !strcmp(m->source, "safetensors") ||
-	    !(model = arch_open(m->source, text, strlen(text), &unknown, &ignored)))
+	if (conv < 0 || !(model = arch_of(m, &unknown, &ignored)))
 		return 0;
 	for (size_t i = 0; i < m->ntensor; i++) {
 		const struct tensor *t = &m->tensor[i];

@@ -73,11 +73,11 @@ static const struct arch_key gemma2_keys[] = {
 };
 
 const struct arch arch_gemma = {
-	.name = "gemma", .class = gemma_classes, .tensor = gemma_tensors, .key = gemma_keys,
+	.name = "gemma", .class = gemma_classes, .tensor = gemma_tensors, .key = gemma_keys, .family = VOCAB_FAMILY_GEMMA,
 	.flags = ARCH_BIAS,
 };
 
 const struct arch arch_gemma2 = {
 	.name = "gemma2", .class = gemma2_classes, .tensor = gemma2_tensors,
-	.key = gemma2_keys, .flags = ARCH_BIAS | ARCH_QUERY_SCALE, .odd_layers = 46,
+	.key = gemma2_keys, .family = VOCAB_FAMILY_GEMMA, .flags = ARCH_BIAS | ARCH_QUERY_SCALE, .odd_layers = 46,
 };

@@ -40,6 +40,6 @@ static const struct arch_key keys[] = {
 };
 
 const struct arch arch_gemma3 = {
-	.name = "gemma3", .class = classes, .tensor = tensors, .key = keys,
+	.name = "gemma3", .class = classes, .tensor = tensors, .key = keys, .family = VOCAB_FAMILY_GEMMA3,
 	.flags = ARCH_TWO_ROPES | ARCH_BIAS | ARCH_QUERY_SCALE, .odd_layers = 62,
 };

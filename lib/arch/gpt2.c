@@ -53,6 +53,6 @@ static const char *const names[] = {
 };
 
 const struct arch arch_gpt2 = {
-	.name = "gpt2", .class = classes, .tensor = tensors, .key = keys,
+	.name = "gpt2", .class = classes, .tensor = tensors, .key = keys, .family = VOCAB_FAMILY_BPE,
 	.rename = names, .prefix = "transformer.",
 };

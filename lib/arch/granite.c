@@ -41,6 +41,6 @@ static const struct arch_key keys[] = {
 };
 
 const struct arch arch_granite = {
-	.name = "granite", .class = classes, .tensor = tensors, .key = keys,
+	.name = "granite", .class = classes, .tensor = tensors, .key = keys, .family = VOCAB_FAMILY_LLAMA,
 	.flags = ARCH_ROPE_FREQS | ARCH_NO_HEAD_DIM | ARCH_BIAS | ARCH_MLP_BIAS,
 };

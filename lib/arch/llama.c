@@ -55,6 +55,6 @@ static const struct arch_key keys[] = {
 };
 
 const struct arch arch_llama = {
-	.name = "llama", .class = classes, .tensor = tensors, .key = keys,
+	.name = "llama", .class = classes, .tensor = tensors, .key = keys, .family = VOCAB_FAMILY_LLAMA,
 	.flags = ARCH_ROPE_FREQS | ARCH_BIAS | ARCH_MLP_BIAS,
 };

@@ -309,6 +309,7 @@ one_to_one(struct mapper *y, size_t g, const struct tensor *src, const struct ar
 		return packed(y, src, e);
 	/* Layouts are computed for the side that is Hugging Face's. */
 	like = *t;
+	like.name = src->name;
 	if (op == OP_TRANSPOSE && into)
 		swap(&like);
 	if (to_gguf(y, op, &like, 1, &group->sh, e) < 0)

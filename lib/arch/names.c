@@ -146,6 +146,55 @@ arch_gguf_name(const struct arch_model *m, enum arch_conv from, const char *name
 	return true;
 }
 
+struct arch_model *
+arch_of(const struct manifest *m, bool *unknown, struct err *e)
+{
+	const char *text = m->metadata ? m->metadata : "{}";
+
+	*unknown = true;
+	if (!m->source || !strcmp(m->source, "safetensors")) {
+		err_set(e, "nothing says what architecture it is");
+		return NULL;
+	}
+	return arch_open(m->source, text, strlen(text), unknown, e);
+}
+
+int
+arch_roles(struct manifest *m, struct err *e)
+{
+	int conv = arch_conv_by_name(m->convention), r = 1;
+	char gguf[TENSOR_NAME + 1];
+	struct arch_model *model;
+	struct arch_hit h;
+	struct err why;
+	bool unknown;
+
+	if (conv == ARCH_GGUF || m->roles)
+		return 1;
+	if (conv < 0 || !(model = arch_of(m, &unknown, &why)))
+		return 0;
+	for (size_t i = 0; r > 0 && i < m->ntensor; i++) {
+		struct tensor *t = &m->tensor[i];
+
+		t->piece = -1;
+		if (!arch_match(model, (enum arch_conv)conv, t->name, &h) || !h.row->gguf)
+			continue;
+		if (h.expert >= 0)
+			t->piece = (int32_t)h.expert;
+		else if (arch_parts_of(arch_pattern(h.row, (enum arch_conv)conv)) > 1)
+			t->piece = (int32_t)h.part;
+		h.part = 0;
+		t->turned = t->ndim > 1 && (h.row->op == OP_TRANSPOSE ||
+		    h.row->op == OP_V_COLUMNS || (conv == ARCH_APR && h.row->apr_op == OP_COLUMNS));
+		arch_spell(model, ARCH_GGUF, &h, gguf);
+		if (!(t->role = arena_strn(&m->arena, gguf, strlen(gguf))))
+			r = err_set(e, "out of memory");
+	}
+	arch_close(model);
+	m->roles = r > 0;
+	return r;
+}
+
 static bool
 ends(const char *name, const char *tail)
 {

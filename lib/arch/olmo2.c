@@ -28,6 +28,6 @@ static const struct arch_tensor tensors[] = {
 static const struct arch_key keys[] = { KEYS_BASE, { 0 } };
 
 const struct arch arch_olmo2 = {
-	.name = "olmo2", .class = classes, .tensor = tensors, .key = keys,
+	.name = "olmo2", .class = classes, .tensor = tensors, .key = keys, .family = VOCAB_FAMILY_BPE,
 	.flags = ARCH_BIAS,
 };

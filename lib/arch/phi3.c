@@ -52,6 +52,6 @@ static const struct arch_key keys[] = {
 };
 
 const struct arch arch_phi3 = {
-	.name = "phi3", .class = classes, .tensor = tensors, .key = keys,
+	.name = "phi3", .class = classes, .tensor = tensors, .key = keys, .family = VOCAB_FAMILY_PHI3,
 	.flags = ARCH_ROPE_FACTORS,
 };

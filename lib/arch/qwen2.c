@@ -26,5 +26,5 @@ static const struct arch_tensor tensors[] = {
 static const struct arch_key keys[] = { KEYS_BASE, { 0 } };
 
 const struct arch arch_qwen2 = {
-	.name = "qwen2", .class = classes, .tensor = tensors, .key = keys,
+	.name = "qwen2", .class = classes, .tensor = tensors, .key = keys, .family = VOCAB_FAMILY_QWEN,
 };

@@ -29,6 +29,6 @@ static const struct arch_tensor tensors[] = {
 static const struct arch_key keys[] = { KEYS_BASE, { 0 } };
 
 const struct arch arch_qwen3 = {
-	.name = "qwen3", .class = classes, .tensor = tensors, .key = keys,
+	.name = "qwen3", .class = classes, .tensor = tensors, .key = keys, .family = VOCAB_FAMILY_QWEN,
 	.flags = ARCH_BIAS,
 };

@@ -63,6 +63,6 @@ static const struct arch_key keys[] = {
 };
 
 const struct arch arch_qwen35 = {
-	.name = "qwen35", .class = classes, .tensor = tensors, .key = keys,
+	.name = "qwen35", .class = classes, .tensor = tensors, .key = keys, .family = VOCAB_FAMILY_BPE,
 	.flags = ARCH_BIAS,
 };

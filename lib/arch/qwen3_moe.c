@@ -41,6 +41,6 @@ static const struct arch_key keys[] = {
 };
 
 const struct arch arch_qwen3moe = {
-	.name = "qwen3moe", .class = classes, .tensor = tensors, .key = keys,
+	.name = "qwen3moe", .class = classes, .tensor = tensors, .key = keys, .family = VOCAB_FAMILY_BPE,
 	.flags = ARCH_BIAS,
 };

@@ -225,24 +225,22 @@ values(struct imatrix *m, float *dst, uint64_t n, uint64_t at, struct err *e)
 }
 
 int
-imatrix_read(struct imatrix *m, size_t i, float *dst, struct err *e)
+imatrix_read(struct imatrix *m, size_t i, uint64_t at, uint64_t n, float *dst, struct err *e)
 {
 	const struct entry *x = &m->entry[i];
-	uint64_t cols = x->e.n / (m->gguf ? x->e.experts : 1);
-	float count;
+	uint64_t cols = m->gguf ? x->e.n / x->e.experts : x->e.n, k;
+	float count = (float)x->calls;
 
-	if (values(m, dst, x->e.n, x->at, e) < 0)
-		goto fail;
-	for (uint64_t k = 0; m->gguf && k < x->e.experts; k++, dst += cols) {
-		if (values(m, &count, 1, x->counts + k * 4, e) < 0)
-			goto fail;
-		count = roundf(count);
-		for (uint64_t c = 0; c < cols; c++)
-			dst[c] = count > 0 ? dst[c] / count : 1;
+	for (; n > 0; dst += k, at += k, n -= k) {
+		k = cols - at % cols < n ? cols - at % cols : n;
+		if (values(m, dst, k, x->at + at * 4, e) < 0 ||
+		    (m->gguf && values(m, &count, 1, x->counts + at / cols * 4, e) < 0))
+			return err_prefix(e, "imatrix: %s", x->e.name);
+		if (m->gguf)
+			count = roundf(count);
+		/* Without calls a .dat's value is what it is. */
+		for (uint64_t c = 0; c < k; c++)
+			dst[c] = count > 0 ? dst[c] / count : m->gguf ? 1 : dst[c];
 	}
-	for (uint64_t c = 0; !m->gguf && x->calls > 0 && c < cols; c++)
-		dst[c] = dst[c] / (float)x->calls;
 	return 0;
-fail:
-	return err_prefix(e, "imatrix: %s", x->e.name);
 }

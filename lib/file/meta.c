@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* meta.c -- metadata for an output of another format than the source's. */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <apr/size.h>
+#include <apr/vocab.h>
 
 #include "apr.h"
 #include "gguf.h"
@@ -73,10 +76,112 @@ apr_text(const struct pack *p, size_t *n)
 	return a ? p->foreign.raw.p + a->meta : NULL;
 }
 
+/* Warnings that are new, for people. */
+static void
+take_warnings(struct pack *p)
+{
+	for (size_t i = 0; p->vocab && i < p->vocab->nwarning; i++)
+		buf_printf(&p->notes, "%s\n", p->vocab->warning[i]);
+	if (p->vocab)
+		p->vocab->nwarning = 0;
+}
+
+static int
+vocab_of_keys(struct pack *p, struct err *e)
+{
+	const struct gguf *g = p->foreign.priv;
+	struct vocab_kv *kv = calloc(g->nkv + 1, sizeof *kv);
+	int r;
+
+	if (!kv)
+		return err_set(e, "out of memory");
+	for (size_t i = 0; i < g->nkv; i++) {
+		kv[i].key = g->kv[i].key;
+		kv[i].p = gguf_kv_value(&p->foreign, i, &kv[i].n);
+	}
+	r = vocab_from_gguf(p->vocab, kv, g->nkv, e);
+	free(kv);
+	return r;
+}
+
+/* The tokenizer: a directory's files if they travel, else the header's. */
+static int
+read_vocab(struct pack *p, struct err *e)
+{
+	struct vocab_file *f = calloc(p->nfile + 1, sizeof *f);
+	uint64_t rows = 0;
+	const void *text;
+	size_t n = 0;
+	int r = -1;
+
+	if (!f || !(p->vocab = vocab_new(e))) {
+		free(f);
+		return err_set(e, "out of memory");
+	}
+	for (size_t i = 0; i < p->in->ntensor; i++)
+		if (name_is_embedding(p->in->tensor[i].name) && p->in->tensor[i].ndim == 2)
+			rows = p->in->tensor[i].dim[0];
+	for (size_t i = 0; i < p->nfile; i++)
+		if (strncmp(p->file[i].name, ".source/", 8))
+			f[n++] = (struct vocab_file){ p->file[i].name, p->file[i].p, p->file[i].n };
+	if (pack_file(p, "tokenizer.json") || pack_file(p, "tokenizer.model") ||
+	    pack_file(p, "vocab.json"))
+		r = vocab_from_hf(p->vocab, f, n, arch_family(p->model), rows, e);
+	else if (p->foreign.format == &format_gguf)
+		r = vocab_of_keys(p, e);
+	else if (p->foreign.format == &format_apr)
+		r = (text = apr_text(p, &n)) ? vocab_from_apr(p->vocab, text, n, e) : 0;
+	else
+		r = 0;
+	free(f);
+	take_warnings(p);
+	return r < 0 ? err_prefix(e, "tokenizer") : 0;
+}
+
+static bool
+has_vocab(const struct pack *p)
+{
+	return p->vocab && p->vocab->kind != VOCAB_NONE;
+}
+
 static bool
 has_key(const void *text, size_t n, const char *word)
 {
 	return n > 0 && memmem(text, n, word, strlen(word)) != NULL;
+}
+
+static bool
+is_key(void *ctx, const char *key)
+{
+	return !strcmp(ctx, key);
+}
+
+/* One of the tokenizer's keys, where an .apr only names it. */
+static int
+fill(void *ctx, const char *key, struct buf *out, uint64_t *nkv, struct err *e)
+{
+	struct pack *p = ctx;
+	char name[128];
+
+	snprintf(name, sizeof name, "%s", key);
+	return has_vocab(p) ? vocab_put_gguf(p->vocab, out, nkv, is_key, name, e) : 0;
+}
+
+/* A way to cut text that a filter or its user set, where the source has none. */
+static void
+heed_pre(struct pack *p)
+{
+	for (size_t i = 0; p->vocab && !p->vocab->pre && i < p->in->nset; i++) {
+		const char *s = p->in->set[i].value;
+		char name[64];
+
+		if (strcmp(p->in->set[i].key, "tokenizer.ggml.pre") || *s != '"' ||
+		    strlen(s) - 2 >= sizeof name)
+			continue;
+		snprintf(name, sizeof name, "%.*s", (int)strlen(s) - 2, s + 1);
+		if ((p->vocab->pre = vocab_pre_by_name(name)))
+			p->vocab->pre_name = p->vocab->pre->name;
+	}
 }
 
 /* A GGUF header without tensors, as if the source had been one. */
@@ -92,15 +197,18 @@ for_gguf(struct pack *p, struct err *e)
 	int r = 0;
 
 	about(p, &a);
+	heed_pre(p);
 	buf_str(&b, "GGUF");
 	gguf_put_u32(&b, GGUF_VERSION);
 	gguf_put_u64(&b, 0);
 	gguf_put_u64(&b, 0);
 	text = apr ? apr_text(p, &n) : NULL;
 	if (has_key(text, n, "\"apr_tools.gguf\""))
-		r = gguf_from_json(text, n, NULL, NULL, &b, &k.n, e);
-	if (r == 0 && k.n == 0)
-		r = arch_put_keys(p->model, &a, put_key, &k, e);
+		r = gguf_from_json(text, n, fill, p, &b, &k.n, e);
+	if (r == 0 && k.n == 0 && (r = arch_put_keys(p->model, &a, put_key, &k, e)) == 0 &&
+	    has_vocab(p) && (r = vocab_put_gguf(p->vocab, &b, &k.n, NULL, NULL, e)) < 0)
+		err_prefix(e, "tokenizer");
+	take_warnings(p);
 	if (r < 0 || buf_check(&b, e) < 0 || !(p->mademan = manifest_new(e))) {
 		buf_release(&b);
 		return -1;
@@ -153,6 +261,65 @@ source_metadata(const struct pack *p, struct buf *b, struct err *e)
 	return r < 0 ? -1 : buf_check(b, e);
 }
 
+/* Keys of a GGUF's tokenizer that aprender's own words hold just as well. */
+struct spoken {
+	struct pack	*p;
+	struct vocab	*again;		/* read from those words */
+	struct err	*e;
+};
+
+static bool
+is_spoken(void *ctx, const char *key)
+{
+	static const char *const long_ones[] = {
+		"tokenizer.ggml.tokens", "tokenizer.ggml.scores", "tokenizer.ggml.token_type",
+		"tokenizer.ggml.merges",
+	};
+	struct spoken *s = ctx;
+	const struct header *h = &s->p->foreign;
+	const struct gguf *g = h->priv;
+	struct buf b = { 0 };
+	struct err ignored;
+	char name[128];
+	uint64_t n = 0;
+	bool same = false, is_long = false;
+
+	for (size_t i = 0; i < sizeof long_ones / sizeof *long_ones; i++)
+		is_long |= !strcmp(key, long_ones[i]);
+	if (!is_long || !s->again || s->again->kind == VOCAB_NONE)
+		return false;
+	snprintf(name, sizeof name, "%s", key);
+	if (vocab_put_gguf(s->again, &b, &n, is_key, name, &ignored) == 0 && n == 1)
+		for (size_t i = 0; i < g->nkv; i++)
+			same |= !strcmp(g->kv[i].key, key) && g->kv[i].len == b.len &&
+			    !memcmp(h->raw.p + g->kv[i].from, b.p, b.len);
+	buf_release(&b);
+	return same;
+}
+
+static int
+put_keys_json(struct pack *p, struct err *e)
+{
+	struct buf all = { 0 };
+	struct spoken s = { .p = p };
+	struct err ignored;
+	int r;
+
+	buf_str(&all, "{");
+	buf_put(&all, p->members.p, p->members.len);
+	buf_str(&all, "}");
+	if (has_vocab(p) && (s.again = vocab_new(e)) && !all.bad &&
+	    vocab_from_apr(s.again, all.p, all.len, &ignored) < 0) {
+		vocab_free(s.again);
+		s.again = NULL;
+	}
+	buf_release(&all);
+	buf_str(&p->members, ",\"apr_tools.gguf\":");
+	r = gguf_put_json(&p->foreign, is_spoken, &s, &p->members, e);
+	vocab_free(s.again);
+	return r;
+}
+
 /* The members of an .apr's metadata. */
 static int
 for_apr(struct pack *p, struct err *e)
@@ -175,13 +342,12 @@ for_apr(struct pack *p, struct err *e)
 		r = arch_put_apr(p->model, p->m, p->in->name, format, n, p->tied,
 		    from.len > 1 ? (const char *)from.p : NULL, &p->members, e);
 	buf_release(&from);
+	if (r == 0 && has_vocab(p) && (r = vocab_put_apr(p->vocab, &p->members, e)) < 0)
+		err_prefix(e, "tokenizer");
+	take_warnings(p);
 	if (r < 0)
 		return -1;
-	if (gguf) {
-		buf_str(&p->members, ",\"apr_tools.gguf\":");
-		return gguf_put_json(&p->foreign, NULL, NULL, &p->members, e);
-	}
-	return 0;
+	return gguf ? put_keys_json(p, e) : 0;
 }
 
 int
@@ -189,10 +355,39 @@ pack_metadata(struct pack *p, struct err *e)
 {
 	if (!p->model || pack_same_format(p))
 		return 0;
-	if (read_foreign(p, e) < 0)
+	if (read_foreign(p, e) < 0 || read_vocab(p, e) < 0)
 		return -1;
 	return p->t.format == &format_gguf ? for_gguf(p, e) :
 	    p->t.format == &format_apr ? for_apr(p, e) : 0;
+}
+
+static int
+gather(void *ctx, const void *b, size_t n, struct err *e)
+{
+	buf_put(ctx, b, n);
+	return buf_check(ctx, e);
+}
+
+static int
+make_tokenizer(struct pack *p, struct err *e)
+{
+	const char *name;
+	int r = 0;
+
+	if (!has_vocab(p) || pack_file(p, "tokenizer.json") || pack_file(p, "tokenizer.model") ||
+	    pack_file(p, "vocab.json"))
+		return 0;
+	for (size_t i = 0; r == 0 && (name = vocab_file_name(p->vocab, i)); i++) {
+		struct buf b = { 0 };
+
+		if ((r = vocab_put_file(p->vocab, name, gather, &b, e)) < 0)
+			err_prefix(e, "%s", name);
+		if (r == 0)
+			r = pack_write_file(p, name, &b, e);
+		buf_release(&b);
+	}
+	take_warnings(p);
+	return r;
 }
 
 int
@@ -210,6 +405,8 @@ pack_make_files(struct pack *p, struct err *e)
 		    p->captured[i].data.len, e) < 0)
 			return -1;
 	/* A source that was a directory once still has its own. */
+	if (make_tokenizer(p, e) < 0)
+		return -1;
 	if (pack_file(p, "config.json"))
 		return 0;
 	for (size_t i = 0; r == 0 && i < sizeof names / sizeof *names; i++) {

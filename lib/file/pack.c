@@ -715,6 +715,7 @@ pack_free(struct pack *p)
 		header_release(&p->made);
 		manifest_free(p->mademan);
 	}
+	vocab_free(p->vocab);
 	header_release(&p->foreign);
 	manifest_free(p->foreignman);
 	buf_release(&p->members);

@@ -55,6 +55,7 @@ struct pack {
 	struct manifest	*foreignman;
 	struct buf	 members;	/* of an .apr's metadata */
 	bool		 has_members, tied;
+	struct vocab	*vocab;		/* the source's tokenizer, or NULL */
 	struct buf	 notes;		/* lines for people */
 	char		*tempdir;	/* directory: out.XXXXXX */
 	struct carried	*file;		/* held: headers, and files for an .apr */

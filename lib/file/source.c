@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -363,6 +364,8 @@ source_close(struct source *s)
 		struct part *p = &s->part[i];
 
 		in_close(p->in);
+		if (p->map)
+			munmap(p->map, p->mapped);
 		header_release(&p->h);
 		if (p->owned)
 			close(p->fd);

@@ -15,6 +15,8 @@ struct part {
 	struct header	 h;
 	uint64_t	 data;		/* where the header ended */
 	size_t		 count;		/* tensors that it has */
+	void		*map;		/* of the whole file, or NULL */
+	size_t		 mapped;
 };
 
 /* Where a travelling file is. */

@@ -87,33 +87,36 @@ dims(const struct tensor *t)
 bool
 quant_never(const struct tensor *t)
 {
-	size_t n = strlen(t->name);
+	const char *name = tensor_role(t);
+	size_t n = strlen(name);
 
 	if (dims(t) < 2)
 		return true;
-	if (n < 6 || memcmp(t->name + n - 6, "weight", 6))
-		return !listed(t->name, weights, COUNT(weights));
+	if (n < 6 || memcmp(name + n - 6, "weight", 6))
+		return !listed(name, weights, COUNT(weights));
 	for (size_t i = 0; i < COUNT(never_part); i++)
-		if (strstr(t->name, never_part[i]))
+		if (strstr(name, never_part[i]))
 			return true;
-	return listed(t->name, never_end, COUNT(never_end));
+	return listed(name, never_end, COUNT(never_end));
 }
 
 bool
 class_known(const struct manifest *m)
 {
-	return m->convention && !strcmp(m->convention, "gguf");
+	return m->roles || (m->convention && !strcmp(m->convention, "gguf"));
 }
 
 enum quant_class
 class_of(const struct tensor *t)
 {
-	if (!strcmp(t->name, "output.weight"))
+	const char *name = tensor_role(t);
+
+	if (!strcmp(name, "output.weight"))
 		return CLASS_OUTPUT;
-	if (!strcmp(t->name, "token_embd.weight") || !strcmp(t->name, "per_layer_token_embd.weight"))
+	if (!strcmp(name, "token_embd.weight") || !strcmp(name, "per_layer_token_embd.weight"))
 		return CLASS_EMBD;
 	for (size_t i = 0; i < COUNT(parts); i++)
-		if (strstr(t->name, parts[i].part))
+		if (strstr(name, parts[i].part))
 			return parts[i].class;
 	return CLASS_OTHER;
 }

@@ -16,7 +16,7 @@ enum quant_class {
 };
 extern const char *const class_names[CLASSES];
 
-/* Is the name of every class known here?  (GGUF's names are.) */
+/* Is the name of every class known here?  (GGUF's are, and roles.) */
 bool	class_known(const struct manifest *);
 enum quant_class class_of(const struct tensor *);
 

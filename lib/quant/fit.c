@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <apr/arch.h>
 #include <apr/size.h>
 
 #include "fit.h"
@@ -126,7 +127,7 @@ static double
 weight(const struct fitter *x, const struct tensor *t)
 {
 	enum quant_class class = x->named ? class_of(t) : CLASS_OTHER;
-	int64_t layer = x->named ? name_layer(t->name) : -1;
+	int64_t layer = x->named ? name_layer(tensor_role(t)) : -1;
 	double w;
 
 	if (class == CLASS_EMBD && x->tied)
@@ -340,11 +341,11 @@ meet(struct fitter *x, struct err *e)
 }
 
 int
-quant_fit(const struct manifest *m, const struct quant_opts *o, struct recipe *r,
+quant_fit(struct manifest *m, const struct quant_opts *o, struct recipe *r,
     const struct fit *f, struct err *e)
 {
 	struct fitter x = { .m = m, .o = o, .f = f, .r = r, .tied = true,
-	    .named = class_known(m) };
+	    .named = arch_roles(m, e) > 0 };
 	struct resolver *s = resolver_new(m, o, e);
 	struct hyper h;
 	int rc = -1;

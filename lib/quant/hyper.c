@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <apr/arch.h>
 #include <apr/json.h>
 
 #include "resolve.h"
@@ -83,11 +84,23 @@ hyper_read(struct hyper *h, const struct manifest *m, const struct quant_opts *o
 	};
 	struct find f = { .key = "general.architecture", .string = h->arch,
 	    .size = sizeof h->arch };
+	struct arch_model *model;
+	struct err ignored;
+	bool unknown;
+	uint64_t v;
 
 	*h = (struct hyper){ .layers = HYPER_ABSENT, .experts = HYPER_ABSENT,
 	    .heads = HYPER_ABSENT, .kv_heads = HYPER_ABSENT };
 	if (find(&f, m, o, e) < 0)
 		return -1;
+	/* In other words than GGUF's. */
+	if (!h->arch[0] && (model = arch_of(m, &unknown, &ignored))) {
+		snprintf(h->arch, sizeof h->arch, "%s", arch_gguf(model));
+		for (size_t i = 0; i < sizeof want / sizeof *want; i++)
+			if (arch_number(model, want[i].key, &v) && v <= INT32_MAX)
+				*want[i].number = (int64_t)v;
+		arch_close(model);
+	}
 	for (size_t i = 0; h->arch[0] && i < sizeof want / sizeof *want; i++) {
 		f = (struct find){ .number = want[i].number };
 		snprintf(f.key, sizeof f.key, "%s.%s", h->arch, want[i].key);

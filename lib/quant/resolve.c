@@ -21,9 +21,12 @@ struct resolver {
 	int64_t			 count[CLASSES];
 	unsigned char		*fate;		/* of overrides, then rules */
 	size_t			 picked;
-	/* The tensor under way. */
+	/* The tensor under way, and what was decided about the one before. */
 	const struct tensor	*t;
 	enum quant_class	 class;
+	const char		*before;
+	struct decision		 last;
+	bool			 own_names;	/* somebody tells pieces apart */
 };
 
 static int
@@ -49,7 +52,7 @@ missing(const struct resolver *s, const char *key, struct err *e)
 static int
 expert_layer(const struct resolver *s, int64_t *n, struct err *e)
 {
-	*n = name_layer(s->t->name);
+	*n = name_layer(tensor_role(s->t));
 	if (s->hyper.layers < 0)
 		return missing(s, "block_count", e);
 	if (*n < 0 || *n >= s->hyper.layers)
@@ -73,7 +76,9 @@ get(void *ctx, enum expr_word w, struct expr_value *v, struct err *e)
 		    (int64_t)t->dim[t->ndim - 1] : 1;
 		return 0;
 	case W_SLICES:
-		v->n = t->ndim > 2 && t->dim[t->ndim - 3] < INT64_MAX ?
+		/* One expert of a stack to be. */
+		v->n = t->piece >= 0 && h->experts > 0 && strstr(tensor_role(t), "_exps.") ?
+		    h->experts : t->ndim > 2 && t->dim[t->ndim - 3] < INT64_MAX ?
 		    (int64_t)t->dim[t->ndim - 3] : 1;
 		return 0;
 	case W_IMATRIX: v->n = s->o->imatrix != NULL; return 0;
@@ -98,7 +103,7 @@ get(void *ctx, enum expr_word w, struct expr_value *v, struct err *e)
 	case W_N:
 		v->n = s->class == CLASS_V ? s->values : h->layers;
 		return v->n < 0 ? missing(s, "block_count", e) : 0;
-	case W_LAYER: v->n = name_layer(t->name); return 0;
+	case W_LAYER: v->n = name_layer(tensor_role(t)); return 0;
 	case W_LAYERS: v->n = h->layers; return v->n < 0 ? missing(s, "block_count", e) : 0;
 	case W_EXPERTS:
 		v->n = h->experts == HYPER_ABSENT ? 0 : h->experts;
@@ -134,12 +139,15 @@ resolver_new(const struct manifest *m, const struct quant_opts *o, struct err *e
 	s->r = r;
 	s->env = (struct expr_env){ .let = r->let, .nlet = r->nlet, .get = get, .ctx = s };
 	s->known = class_known(m);
+	for (size_t i = 0; i < m->ntensor; i++)
+		s->own_names |= r->names && m->tensor[i].piece >= 0 &&
+		    names_find(r->names, m->tensor[i].name) != SIZE_MAX;
 	s->tied = true;
 	s->plain = r->bare && (r->base->flags & TYPE_PLAIN);
 	for (size_t i = 0; i < m->ntensor; i++) {
 		const struct tensor *t = &m->tensor[i];
 
-		s->values += class_of(t) == CLASS_V;
+		s->values += class_of(t) == CLASS_V && t->piece <= 0;
 		if (class_of(t) == CLASS_OUTPUT && !t->tied_to)
 			s->tied = false;
 	}
@@ -173,14 +181,17 @@ matches(const struct resolver *s, const struct rule *u, struct err *e)
 		if (!(u->classes & 1u << s->class))
 			return 0;
 	}
+	/* By its own name or by GGUF's. */
 	yes = u->nglob == 0;
 	for (size_t i = 0; !yes && i < u->nglob; i++)
-		yes = fnmatch(u->glob[i], s->t->name, 0) == 0;
+		yes = fnmatch(u->glob[i], s->t->name, 0) == 0 ||
+		    fnmatch(u->glob[i], tensor_role(s->t), 0) == 0;
 	if (!yes)
 		return 0;
 	yes = u->nregex == 0;
 	for (size_t i = 0; !yes && i < u->nregex; i++)
-		yes = pattern_match(u->regex[i], s->t->name);
+		yes = pattern_match(u->regex[i], s->t->name) ||
+		    pattern_match(u->regex[i], tensor_role(s->t));
 	if (!yes)
 		return 0;
 	if (!u->jq)
@@ -232,9 +243,8 @@ obey(struct resolver *s, const struct rule *u, struct decision *d, struct err *e
 	return 0;
 }
 
-int
-resolver_decide(struct resolver *s, const struct tensor *t, struct decision *d,
-    struct err *e)
+static int
+decide_one(struct resolver *s, const struct tensor *t, struct decision *d, struct err *e)
 {
 	const struct quant_opts *o = s->o;
 	const struct recipe *r = s->r;
@@ -243,6 +253,8 @@ resolver_decide(struct resolver *s, const struct tensor *t, struct decision *d,
 	size_t i = r->names ? names_find(r->names, t->name) : SIZE_MAX;
 	int rc = 0;
 
+	if (i == SIZE_MAX && r->names)
+		i = names_find(r->names, tensor_role(t));
 	*d = (struct decision){ 0 };
 	s->t = t;
 	s->class = class == CLASS_EMBD && s->tied ? CLASS_OUTPUT : class;
@@ -253,7 +265,7 @@ resolver_decide(struct resolver *s, const struct tensor *t, struct decision *d,
 	    !(u = first(s, r->override, r->noverride, s->fate, &rc, e)) && rc < 0)
 		return -1;
 	if (class == CLASS_EMBD && o->embedding_type &&
-	    !(u && strcmp(t->name, "token_embd.weight"))) {
+	    !(u && strcmp(tensor_role(t), "token_embd.weight"))) {
 		*d = (struct decision){ o->embedding_type, true };
 		return 0;
 	}
@@ -277,6 +289,22 @@ resolver_decide(struct resolver *s, const struct tensor *t, struct decision *d,
 	if (!u || !u->by_name)
 		s->count[s->class]++;
 	return u ? obey(s, u, d, e) : 0;
+}
+
+/* Pieces of one tensor come behind each other, and it is decided once. */
+int
+resolver_decide(struct resolver *s, const struct tensor *t, struct decision *d,
+    struct err *e)
+{
+	if (t->piece > 0 && s->before && !strcmp(s->before, tensor_role(t)) && !s->own_names) {
+		*d = s->last;
+		return 0;
+	}
+	if (decide_one(s, t, d, e) < 0)
+		return -1;
+	s->before = tensor_role(t);
+	s->last = *d;
+	return 0;
 }
 
 bool

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <apr/arch.h>
+
 #include "resolve.h"
 
 const char *const quant_fallbacks[] = { "table", "error", "f16", "pad", NULL };
@@ -311,8 +313,11 @@ static const struct manifest *sorting;
 static int
 by_visit(const void *a, const void *b)
 {
-	return order_quantize(sorting->tensor[*(const size_t *)a].name,
-	    sorting->tensor[*(const size_t *)b].name);
+	const struct tensor *x = &sorting->tensor[*(const size_t *)a];
+	const struct tensor *y = &sorting->tensor[*(const size_t *)b];
+	int by_role = order_quantize(tensor_role(x), tensor_role(y));
+
+	return by_role ? by_role : (x->piece > y->piece) - (x->piece < y->piece);
 }
 
 /* Counters go by llama-quantize's order, which no stream need have. */
@@ -341,7 +346,7 @@ quant_apply(struct manifest *m, const struct quant_opts *o, struct quant_report 
 	struct tally y;
 	int r = -1;
 
-	if (begin(&y, m, rep, e) < 0)
+	if (arch_roles(m, e) < 0 || begin(&y, m, rep, e) < 0)
 		return NULL;
 	if ((visit = visits(m, e)) && (s = resolver_new(m, o, e)))
 		r = 0;
@@ -363,7 +368,7 @@ dequant_apply(struct manifest *m, const struct type *type, bool all,
 	struct tally y;
 	int r = 0;
 
-	if (begin(&y, m, rep, e) < 0)
+	if (arch_roles(m, e) < 0 || begin(&y, m, rep, e) < 0)
 		return NULL;
 	for (size_t i = 0; r == 0 && i < m->ntensor; i++) {
 		const struct tensor *t = &m->tensor[i];

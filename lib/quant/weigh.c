@@ -5,33 +5,29 @@
 #include <string.h>
 
 #include <apr/quant.h>
-#include <apr/size.h>
+
+#include "class.h"
 
 enum { NAMED = 8 };	/* names in a list of what has nothing */
 
 /* A .dat does not say which experts were reached: zeros do. */
 static int
-count_cold(struct imatrix *im, size_t entry, uint64_t n, uint64_t slices, uint64_t *cold,
+count_cold(struct imatrix *im, size_t entry, uint64_t cols, uint64_t slices, uint64_t *cold,
     struct err *e)
 {
-	float *v = n <= SIZE_MAX / sizeof *v ? malloc((size_t)n * sizeof *v) : NULL;
-	size_t cols = (size_t)(n / slices);
+	float *v = cols <= SIZE_MAX / sizeof *v ? malloc((size_t)cols * sizeof *v) : NULL;
+	int r = v ? 0 : err_set(e, "out of memory");
 
-	if (!v)
-		return err_set(e, "out of memory");
-	if (imatrix_read(im, entry, v, e) < 0) {
-		free(v);
-		return -1;
-	}
-	for (size_t s = 0; s < slices; s++) {
+	for (uint64_t s = 0; r == 0 && s < slices; s++) {
 		size_t i = 0;
 
-		while (i < cols && !(v[s * cols + i] > 0))
+		r = imatrix_read(im, entry, s * cols, cols, v, e);
+		while (r == 0 && i < cols && !(v[i] > 0))
 			i++;
-		*cold += i == cols;
+		*cold += r == 0 && i == cols;
 	}
 	free(v);
-	return 0;
+	return r;
 }
 
 static int
@@ -39,28 +35,36 @@ weigh(const struct tensor *t, struct quant_from *from, struct imatrix *im, size_
     struct quant_coverage *c, struct err *e)
 {
 	const struct imatrix_entry *x = imatrix_entry(im, i);
-	uint64_t cols = t->ndim ? t->dim[t->ndim - 1] : 1, slices = 1, cold, want;
+	uint64_t cols = t->ndim ? t->dim[t->ndim - 1] : 1, slices = 1, cold = x->cold;
+	bool expert = t->role && t->piece >= 0 && strstr(t->role, "_exps.");
 
+	if (t->turned)
+		return err_set(e, "%s: its columns are not in GGUF's order, by which the imatrix"
+		    " goes: apr-cat --as gguf puts them so", t->name);
 	for (unsigned d = 0; d + 2 < t->ndim; d++)
 		slices *= t->dim[d];	/* at most t->n */
-	if (u64_mul(&want, cols, slices) || x->n != want ||
-	    (x->experts && x->experts != slices)) {
-		if (!strcmp(t->name, "token_embd.weight"))
+	if (expert)
+		slices = x->n / cols;	/* all of the stack it is a piece of */
+	if (x->n % cols != 0 || x->n / cols != slices || (x->experts && x->experts != slices) ||
+	    (expert && (uint64_t)t->piece >= slices)) {
+		if (!strcmp(tensor_role(t), "token_embd.weight"))
 			return 0;
 		return err_set(e, "%s: the imatrix has %" PRIu64 " weights for it, not %"
-		    PRIu64 " (%" PRIu64 " of %" PRIu64 " columns)", t->name, x->n, want,
-		    slices, cols);
+		    PRIu64 " for each of %" PRIu64, t->name, x->n, cols, slices);
 	}
 	from->qw = i;
-	from->nqw = x->n;
-	cold = x->cold;
-	if (x->experts == 0 && slices > 1 && count_cold(im, i, x->n, slices, &cold, e) < 0)
+	from->qw_at = expert ? (uint64_t)t->piece * cols : 0;
+	from->nqw = expert ? cols : x->n;
+	/* A stack is counted once. */
+	if (slices < 2 || (expert && t->piece > 0))
+		return 0;
+	if (x->experts == 0 && count_cold(im, i, cols, slices, &cold, e) < 0)
 		return -1;
 	c->cold += cold;
-	c->experts += slices > 1 ? slices : 0;
+	c->experts += slices;
 	if (cold)
 		buf_printf(&c->text, "%s%s (%" PRIu64 " of %" PRIu64 ")",
-		    c->text.len ? ", " : "", t->name, cold, slices);
+		    c->text.len ? ", " : "", tensor_role(t), cold, slices);
 	return 0;
 }
 
@@ -72,14 +76,14 @@ quant_weigh(const struct manifest *m, struct quant_from *from, struct imatrix *i
 	int r = 0;
 
 	*c = (struct quant_coverage){ 0 };
-	if (!m->convention || strcmp(m->convention, "gguf"))
-		return err_set(e, "an imatrix goes by GGUF's names, and this stream has others"
-		    " (apr-cat --as gguf gives them)");
+	if (!class_known(m))
+		return err_set(e, "an imatrix goes by GGUF's names, and nothing says what they"
+		    " are here");
 	if (!(used = calloc(imatrix_count(im) + 1, sizeof *used)))
 		return err_set(e, "out of memory");
 	for (size_t i = 0; r == 0 && i < m->ntensor; i++) {
 		const struct tensor *t = &m->tensor[i];
-		size_t entry = imatrix_find(im, t->name);
+		size_t entry = imatrix_find(im, tensor_role(t));
 
 		if (entry != SIZE_MAX)
 			used[entry] = true;

@@ -44,7 +44,7 @@ weights_read(struct weights **p, struct imatrix *im, const struct tensor *t,
 	w->rows = tensor_rows(t) / k;
 	w->stride = stride;
 	*p = weights_use(w);
-	if (imatrix_read(im, from->qw, w->v, e) < 0)
+	if (imatrix_read(im, from->qw, from->qw_at, n, w->v, e) < 0)
 		return -1;
 	/* From the last one on, as they grow apart. */
 	while (stride > cols && k-- > 0) {

@@ -87,6 +87,7 @@ manifest_add_tensor(struct manifest *m, const char *name, size_t n, struct err *
 		return NULL;
 	t = &m->tensor[m->ntensor];
 	memset(t, 0, sizeof *t);
+	t->piece = -1;
 	if (!(t->name = arena_strn(&m->arena, name, n))) {
 		err_set(e, "out of memory");
 		return NULL;

@@ -105,6 +105,12 @@ tensor_same_shape(const struct tensor *a, const struct tensor *b)
 	    !memcmp(a->dim, b->dim, a->ndim * sizeof *a->dim);
 }
 
+const char *
+tensor_role(const struct tensor *t)
+{
+	return t->role ? t->role : t->name;
+}
+
 bool
 name_is_embedding(const char *name)
 {

@@ -123,8 +123,8 @@ integer(struct cursor *c, int64_t *v, struct err *e)
 static int
 tokens(struct vocab *v, struct cursor *c, struct err *e)
 {
-	const char *s;
-	size_t n;
+	const char *s = NULL;
+	size_t n = 0;
 
 	if (c->n > VOCAB_MAX)
 		return err_set(e, "%s: %" PRIu64 " tokens: at most %u are allowed",
@@ -172,7 +172,7 @@ scores(struct vocab *v, struct cursor *c, struct err *e)
 static int
 types(struct vocab *v, struct cursor *c, struct err *e)
 {
-	int64_t t;
+	int64_t t = 0;
 
 	if (lengths(v, c, e) < 0)
 		return -1;

@@ -10,11 +10,12 @@
 #ifndef TYPE_HIGH_H
 #define TYPE_HIGH_H
 
+#include "apr/codebook.h"
 #include "apr/kernel.h"
 #include "apr/type.h"
 #include "parts.h"
 
-/* The reference's weights of a block, where they differ. */
+/* The weights that the reference gives the elements of a block. */
 enum high_plain { PLAIN_ONE, PLAIN_ABS, PLAIN_SQUARE, PLAIN_RMS };
 struct high_weights {
 	enum high_plain	 plain;		/* without an imatrix */
@@ -70,6 +71,21 @@ void	high_codes(const struct high *, float scale, float min, int n, const float 
 	    uint8_t *code);
 /* h moved k steps, its sign kept, no further than the largest f16. */
 uint16_t high_step(uint16_t h, int k);
+/*
+ * The number of the grid's point with the least sum of a term for each code,
+ * and with odd (or NULL) the least of its codes' odd ones: [k << bits | code],
+ * 32 in all.  *err is what it comes to.
+ */
+unsigned high_point(const struct grid *, const float *term, const float *odd, float *err);
+
+/* A group by itself. */
+struct high_group {
+	float	sw, swx;	/* sums of w, w * x */
+	float	scale, min;	/* any floats that fit it best */
+};
+void	high_range(const struct high *, struct high_group *, const float *x, const float *w);
+void	high_signed(const struct high *, struct high_group *, const float *x, const float *w);
+
 /* To the kernels, from who knows them. */
 void	high_use(const struct kernels *);
 

@@ -13,17 +13,11 @@
 
 enum { GROUPS = 16, TURNS = 4, MOVES = 4 };
 
-/* A group by itself. */
-struct group {
-	float	sw, swx;	/* sums of w, w * x */
-	float	scale, min;	/* what fits best */
-};
-
 /* A block being improved. */
 struct state {
 	const struct high *h;
 	const float	*x, *w;
-	struct group	*group;
+	struct high_group *group;
 	uint16_t	 d, m;			/* f16 */
 	int		 scale[GROUPS], min[GROUPS];
 	/* With these: error, and the sums of struct trials. */
@@ -45,79 +39,6 @@ take_lane(struct state *s, int g, const struct trials *t, int lane)
 	s->l[g] = t->l[lane];
 	s->ll[g] = t->ll[lane];
 	s->xl[g] = t->xl[lane];
-}
-
-/* Inverse scales around the one that spans the values, then twice what fits
- * the levels found. */
-static void
-free_range(const struct high *h, struct group *q, const float *x, const float *w)
-{
-	float low = 0, high = x[0], top = (float)h->levels.high, a, b;
-	struct trials t;
-	int best, i, k, lane;
-
-	q->sw = q->swx = q->scale = q->min = 0;
-	for (i = 0; i < h->len; i++) {
-		low = x[i] < low ? x[i] : low;
-		high = x[i] > high ? x[i] : high;
-		q->sw += w[i];
-		q->swx += w[i] * x[i];
-	}
-	q->min = -low;
-	if (!(high > low))
-		return;
-	for (lane = 0; lane < KERNEL_TRIALS; lane++) {
-		t.scale[lane] = (high - low) / (top + 0.13f * (float)(lane - 6));
-		t.min[lane] = -low;
-	}
-	for (k = 0; k < 3; k++) {
-		high_try(&h->levels, h->len, x, w, &t);
-		for (lane = 0; k < 2 && lane < KERNEL_TRIALS; lane++)
-			if (high_refit(&t, lane, q->sw, q->swx, &a, &b)) {
-				t.scale[lane] = a;
-				t.min[lane] = b;
-			}
-	}
-	if ((best = high_best(&t)) >= 0) {
-		q->scale = t.scale[best];
-		q->min = t.min[best];
-	}
-}
-
-/* The same without a minimum; the largest goes to either end. */
-static void
-free_signed(const struct high *h, struct group *q, const float *x, const float *w)
-{
-	const struct levels *l = &h->levels;
-	float ends[2] = { (float)l->low, (float)l->high }, max = 0, least = INFINITY, end;
-	struct trials t;
-	int best, i, k, lane, side;
-
-	q->sw = q->swx = q->scale = q->min = 0;
-	if (l->table) {
-		ends[0] = l->table[l->low];
-		ends[1] = l->table[l->high];
-	}
-	for (i = 0; i < h->len; i++)
-		max = fabsf(x[i]) > fabsf(max) ? x[i] : max;
-	if (max == 0)
-		return;
-	memset(t.min, 0, sizeof t.min);
-	for (side = 0; side < 2; side++) {
-		end = ends[side];
-		for (lane = 0; lane < KERNEL_TRIALS; lane++)
-			t.scale[lane] = max / (end + (l->table ? 1.0f : 0.1f) * (float)(lane - 8));
-		for (k = 0; k < 2; k++) {
-			high_try(l, h->len, x, w, &t);
-			for (lane = 0; k < 1 && lane < KERNEL_TRIALS; lane++)
-				if (t.ll[lane] > 0)
-					t.scale[lane] = t.xl[lane] / t.ll[lane];
-		}
-		if ((best = high_best(&t)) >= 0 && t.err[best] < least) {
-			least = t.err[best];
-			q->scale = t.scale[best];
-		}
-	}
 }
 
 /* The integers that come closest to what a group has by itself. */
@@ -182,7 +103,7 @@ static void
 begin_halves(struct state *s)
 {
 	const struct high *h = s->h;
-	float max = 0, most = 0, ends[3], shrink;
+	float max = 0, most = 0, ends[2], shrink;
 	struct trials t[GROUPS];
 	uint16_t d[KERNEL_TRIALS], m[KERNEL_TRIALS];
 	int best, g, lane, side;
@@ -268,7 +189,7 @@ near_ints(const struct state *s, int g, int *scale, int *min)
 		{ -1, 0 }, { 1, 0 }, { 0, -1 }, { 0, 1 }, { 1, 1 }, { -1, -1 }, { 0, 0 },
 	};
 	const struct high *h = s->h;
-	const struct group *q = &s->group[g];
+	const struct high_group *q = &s->group[g];
 	float d = f16_to(s->d), m = f16_to(s->m), a, b, fit;
 	struct trials t;
 	int k, lane = 0;
@@ -373,12 +294,12 @@ from_parts(struct state *s, const struct parts *b)
 static void
 improve(const struct high *h, struct parts *b, const float *x, const float *w)
 {
-	struct group group[GROUPS];
+	struct high_group group[GROUPS];
 	struct state own = { .h = h, .x = x, .w = w, .group = group }, ref = own, *s;
 	int g;
 
 	for (g = 0; g < h->groups; g++)
-		(h->min_high ? free_range : free_signed)(h, &group[g], x + g * h->len,
+		(h->min_high ? high_range : high_signed)(h, &group[g], x + g * h->len,
 		    w + g * h->len);
 	begin_halves(&own);
 	improve_state(&own);
@@ -395,25 +316,25 @@ improve(const struct high *h, struct parts *b, const float *x, const float *w)
 	}
 }
 
-#define HIGH(name, the_type, the_get, ...)						\
-	static const struct high name = {						\
-		.type = &type_##the_type, .get = the_get, .put = the_type##_put,		\
+#define HIGH(the_type, the_get, ...)							\
+	static const struct high the_type = {						\
+		.type = &type_##the_type, .get = the_get, .put = the_type##_put,	\
 		.improve = improve, __VA_ARGS__						\
 	};										\
 	void										\
 	high_##the_type(void *dst, const float *x, size_t n, const float *qw)		\
 	{										\
-		high_encode(&name, dst, x, n, qw);					\
+		high_encode(&the_type, dst, x, n, qw);					\
 	}
-HIGH(q2, q2_k, q2_k_get, .levels = { 0, 3, NULL }, .groups = 16, .len = 16,
+HIGH(q2_k, q2_k_get, .levels = { 0, 3, NULL }, .groups = 16, .len = 16,
     .scale_high = 15, .min_high = 15, .weights = { PLAIN_ABS, true, false, 1, 16 })
-HIGH(q3, q3_k, q3_k_get, .levels = { -4, 3, NULL }, .groups = 16, .len = 16,
+HIGH(q3_k, q3_k_get, .levels = { -4, 3, NULL }, .groups = 16, .len = 16,
     .scale_low = -32, .scale_high = 31, .weights = { PLAIN_SQUARE, true, false, 2, 16 })
-HIGH(q4, q4_k, q4_k_get, .levels = { 0, 15, NULL }, .groups = 8, .len = 32,
+HIGH(q4_k, q4_k_get, .levels = { 0, 15, NULL }, .groups = 8, .len = 32,
     .scale_high = 63, .min_high = 63, .weights = { PLAIN_RMS, true, false, 2, 32 })
-HIGH(q5, q5_k, q4_k_get, .levels = { 0, 31, NULL }, .groups = 8, .len = 32,
+HIGH(q5_k, q4_k_get, .levels = { 0, 31, NULL }, .groups = 8, .len = 32,
     .scale_high = 63, .min_high = 63, .weights = { PLAIN_RMS, true, false, 2, 32 })
-HIGH(q6, q6_k, q6_k_get, .levels = { -32, 31, NULL }, .groups = 16, .len = 16,
+HIGH(q6_k, q6_k_get, .levels = { -32, 31, NULL }, .groups = 16, .len = 16,
     .scale_low = -128, .scale_high = 127, .weights = { PLAIN_SQUARE, false, false, 2, 16 })
-HIGH(xs, iq4_xs, iq4_xs_get, .levels = { 0, 15, iq4_levels }, .groups = 8, .len = 32,
+HIGH(iq4_xs, iq4_xs_get, .levels = { 0, 15, iq4_levels }, .groups = 8, .len = 32,
     .scale_low = -32, .scale_high = 31, .weights = { PLAIN_SQUARE, true, false, 2, 32 })

@@ -32,9 +32,11 @@ type_encoder(const struct type *t, enum effort effort)
 {
 	int i = slot(t);
 
-	high_use(kernels());
+	if (effort == EFFORT_HIGH)
+		high_use(kernels());
 	/* Where nothing is to be searched for, all efforts are one. */
-	if (effort != EFFORT_REFERENCE && !(t->flags & TYPE_PLAIN) && t != &type_apr_q4)
+	if (effort != EFFORT_REFERENCE && !(t->flags & TYPE_PLAIN) &&
+	    !(effort == EFFORT_APR && t == &type_apr_q4))
 		return t->effort[effort];
 	return i >= 0 && kernels()->from_f32[i] ? kernels()->from_f32[i] : t->from_f32;
 }

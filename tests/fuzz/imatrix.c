@@ -28,7 +28,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			if (x->n > size / 4 || imatrix_find(m, x->name) != i)
 				abort();
 			if ((v = calloc((size_t)x->n, sizeof *v)) &&
-			    imatrix_read(m, i, v, &e) < 0)
+			    imatrix_read(m, i, 0, x->n, v, &e) < 0)
 				abort();
 			free(v);
 		}

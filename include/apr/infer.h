@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * infer.h -- run a model: tokens in, logits out.
+ *
+ * A context holds the keys, values and states of `nseq` sequences and the
+ * scratch of a batch.  What a token gives depends on the tokens before it in
+ * its sequence alone: not on the batch, on threads, or on how a prompt was
+ * cut (dot.h has the order of sums).
+ */
+#ifndef APR_INFER_H
+#define APR_INFER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <apr/crew.h>
+#include <apr/err.h>
+
+struct model;
+struct infer;
+
+enum infer_kv { KV_F16, KV_F32, KV_Q8_0 };
+
+struct infer_opts {
+	unsigned	 n_ctx;		/* positions of a sequence */
+	unsigned	 nseq;
+	unsigned	 n_batch;	/* tokens at once, at most */
+	enum infer_kv	 kv;
+	bool		 precise;	/* F32 activations, for comparison */
+};
+
+struct infer_token {
+	int32_t		 id;
+	uint32_t	 seq;
+	uint32_t	 pos;		/* the next of its sequence */
+	bool		 logits;	/* wanted */
+};
+
+/* Bytes of keys, values and states, and of scratch. */
+void	infer_size(const struct model *, const struct infer_opts *, uint64_t *kv,
+	    uint64_t *scratch);
+struct infer *infer_new(const struct model *, const struct infer_opts *,
+	    struct crew *, struct err *);
+void	infer_free(struct infer *);
+
+/* Called with intermediate values: "hidden.0", "layer.3.q", n x width. */
+typedef int (*infer_trace)(void *ctx, const char *name, const float *x, size_t n,
+	    size_t width, size_t ld, struct err *);
+void	infer_set_trace(struct infer *, infer_trace, void *ctx);
+
+/*
+ * n tokens (at most n_batch) through the model, tokens of one sequence in
+ * order of position.  logits: n_vocab floats for each token that wants them,
+ * in order; may be NULL if none does.
+ */
+int	infer_run(struct infer *, const struct infer_token *, size_t n, float *logits,
+	    struct err *) APR_MUSTCHECK;
+/* A sequence begins anew, or as a copy of the first n positions of another
+ * (not where a state cannot be cut: then only all of it). */
+void	infer_clear(struct infer *, uint32_t seq);
+/* Forget all but the first n positions, where that is possible. */
+bool	infer_can_rewind(const struct infer *);
+void	infer_rewind(struct infer *, uint32_t seq, uint32_t n);
+int	infer_fork(struct infer *, uint32_t to, uint32_t from, uint32_t n, struct err *)
+	    APR_MUSTCHECK;
+
+#endif

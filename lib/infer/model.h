@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * model.h -- a model as forward() sees it: numbers, and weights by role.
+ * Private to lib/infer.  Shapes stand beside pointers; d = n_embd, hd =
+ * head_dim, and everything in Hugging Face's order unless `adjacent`.
+ */
+#ifndef INFER_MODEL_H
+#define INFER_MODEL_H
+
+#include <apr/buf.h>
+#include <apr/dot.h>
+
+/* One way of turning positions into angles. */
+struct rope {
+	unsigned	 n_rot;		/* elements of a head that turn; 0: none */
+	float		*inv;		/* n_rot / 2: angle = position x inv */
+	float		 mscale;	/* times cos and sin */
+};
+
+enum mixer { MIX_ATTENTION, MIX_DELTANET };
+
+struct experts {			/* n_expert each */
+	struct mat	*gate, *up;	/* n_ff_exp x d */
+	struct mat	*down;		/* d x n_ff_exp */
+};
+
+struct layer {
+	enum mixer	 mixer;
+	unsigned	 window;	/* keys that a query sees; 0: all before it */
+	unsigned	 rope;		/* index in model.rope */
+
+	const float	*attn_norm, *attn_norm_b;	/* d; NULL: none */
+	const float	*post_attn_norm;		/* d */
+	const float	*ffn_norm, *ffn_norm_b;		/* d */
+	const float	*post_ffn_norm;			/* d */
+
+	/* Attention. */
+	struct mat	 q, k, v, o;	/* n_head hd x d, n_kv hd x d, .., d x n_head hd */
+	const float	*q_b, *k_b, *v_b, *o_b;
+	const float	*q_norm, *k_norm;	/* hd, or the whole vector */
+
+	/* Gated DeltaNet: C = 2 nk dk + nv dv channels. */
+	struct mat	 qkv, z;	/* C x d, nv dv x d */
+	struct mat	 alpha, beta;	/* nv x d */
+	struct mat	 out;		/* d x nv dv */
+	const float	*conv;		/* C x n_conv, the oldest first */
+	const float	*a, *dt_b;	/* nv: -exp(A_log); the bias */
+	const float	*ssm_norm;	/* dv */
+
+	/* Dense, or a mixture. */
+	struct mat	 gate, up, down;	/* n_ff x d, .., d x n_ff */
+	const float	*up_b, *down_b;
+	struct mat	 router;	/* n_expert x d */
+	struct experts	 exp;
+};
+
+struct hparams {
+	const char	*arch;		/* "llama", GGUF's name */
+	unsigned	 n_layer, n_embd, n_vocab, n_ctx;
+	unsigned	 n_head, n_kv, head_dim;
+	unsigned	 n_ff, n_ff_exp, n_expert, n_used;
+	bool		 norm_topk;	/* the used experts' weights sum to 1 */
+	bool		 layer_norm;	/* LayerNorm with bias, not RMSNorm */
+	bool		 gelu;		/* tanh form, else silu */
+	bool		 gated;		/* act(gate) * up, else act(up) */
+	bool		 adjacent;	/* RoPE pairs 2j and 2j + 1, else halves */
+	bool		 q_gate;	/* q has hd of query, hd of gate a head */
+	bool		 qk_whole;	/* q_norm, k_norm over all heads at once */
+	bool		 v_mod;		/* value head p uses key head p mod nk, else p div r */
+	float		 eps;
+	float		 attn_scale, attn_cap, logit_cap;	/* 0: no cap */
+	float		 embd_scale, residual_scale, logit_scale;
+	unsigned	 n_conv, nk, nv, dk, dv;
+};
+
+struct arch_model;
+
+struct model {
+	struct arena	 arena;		/* vectors, layers */
+	struct arch_model *source;
+	uint64_t	 bytes, token_bytes;
+	struct hparams	 h;
+	struct rope	 rope[2];
+	struct layer	*layer;		/* n_layer */
+	struct mat	 embd, output;	/* n_vocab x d */
+	struct mat	 pos_embd;	/* n_ctx x d, if data */
+	const float	*out_norm, *out_norm_b;
+};
+
+#endif

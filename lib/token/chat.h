@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * chat.h -- the part of Jinja that chat templates are written in: values,
+ * expressions, statements.  Nothing in it reads files or runs code; time,
+ * memory and depth have bounds.  Private to lib/token.
+ */
+#ifndef TOKEN_CHAT_H
+#define TOKEN_CHAT_H
+
+#include <apr/token.h>
+
+enum {
+	CHAT_STEPS = 4000000,		/* values looked at */
+	CHAT_OUT = 16 << 20,		/* bytes of text */
+	CHAT_DEPTH = 64, CHAT_NAMES = 256
+};
+
+enum chat_type { CHAT_NOTHING, CHAT_NONE, CHAT_BOOL, CHAT_INT, CHAT_STR, CHAT_LIST, CHAT_MAP };
+
+/* Strings and lists live in the run's arena and never change, but for a
+ * namespace's members. */
+struct value {
+	enum chat_type	 type;
+	long long	 i;
+	const char	*s;		/* a string, n bytes */
+	size_t		 n;		/* of a list or map too */
+	struct item	*item;
+	struct value	*box;		/* a namespace: the map to change */
+};
+struct item {
+	struct value	 key, v;
+};
+
+struct scope {
+	const char	*name;
+	size_t		 n;
+	struct value	 v;
+};
+
+struct chat {
+	struct arena	 arena;
+	const char	*begin, *p, *end;	/* of the template */
+	struct buf	*out;
+	struct scope	 var[CHAT_NAMES];
+	size_t		 nvar, base;	/* names of the innermost loop from base on */
+	long		 steps;
+	int		 depth;
+	bool		 live;		/* else only looked over */
+	bool		 no_if;		/* the next expression ends before `if` */
+	struct err	*e;
+};
+
+/* Where in the template, and why; returns -1. */
+int	chat_bad(struct chat *, const char *fmt, ...) APR_PRINTF(2, 3);
+
+/* chat_value.c */
+struct value chat_str(struct chat *, const char *, size_t);
+struct value chat_int(long long);
+struct value chat_bool(bool);
+bool	chat_true(const struct value *);
+bool	chat_equal(const struct value *, const struct value *);
+/* A member of a map, or NULL. */
+const struct value *chat_get(const struct value *, const char *, size_t);
+int	chat_put(struct chat *, struct value *map, struct value key, struct value v);
+int	chat_push(struct chat *, struct value *list, struct value v);
+/* As print has it, and as JSON (indent < 0: on one line). */
+void	chat_print(const struct value *, struct buf *);
+void	chat_json(const struct value *, struct buf *, int indent, int level);
+int	chat_read(struct chat *, const char *json, size_t n, struct value *);
+
+/* chat_expr.c: one expression at p. */
+int	chat_expr(struct chat *, struct value *);
+/* Behind a variable's own name: .a, [b], calls, filters are chat_expr's. */
+bool	chat_word(struct chat *, const char *word);	/* consumed if it is there */
+bool	chat_mark(struct chat *, const char *mark);
+bool	chat_name(struct chat *, const char **, size_t *);
+struct scope *chat_find(struct chat *, const char *, size_t);
+int	chat_set(struct chat *, const char *, size_t, struct value);
+
+#endif

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+/* apr-infer -- run a model: text, tokens or logits. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr/pool.h>
+
+#include "infer.h"
+
+const char usage_text[] =
+    "usage: apr-infer [options] model [<prompt]\n"
+    "  -p, --prompt TEXT     instead of standard input\n"
+    "      --ids LIST        instead of text: 5,17,2\n"
+    "  -n, --tokens N        to make at most (256)\n"
+    "  -c, --context N       positions (the model's, up to 4096)\n"
+    "  -b, --batch N         tokens of a prompt at once (512)\n"
+    "  -j, --jobs N          threads\n"
+    "      --jsonl           a request a line, an answer a line\n"
+    "      --parallel N      requests at once (8)\n"
+    "      --chat            a conversation; -p is the system's part\n"
+    "      --template FILE   chat template instead of the model's\n"
+    "      --ppl FILE        perplexity of a text\n"
+    "      --logits          every position's, as a tensor stream\n"
+    "      --trace GLOB      intermediate values: hidden.*, layer.3.q\n"
+    "      --plan            memory, and whether it is there\n"
+    "      --bench           speed, as JSON\n"
+    "      --json            the answer with its ids\n"
+    "      --kv TYPE         of keys and values: f16, q8_0, f32\n"
+    "      --precise         F32 throughout, slowly\n"
+    "      --temperature X --top-k N --top-p X --min-p X --typical-p X\n"
+    "      --repetition-penalty X --presence-penalty X --frequency-penalty X\n"
+    "      --seed N --stop TEXT --logit-bias ID=X\n"
+    "      --lookup N        try N tokens of what was there before\n"
+    "      --memory BYTES    refuse to need more\n"
+    "      --no-bos --no-parse-special --show-special\n"
+    "  -q, --quiet  -v, --verbose  --help  --version\n";
+
+enum {
+	OPT_IDS = OPT_OWN, OPT_JSONL, OPT_PARALLEL, OPT_CHAT, OPT_TEMPLATE, OPT_PPL, OPT_LOGITS,
+	OPT_TRACE, OPT_PLAN, OPT_BENCH, OPT_JSON, OPT_KV, OPT_PRECISE, OPT_TEMPERATURE, OPT_TOP_K,
+	OPT_TOP_P, OPT_MIN_P, OPT_TYPICAL, OPT_REPETITION, OPT_PRESENCE, OPT_FREQUENCY, OPT_SEED,
+	OPT_STOP, OPT_BIAS, OPT_LOOKUP, OPT_MEMORY, OPT_NO_BOS, OPT_NO_SPECIAL, OPT_SHOW
+};
+
+static const struct option options[] = {
+	{ "prompt",            required_argument, NULL, 'p' },
+	{ "ids",               required_argument, NULL, OPT_IDS },
+	{ "tokens",            required_argument, NULL, 'n' },
+	{ "context",           required_argument, NULL, 'c' },
+	{ "batch",             required_argument, NULL, 'b' },
+	{ "jobs",              required_argument, NULL, 'j' },
+	{ "jsonl",             no_argument,       NULL, OPT_JSONL },
+	{ "parallel",          required_argument, NULL, OPT_PARALLEL },
+	{ "chat",              no_argument,       NULL, OPT_CHAT },
+	{ "template",          required_argument, NULL, OPT_TEMPLATE },
+	{ "ppl",               required_argument, NULL, OPT_PPL },
+	{ "logits",            no_argument,       NULL, OPT_LOGITS },
+	{ "trace",             required_argument, NULL, OPT_TRACE },
+	{ "plan",              no_argument,       NULL, OPT_PLAN },
+	{ "bench",             no_argument,       NULL, OPT_BENCH },
+	{ "json",              no_argument,       NULL, OPT_JSON },
+	{ "kv",                required_argument, NULL, OPT_KV },
+	{ "precise",           no_argument,       NULL, OPT_PRECISE },
+	{ "temperature",       required_argument, NULL, OPT_TEMPERATURE },
+	{ "top-k",             required_argument, NULL, OPT_TOP_K },
+	{ "top-p",             required_argument, NULL, OPT_TOP_P },
+	{ "min-p",             required_argument, NULL, OPT_MIN_P },
+	{ "typical-p",         required_argument, NULL, OPT_TYPICAL },
+	{ "repetition-penalty", required_argument, NULL, OPT_REPETITION },
+	{ "presence-penalty",  required_argument, NULL, OPT_PRESENCE },
+	{ "frequency-penalty", required_argument, NULL, OPT_FREQUENCY },
+	{ "seed",              required_argument, NULL, OPT_SEED },
+	{ "stop",              required_argument, NULL, OPT_STOP },
+	{ "logit-bias",        required_argument, NULL, OPT_BIAS },
+	{ "lookup",            required_argument, NULL, OPT_LOOKUP },
+	{ "memory",            required_argument, NULL, OPT_MEMORY },
+	{ "no-bos",            no_argument,       NULL, OPT_NO_BOS },
+	{ "no-parse-special",  no_argument,       NULL, OPT_NO_SPECIAL },
+	{ "show-special",      no_argument,       NULL, OPT_SHOW },
+	TOOL_OPTIONS
+};
+
+enum mode { PROMPT, JSONL, CHAT, PPL, STREAM, PLAN, BENCH };
+
+static enum mode mode;
+
+static void
+set_mode(enum mode m)
+{
+	if (mode != PROMPT && mode != m)
+		usage("two things at once are wanted");
+	mode = m;
+}
+
+static float
+real(const char *arg, const char *what, double min, double max)
+{
+	char *end;
+	double d = strtod(arg, &end);
+
+	if (end == arg || *end || !(d >= min && d <= max))
+		usage("%s: %s is not between %g and %g", what, arg, min, max);
+	return (float)d;
+}
+
+static char *
+file_text(const char *path)
+{
+	FILE *f = fopen(path, "rb");
+	char *text = calloc(1, (size_t)1 << 20);
+	struct err e;
+
+	if (!f || !text) {
+		err_sys(&e, "%s", path);
+		die("%s", e.msg);
+	}
+	if (fread(text, 1, ((size_t)1 << 20) - 1, f) == ((size_t)1 << 20) - 1)
+		die("%s: a template of more than a MiB", path);
+	fclose(f);
+	return text;
+}
+
+static void
+bias(struct run *r, const char *arg)
+{
+	static struct sample_bias list[256];
+	char *end;
+	long id = strtol(arg, &end, 10);
+
+	if (end == arg || *end != '=' || id < 0 || id > INT32_MAX || r->s.nbias == 256)
+		usage("--logit-bias: %s is not ID=X", arg);
+	list[r->s.nbias++] = (struct sample_bias){ (int32_t)id,
+	    real(end + 1, "--logit-bias", -1e9, 1e9) };
+	r->s.bias = list;
+}
+
+static bool
+sampling(struct run *r, int c, const char *arg)
+{
+	struct sample_opts *s = &r->s;
+
+	switch (c) {
+	case OPT_TEMPERATURE: s->temperature = real(arg, "--temperature", 0, 100); break;
+	case OPT_TOP_K: s->top_k = (unsigned)tool_number(arg, "--top-k", 0, 1u << 30); break;
+	case OPT_TOP_P: s->top_p = real(arg, "--top-p", 0, 1); break;
+	case OPT_MIN_P: s->min_p = real(arg, "--min-p", 0, 1); break;
+	case OPT_TYPICAL: s->typical = real(arg, "--typical-p", 0, 1); break;
+	case OPT_REPETITION: s->repetition = real(arg, "--repetition-penalty", 0.01, 100); break;
+	case OPT_PRESENCE: s->presence = real(arg, "--presence-penalty", -100, 100); break;
+	case OPT_FREQUENCY: s->frequency = real(arg, "--frequency-penalty", -100, 100); break;
+	case OPT_SEED: s->seed = tool_number(arg, "--seed", 0, UINT64_MAX); break;
+	case OPT_BIAS: bias(r, arg); break;
+	default: return false;
+	}
+	return true;
+}
+
+static enum infer_kv
+kv(const char *arg)
+{
+	if (!strcmp(arg, "f16"))
+		return KV_F16;
+	if (!strcmp(arg, "q8_0"))
+		return KV_Q8_0;
+	if (strcmp(arg, "f32"))
+		usage("--kv: %s is neither f16 nor q8_0 nor f32", arg);
+	return KV_F32;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct run r = { .o = { .n_batch = 512, .nseq = 1 }, .s = SAMPLE_DEFAULTS, .n = 256,
+	    .jobs = pool_cpus() };
+	unsigned parallel = 8;
+	const char *ppl = NULL;
+	bool kv_given = false;
+	int c, status;
+
+	tool_init(argv);
+	while ((c = getopt_long(argc, argv, "p:n:c:b:j:" TOOL_OPTSTRING, options, NULL)) != -1)
+		switch (c) {
+		case 'p': r.prompt = optarg; break;
+		case 'n': r.n = (unsigned)tool_number(optarg, "--tokens", 1, 1u << 30); break;
+		case 'c': r.o.n_ctx = (unsigned)tool_number(optarg, "--context", 1, 1u << 30); break;
+		case 'b': r.o.n_batch = (unsigned)tool_number(optarg, "--batch", 1, 65536); break;
+		case 'j': r.jobs = (unsigned)tool_number(optarg, "--jobs", 1, 1024); break;
+		case OPT_IDS: r.ids = optarg; break;
+		case OPT_JSONL: set_mode(JSONL); break;
+		case OPT_PARALLEL: parallel = (unsigned)tool_number(optarg, "--parallel", 1, 1024); break;
+		case OPT_CHAT: set_mode(CHAT); break;
+		case OPT_TEMPLATE: r.chat_template = file_text(optarg); break;
+		case OPT_PPL: set_mode(PPL); ppl = optarg; break;
+		case OPT_LOGITS: set_mode(STREAM); r.logits = true; break;
+		case OPT_TRACE: set_mode(STREAM); r.trace = optarg; break;
+		case OPT_PLAN: set_mode(PLAN); break;
+		case OPT_BENCH: set_mode(BENCH); break;
+		case OPT_JSON: r.json = true; break;
+		case OPT_KV: r.o.kv = kv(optarg); kv_given = true; break;
+		case OPT_PRECISE: r.o.precise = true; break;
+		case OPT_STOP:
+			if (r.nstop == 16 || !*optarg)
+				usage("--stop: up to 16 texts that are not empty");
+			r.stop[r.nstop++] = optarg;
+			break;
+		case OPT_LOOKUP: r.lookup = (unsigned)tool_number(optarg, "--lookup", 0, 16); break;
+		case OPT_MEMORY: r.memory = tool_number(optarg, "--memory", 1, UINT64_MAX); break;
+		case OPT_NO_BOS: r.flags |= TOKEN_NO_BOS; break;
+		case OPT_NO_SPECIAL: r.flags |= TOKEN_NO_SPECIAL; break;
+		case OPT_SHOW: r.show_special = true; break;
+		default:
+			if (!sampling(&r, c, optarg))
+				tool_option(c);
+		}
+	if (argc - optind != 1)
+		usage("one model is wanted");
+	r.path = argv[optind];
+	if (!strcmp(r.path, "-") && !r.prompt && !r.ids && mode != PPL && mode != PLAN && mode != BENCH)
+		usage("the model is standard input, so the prompt must be -p or --ids");
+	if (r.o.precise && !kv_given)
+		r.o.kv = KV_F32;
+	if (mode == JSONL)
+		r.o.nseq = parallel;
+	run_open(&r, mode != PLAN && mode != BENCH && (!r.ids || (mode == PROMPT && !r.json)));
+	switch (mode) {
+	case JSONL: status = run_jsonl(&r); break;
+	case CHAT: status = run_chat(&r); break;
+	case PPL: status = run_ppl(&r, ppl); break;
+	case STREAM: status = run_stream(&r); break;
+	case PLAN: status = run_plan(&r); break;
+	case BENCH: status = run_bench(&r); break;
+	default: status = run_prompt(&r);
+	}
+	run_close(&r);
+	return status;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* infer.h -- what the modes of apr-infer share. */
+#ifndef TOOL_INFER_H
+#define TOOL_INFER_H
+
+#include <apr/crew.h>
+#include <apr/infer.h>
+#include <apr/model.h>
+#include <apr/sample.h>
+#include <apr/token.h>
+
+#include "tool.h"
+
+struct run {
+	/* What the command line said. */
+	const char		*path, *prompt, *ids, *chat_template, *trace;
+	struct infer_opts	 o;
+	struct sample_opts	 s;
+	unsigned		 n, jobs, lookup;	/* tokens to make */
+	unsigned		 flags;		/* TOKEN_NO_BOS, TOKEN_NO_SPECIAL */
+	const char		*stop[16];
+	size_t			 nstop;
+	bool			 json, logits, show_special;
+	uint64_t		 memory;	/* --memory; 0: what the system has */
+
+	struct weights		*w;
+	struct model		*m;
+	struct crew		*crew;
+	struct infer		*infer;
+	struct vocab		*vocab;		/* NULL: none, or not wanted */
+	struct tokenizer	*tk;
+	double			 load;		/* seconds */
+};
+
+/* infer_open.c: everything that the mode wants, or die. */
+void	run_open(struct run *, bool text);
+/* The sizes, as a table; exit status. */
+int	run_plan(struct run *);
+void	run_context(struct run *);	/* infer, for o */
+void	run_close(struct run *);
+double	run_clock(void);		/* seconds, of no particular beginning */
+/* "5,17,2" or blanks between. */
+void	run_ids(const char *text, struct ids *);
+
+/* An answer as it grows: text up to a stop string. */
+struct answer {
+	struct detokenizer	*d;
+	struct buf		 text;
+	size_t			 shown;		/* bytes that are the caller's */
+	bool			 stopped;
+	struct ids		 ids;
+};
+void	answer_begin(struct run *, struct answer *);
+/* 1: go on; 0: a stop string or an end token. */
+int	answer_add(struct run *, struct answer *, int32_t id, struct err *);
+/* What may be shown now: a stop string might have begun behind it. */
+size_t	answer_safe(const struct run *, const struct answer *);
+void	answer_end(struct run *, struct answer *);
+void	answer_release(struct answer *);
+
+/* The tokens of --ids, -p or standard input. */
+void	prompt_ids(struct run *, struct ids *);
+
+/* The modes; each returns the exit status. */
+int	run_prompt(struct run *);
+int	run_stream(struct run *);	/* --logits, --trace */
+int	run_jsonl(struct run *);
+int	run_chat(struct run *);
+int	run_ppl(struct run *, const char *path);
+int	run_bench(struct run *);
+
+#endif

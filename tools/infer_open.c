@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* infer_open.c -- apr-infer's model, vocabulary, threads and memory. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <apr/vocabulary.h>
+
+#include "infer.h"
+
+double
+run_clock(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+void
+run_ids(const char *text, struct ids *ids)
+{
+	struct err e;
+
+	for (const char *p = text; *p; ) {
+		char *end;
+		long v;
+
+		if (*p == ',' || *p == ' ' || *p == '\n' || *p == '\t') {
+			p++;
+			continue;
+		}
+		v = strtol(p, &end, 10);
+		if (end == p || v < 0 || v > INT32_MAX)
+			usage("--ids: \"%s\" is no list of ids", text);
+		if (ids_add(ids, (int32_t)v, &e) < 0)
+			die("%s", e.msg);
+		p = end;
+	}
+	if (ids->n == 0)
+		usage("--ids: no id is there");
+}
+
+void
+run_open(struct run *r, bool text)
+{
+	double start = run_clock();
+	struct err e;
+
+	if (!(r->w = weights_open(r->path, tool_progress, &e)) ||
+	    !(r->m = model_new(r->w, r->o.n_ctx, &e)))
+		die("%s: %s", r->path, e.msg);
+	if (r->o.n_ctx == 0 || r->o.n_ctx > model_context(r->m)) {
+		if (r->o.n_ctx)
+			warn("the model knows %u positions, not %u", model_context(r->m), r->o.n_ctx);
+		r->o.n_ctx = model_context(r->m) < 4096 || r->o.n_ctx ? model_context(r->m) : 4096;
+	}
+	if (!(r->crew = crew_new(r->jobs, &e)))
+		die("%s", e.msg);
+	if (!text)
+		return;
+	if (!(r->vocab = vocab_new(&e)) || vocabulary_read(r->vocab, r->w, &e) < 0)
+		die("%s: %s", r->path, e.msg);
+	if (!(r->tk = tokenizer_new(r->vocab, &e)))
+		die("%s: %s (--ids works without)", r->path, e.msg);
+	r->load = run_clock() - start;
+}
+
+/* Bytes that may still be had: of the system, and of --memory or the limits
+ * of this process. */
+static uint64_t
+available(const struct run *r)
+{
+	long pages = sysconf(_SC_AVPHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+	uint64_t free = pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size : UINT64_MAX;
+	struct rlimit lim;
+	char line[128];
+	unsigned long long kib;
+	FILE *f = fopen("/proc/meminfo", "r");
+
+	/* Page cache gives way. */
+	while (f && fgets(line, sizeof line, f))
+		if (sscanf(line, "MemAvailable: %llu", &kib) == 1)
+			free = (uint64_t)kib * 1024;
+	if (f)
+		fclose(f);
+	if (getrlimit(RLIMIT_DATA, &lim) == 0 && lim.rlim_cur != RLIM_INFINITY && lim.rlim_cur < free)
+		free = lim.rlim_cur;
+	return r->memory && r->memory < free ? r->memory : free;
+}
+
+static void
+sizes(struct run *r, uint64_t *mapped, uint64_t *held, uint64_t *kv, uint64_t *scratch)
+{
+	uint64_t all = model_bytes(r->m);
+	bool stream = source_is_stream(r->w->source);
+
+	*mapped = stream ? 0 : all;
+	*held = stream ? all : 0;
+	infer_size(r->m, &r->o, kv, scratch);
+}
+
+int
+run_plan(struct run *r)
+{
+	uint64_t mapped, held, kv, scratch, have = available(r);
+	bool fits;
+
+	sizes(r, &mapped, &held, &kv, &scratch);
+	fits = held + kv + scratch <= have;
+	if (r->json)
+		printf("{\"weights_mapped\":%" PRIu64 ",\"weights_held\":%" PRIu64 ",\"kv\":%" PRIu64
+		    ",\"scratch\":%" PRIu64 ",\"available\":%" PRIu64 ",\"fits\":%s}\n",
+		    mapped, held, kv, scratch, have, fits ? "true" : "false");
+	else
+		printf("weights, mapped  %15" PRIu64 "\nweights, held    %15" PRIu64
+		    "\nkeys and values  %15" PRIu64 "  (%u x %u positions)\nscratch          %15" PRIu64
+		    "  (batches of %u)\navailable        %15" PRIu64 "\n", mapped, held, kv,
+		    r->o.nseq, r->o.n_ctx, scratch, r->o.n_batch, have);
+	tool_flush();
+	return fits ? STATUS_OK : STATUS_FAIL;
+}
+
+void
+run_context(struct run *r)
+{
+	uint64_t mapped, held, kv, scratch, have = available(r);
+	struct err e;
+
+	sizes(r, &mapped, &held, &kv, &scratch);
+	/* What a stream holds is there already. */
+	if (kv + scratch > have)
+		die("%" PRIu64 " bytes of keys and values and %" PRIu64 " of scratch are wanted, %"
+		    PRIu64 " are there (a shorter context: -c)", kv, scratch, have);
+	if (!(r->infer = infer_new(r->m, &r->o, r->crew, &e)))
+		die("%s", e.msg);
+}
+
+void
+run_close(struct run *r)
+{
+	infer_free(r->infer);
+	crew_free(r->crew);
+	tokenizer_free(r->tk);
+	if (r->vocab)
+		vocab_free(r->vocab);
+	model_free(r->m);
+	weights_close(r->w);
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * infer_stream.c -- logits and intermediate values as a tensor stream.
+ *
+ * A manifest comes before the data, so values are kept (in an unlinked file)
+ * until all are known.
+ */
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <apr/stream.h>
+
+#include "infer.h"
+
+struct kept {
+	char		 name[64];
+	size_t		 width, rows;
+	off_t		 *at;		/* of each piece, and its rows */
+	size_t		 *n, pieces;
+};
+
+struct keep {
+	struct run	*r;
+	FILE		*f;
+	struct kept	*k;
+	size_t		 n;
+	size_t		 base;		/* tokens before this batch */
+};
+
+static struct kept *
+find(struct keep *k, const char *name, size_t width)
+{
+	for (size_t i = 0; i < k->n; i++)
+		if (!strcmp(k->k[i].name, name))
+			return &k->k[i];
+	k->k = realloc(k->k, (k->n + 1) * sizeof *k->k);
+	if (!k->k)
+		die("out of memory");
+	k->k[k->n] = (struct kept){ .width = width };
+	snprintf(k->k[k->n].name, sizeof k->k[k->n].name, "%s", name);
+	return &k->k[k->n++];
+}
+
+static int
+keep(void *ctx, const char *name, const float *x, size_t n, size_t width, size_t ld,
+    struct err *e)
+{
+	struct keep *k = ctx;
+	struct kept *t;
+
+	if (strcmp(name, "logits") && (!k->r->trace || fnmatch(k->r->trace, name, 0)))
+		return 0;
+	t = find(k, name, width);
+	t->at = realloc(t->at, (t->pieces + 1) * sizeof *t->at);
+	t->n = realloc(t->n, (t->pieces + 1) * sizeof *t->n);
+	if (!t->at || !t->n)
+		return err_set(e, "out of memory");
+	t->at[t->pieces] = ftello(k->f);
+	t->n[t->pieces++] = n;
+	t->rows += n;
+	for (size_t i = 0; i < n; i++)
+		if (fwrite(x + i * ld, sizeof *x, width, k->f) != width)
+			return err_sys(e, "$TMPDIR");
+	return 0;
+}
+
+static void
+describe(struct manifest *m, const struct kept *t, struct err *e)
+{
+	struct tensor *x = manifest_add_tensor(m, t->name, strlen(t->name), e);
+
+	if (!x)
+		die("%s", e->msg);
+	x->ndim = 2;
+	x->dim[0] = t->rows;
+	x->dim[1] = t->width;
+	if (tensor_set(x, &type_f32, TENSOR_ROWS, e) < 0)
+		die("%s", e->msg);
+}
+
+static void
+put(struct keep *k, struct stream_out *out, const struct kept *t, struct err *e)
+{
+	float row[4096];
+
+	if (stream_member(out, MEMBER_TENSOR, t->name, t->rows * t->width * 4, e) < 0)
+		die("%s", e->msg);
+	for (size_t p = 0; p < t->pieces; p++) {
+		size_t left = t->n[p] * t->width, n;
+
+		if (fseeko(k->f, t->at[p], SEEK_SET))
+			die("$TMPDIR cannot be read again");
+		for (; left > 0; left -= n) {
+			n = left < 4096 ? left : 4096;
+			if (fread(row, sizeof *row, n, k->f) != n)
+				die("$TMPDIR cannot be read again");
+			if (stream_write(out, row, n * sizeof *row, e) < 0)
+				die("%s", e->msg);
+		}
+	}
+}
+
+static FILE *
+scratch(void)
+{
+	const char *dir = getenv("TMPDIR");
+	char path[4096];
+	FILE *f;
+	int fd;
+
+	snprintf(path, sizeof path, "%s/apr-infer.XXXXXX", dir && *dir ? dir : "/tmp");
+	if ((fd = mkstemp(path)) < 0 || unlink(path) < 0 || !(f = fdopen(fd, "w+b")))
+		die("no temporary file in %s", dir && *dir ? dir : "/tmp");
+	return f;
+}
+
+int
+run_stream(struct run *r)
+{
+	size_t vocab = model_vocab(r->m), step;
+	struct keep k = { .r = r, .f = scratch() };
+	struct infer_token *tok;
+	struct stream_out *out;
+	struct manifest *m;
+	struct ids ids = { 0 };
+	float *logits;
+	struct err e;
+
+	tool_no_terminal(STDOUT_FILENO);
+	prompt_ids(r, &ids);
+	if (ids.n > r->o.n_ctx)
+		die("the prompt has %zu tokens, the context %u", ids.n, r->o.n_ctx);
+	/* All positions' logits of a batch at once: 64 MiB of them at most. */
+	step = ((size_t)64 << 20) / (vocab * 4);
+	if (r->logits && step < r->o.n_batch)
+		r->o.n_batch = step ? (unsigned)step : 1;
+	run_context(r);
+	infer_set_trace(r->infer, keep, &k);
+	tok = calloc(r->o.n_batch, sizeof *tok);
+	logits = malloc(r->logits ? r->o.n_batch * vocab * sizeof *logits : 1);
+	if (!tok || !logits)
+		die("out of memory");
+	for (size_t i = 0, n; i < ids.n; i += n) {
+		n = ids.n - i < r->o.n_batch ? ids.n - i : r->o.n_batch;
+		for (size_t j = 0; j < n; j++)
+			tok[j] = (struct infer_token){ ids.p[i + j], 0, (uint32_t)(i + j), r->logits };
+		if (infer_run(r->infer, tok, n, logits, &e) < 0)
+			die("%s", e.msg);
+		if (r->logits && keep(&k, "logits", logits, n, vocab, vocab, &e) < 0)
+			die("%s", e.msg);
+	}
+	if (k.n == 0)
+		die("--trace=%s: nothing is called so", r->trace);
+	if (!(m = manifest_new(&e)))
+		die("%s", e.msg);
+	m->source = "safetensors";
+	for (size_t i = 0; i < k.n; i++)
+		describe(m, &k.k[i], &e);
+	if (!(out = stream_create(STDOUT_FILENO, m, 0, &e)))
+		die("%s", e.msg);
+	for (size_t i = 0; i < k.n; i++)
+		put(&k, out, &k.k[i], &e);
+	if (stream_end(out, &e) < 0)
+		die("%s", e.msg);
+	for (size_t i = 0; i < k.n; i++) {
+		free(k.k[i].at);
+		free(k.k[i].n);
+	}
+	manifest_free(m);
+	fclose(k.f);
+	free(k.k);
+	free(tok);
+	free(logits);
+	ids_release(&ids);
+	return STATUS_OK;
+}
