@@ -34,8 +34,9 @@ foreign(const struct resolver *s, const char *what, struct err *e)
 {
 	const char *c = s->m->convention;
 
-	return err_set(e, "%s goes by GGUF's names, and these are %s's: --pure, or a recipe"
-	    " of globs", what, c && *c ? c : "nobody");
+	return err_set(e, "%s goes by what tensors are for, and the names, %s's, are of no"
+	    " architecture that is known: --pure, or a recipe of globs", what,
+	    c && *c ? c : "nobody");
 }
 
 static int
