@@ -247,3 +247,29 @@ big() {
 	fails 1 apr-pack out.apr <cut
 	nothing out.apr
 }
+
+@test "a source that changes behind its reader's back: the old bytes, or an error" {
+	big m.safetensors
+	cp m.safetensors old.safetensors
+	# What fits into the pipe is on its way when the file changes.
+	apr-cat m.safetensors | {
+		sleep 0.3
+		printf x | dd of=m.safetensors bs=1 seek=300000 conv=notrunc status=none
+		apr-pack -q out.safetensors 2>err || echo $? >status
+	} || true
+	if [ -e status ]; then
+		[ "$(cat status)" = 1 ]
+		grep -q '^apr-pack: tensors/.*: checksum [0-9a-f]*, CHECKSUMS says ' err
+		nothing out.safetensors
+	else
+		cmp out.safetensors old.safetensors
+	fi
+	# One that is cut is no model.
+	apr-cat m.safetensors 2>err | {
+		sleep 0.3
+		truncate -s 30M m.safetensors
+		cat >/dev/null
+	} && false
+	grep -q '^apr-cat: ' err
+	[ "$(wc -l <err)" = 1 ]
+}

@@ -591,6 +591,57 @@ test_absmax(void)
 			report(&score[i], i, &type_f32, "absmax");
 }
 
+/* Sums of errors, lane by lane as kernel.h has it. */
+static void
+test_errors(void)
+{
+	struct score score[SETS] = { 0 };
+	unsigned in = 0;
+	size_t n;
+
+	for (double done = 0; done < opt.values; done += (double)n, in = (in + 1) % (INPUTS + 1)) {
+		struct kernel_errors want = { .xx = { 0 } }, got;
+		struct row x, y;
+
+		n = below(below(2) ? 100 : ROW);
+		x = row_new(n, below(16));
+		y = row_new(n, below(16));
+		fill(x.x, n, (enum input)in);
+		fill(y.x, n, (enum input)((in + below(2)) % (INPUTS + 1)));
+		for (size_t i = 0; i < n; i++) {
+			double a = (double)x.x[i], b = (double)y.x[i], d = fabs(a - b);
+			double *max = &want.max[i % KERNEL_ERROR_LANES];
+
+			want.xx[i % KERNEL_ERROR_LANES] += a * a;
+			want.yy[i % KERNEL_ERROR_LANES] += b * b;
+			want.dd[i % KERNEL_ERROR_LANES] += (a - b) * (a - b);
+			*max = d > *max ? d : *max;
+		}
+		for (int i = 0; i < SETS; i++) {
+			const double *w = (const double *)&want, *g = (const double *)&got;
+
+			if (!set_at(i) || !set_at(i)->errors)
+				continue;
+			set_at(i)->errors(x.x, y.x, n, &got);
+			score[i].ran = true;
+			score[i].values += (double)n;
+			for (size_t k = 0; k < sizeof got / sizeof *g; k++)
+				if (isnan(w[k]) ? !isnan(g[k]) : memcmp(&w[k], &g[k], sizeof *g) != 0) {
+					if (score[i].bad++ == 0)
+						snprintf(score[i].first, sizeof score[i].first,
+						    "# %s, %zu: sum %zu is %a, not %a\n",
+						    input_names[in], n, k, g[k], w[k]);
+					break;
+				}
+		}
+		free(x.base);
+		free(y.base);
+	}
+	for (int i = 0; i < SETS; i++)
+		if (score[i].ran)
+			report(&score[i], i, &type_f32, "errors");
+}
+
 /* The fastest of several: other programs only make it slower. */
 static double
 seconds(void)
@@ -729,8 +780,10 @@ main(int argc, char **argv)
 		}
 		if (*t == &type_apr_q8)
 			test_q8();
-		if (*t == &type_f32)
+		if (*t == &type_f32) {
 			test_absmax();
+			test_errors();
+		}
 		if (any(*t, true))
 			test_encoders(*t);
 		if (any(*t, false))

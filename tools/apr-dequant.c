@@ -52,6 +52,7 @@ add_history(struct manifest *m, const struct type *type, bool all)
 int
 main(int argc, char **argv)
 {
+	struct convert_opts run = { .progress = tool_progress };
 	const struct type *type = &type_f32;
 	struct quant_report report;
 	struct quant_from *from;
@@ -60,15 +61,14 @@ main(int argc, char **argv)
 	struct manifest *m;
 	struct in *in;
 	struct err e;
-	unsigned jobs = pool_cpus();
 	bool all = false;
 	int zstd = 0, c;
-	uint64_t tiny;
 
 	tool_init(argv);
+	run.jobs = pool_cpus();
 	while ((c = getopt_long(argc, argv, "j:" TOOL_OPTSTRING, options, NULL)) != -1)
 		switch (c) {
-		case 'j': jobs = (unsigned)tool_number(optarg, "--jobs", 1, 1024); break;
+		case 'j': run.jobs = (unsigned)tool_number(optarg, "--jobs", 1, 1024); break;
 		case OPT_ALL: all = true; break;
 		case OPT_ZSTD: zstd = tool_zstd(optarg); break;
 		default: tool_option(c);
@@ -88,7 +88,7 @@ main(int argc, char **argv)
 	if (!(out = stream_create(STDOUT_FILENO, m, zstd, &e)))
 		die("%s", e.msg);
 	tool_progress_begin(m->plan ? 0 : report.bytes_in);
-	if (convert_run(s, out, from, EFFORT_REFERENCE, jobs, tool_progress, &tiny, &e) < 0 ||
+	if (convert_run(s, out, from, &run, &e) < 0 ||
 	    stream_end(out, &e) < 0)
 		die("%s", e.msg);
 	tool_progress_end();

@@ -7,6 +7,7 @@
 
 #include "quant_fit.h"
 #include "quant_mix.h"
+#include "quant_opts.h"
 #include "tool.h"
 
 const char usage_text[] =
@@ -18,6 +19,8 @@ const char usage_text[] =
     "  -j, --jobs N          threads (as many as there are processors)\n"
     MIX_USAGE
     FIT_USAGE
+    IMATRIX_USAGE
+    REPORT_USAGE
     "      --zstd[=LEVEL]    compress the stream\n"
     "  -q, --quiet  -v, --verbose  --help  --version\n";
 
@@ -28,12 +31,15 @@ static const struct option options[] = {
 	{ "zstd", optional_argument, NULL, OPT_ZSTD },
 	MIX_OPTIONS,
 	FIT_OPTIONS,
+	IMATRIX_OPTIONS,
+	REPORT_OPTIONS,
 	TOOL_OPTIONS
 };
 
 int
 main(int argc, char **argv)
 {
+	struct convert_opts run = { .progress = tool_progress, .done = report_tensor };
 	const struct quant_opts *o;
 	struct quant_report report;
 	struct quant_from *from;
@@ -42,42 +48,46 @@ main(int argc, char **argv)
 	struct manifest *m;
 	struct in *in;
 	struct err e;
-	unsigned jobs = pool_cpus();
 	int zstd = 0, c;
-	uint64_t tiny;
 
 	tool_init(argv);
+	run.jobs = pool_cpus();
 	while ((c = getopt_long(argc, argv, "j:" MIX_OPTSTRING TOOL_OPTSTRING, options,
 	    NULL)) != -1)
 		switch (c) {
-		case 'j': jobs = (unsigned)tool_number(optarg, "--jobs", 1, 1024); break;
+		case 'j': run.jobs = (unsigned)tool_number(optarg, "--jobs", 1, 1024); break;
 		case OPT_ZSTD: zstd = tool_zstd(optarg); break;
 		default:
-			if (!mix_option(c, optarg) && !fit_option(c, optarg))
+			if (!mix_option(c, optarg) && !fit_option(c, optarg) &&
+			    !imatrix_option(c, optarg) && !report_option(c, optarg))
 				tool_option(c);
 		}
 	if (argc - optind > 1)
 		usage("one type is wanted");
 	tool_no_terminal(STDOUT_FILENO);
-	o = mix_settle(argv[optind], NULL);
+	run.imatrix = imatrix_given();
+	o = mix_settle(argv[optind], run.imatrix);
+	run.effort = o->effort;
+	run.measure = report_measures();
 
 	if (!(in = in_open(STDIN_FILENO, &e)) || !(s = stream_open(in, &e)))
 		die("%s", e.msg);
 	m = stream_manifest(s);
 	from = mix_apply(s, &report);
+	imatrix_apply(m, from);
 	mix_done(m, from, &report);
+	report_begin(m, from, &report, recipe_base(o->recipe), mix_force());
 	if (!(out = stream_create(STDOUT_FILENO, m, zstd, &e)))
 		die("%s", e.msg);
 	fit_files(out);
 	tool_progress_begin(m->plan ? 0 : report.bytes_in);
-	if (convert_run(s, out, from, o->effort, jobs, tool_progress, &tiny, &e) < 0 ||
+	if (convert_run(s, out, from, &run, &e) < 0 ||
 	    stream_end(out, &e) < 0)
 		die("%s", e.msg);
 	tool_progress_end();
+	report_end();
 	mix_free(&report);
-	if (tiny)
-		warn("%llu blocks have a scale too small for an f16",
-		    (unsigned long long)tiny);
+	imatrix_done();
 	free(from);
 	stream_close(s);
 	return STATUS_OK;

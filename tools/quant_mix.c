@@ -265,6 +265,8 @@ add_history(struct manifest *m)
 	put_string(&b, "rules", rules[o.rules]);
 	put_string(&b, "fallback", quant_fallbacks[o.fallback]);
 	put_string(&b, "effort", quant_efforts[o.effort]);
+	if (o.imatrix)
+		buf_str(&b, ",\"imatrix\":true");
 	if (o.pure)
 		buf_str(&b, ",\"pure\":true");
 	if (o.leave_output)
@@ -316,6 +318,12 @@ mix_done(struct manifest *m, const struct quant_from *from, const struct quant_r
 	if (resolve)
 		write_resolved(m, from);
 	add_history(m);
+}
+
+bool
+mix_force(void)
+{
+	return force;
 }
 
 void

@@ -57,6 +57,8 @@ const struct quant_opts *mix_settle(const char *operand, const struct imatrix *)
 struct quant_from *mix_apply(struct stream_in *, struct quant_report *);
 /* When all keys are set: warnings, --resolve, history. */
 void	mix_done(struct manifest *, const struct quant_from *, const struct quant_report *);
+/* Was -f said? */
+bool	mix_force(void);
 /* At the end: says what was done. */
 void	mix_free(struct quant_report *);
 

@@ -33,6 +33,10 @@ int	in_peek(struct in *, size_t want, const unsigned char **, size_t *got,
  * valid until the next call. */
 int	in_some(struct in *, size_t max, const unsigned char **, size_t *,
 	    struct err *) APR_MUSTCHECK;
+/* The same, but bytes that are not here yet may be read to dst, which has
+ * room for max: then *p is dst. */
+int	in_some_to(struct in *, void *dst, size_t max, const unsigned char **,
+	    size_t *, struct err *) APR_MUSTCHECK;
 /* Exactly n bytes, else an error that says where the input ended. */
 int	in_read(struct in *, void *, size_t, struct err *) APR_MUSTCHECK;
 /* n bytes onto buf, growing only as bytes arrive. */
@@ -44,6 +48,9 @@ int	in_skip(struct in *, uint64_t n, struct err *) APR_MUSTCHECK;
 /* To an absolute position; only if in_seekable(). */
 int	in_seek(struct in *, uint64_t pos, struct err *) APR_MUSTCHECK;
 
+/* The file whose bytes in_some() gives as they are, the last of them at
+ * in_pos() - 1; -1: none. */
+int	in_file(const struct in *);
 uint64_t in_pos(const struct in *);
 bool	in_seekable(const struct in *);
 uint64_t in_size(const struct in *);	/* UINT64_MAX: unknown */
@@ -55,17 +62,36 @@ void	in_crc_start(struct in *);
 void	in_crc_stop(struct in *);
 uint32_t in_crc(const struct in *);
 
+/* An unlinked file in $TMPDIR (/tmp) to write and read again; -1. */
+int	io_temp(struct err *);
 /* Enlarge fd's pipe, if it is one, to what the system allows. */
 void	io_widen_pipe(int fd);
 /* All n bytes, or -1. */
 int	io_write(int fd, const void *, size_t, struct err *) APR_MUSTCHECK;
 int	io_pwrite(int fd, const void *, size_t, uint64_t at, struct err *) APR_MUSTCHECK;
 
+/* A large file, written at any place: the disk makes room somewhat ahead, and
+ * has begun with what was written when it is to be synced. */
+struct place {
+	int		 fd;
+	bool		 disk;		/* and not memory */
+	uint64_t	 size;		/* that it will have */
+	uint64_t	 room, room_end;	/* asked for */
+	uint64_t	 from, to;	/* written, and not mentioned yet */
+};
+void	io_place_init(struct place *, int fd, uint64_t size);
+int	io_place(struct place *, const void *, size_t, uint64_t at, struct err *)
+	    APR_MUSTCHECK;
+
 /* A writer with a buffer, compressing if level is not 0. */
 struct out;
 
 struct out *out_open(int fd, int zstd_level, struct err *);	/* borrows fd */
 int	out_write(struct out *, const void *, size_t, struct err *) APR_MUSTCHECK;
+/* The same, of bytes that also stand at `at` of a file: into a pipe they go
+ * without a copy where the system can do that. */
+int	out_file(struct out *, const void *, size_t, int file, uint64_t at,
+	    struct err *) APR_MUSTCHECK;
 /* Flush; the writer is freed in any case. */
 int	out_close(struct out *, struct err *) APR_MUSTCHECK;
 /* Free it, and write nothing more. */

@@ -25,6 +25,14 @@ typedef void kernel_q8_from(int8_t *dst, const float *src, size_t n, float scale
 typedef void kernel_q8_to(float *dst, const int8_t *src, size_t n, float scale);
 /* The largest |x|; a NaN counts as larger than anything. */
 typedef float kernel_absmax(const float *x, size_t n);
+/* Of n values before and after: value i counts in lane i % 8. */
+enum { KERNEL_ERROR_LANES = 8 };
+struct kernel_errors {
+	double	xx[KERNEL_ERROR_LANES], yy[KERNEL_ERROR_LANES];	/* squares */
+	double	dd[KERNEL_ERROR_LANES];	/* squared differences */
+	double	max[KERNEL_ERROR_LANES];	/* largest |difference|, NaN apart */
+};
+typedef void kernel_error_fn(const float *x, const float *y, size_t n, struct kernel_errors *);
 
 /*
  * How well scales and minima fit a group, a number of them at once: levels
@@ -51,6 +59,7 @@ struct kernels {
 	kernel_q8_from	*q8_from_f32;
 	kernel_q8_to	*q8_to_f32;
 	kernel_absmax	*absmax;
+	kernel_error_fn	*errors;
 	kernel_try	*try;
 };
 

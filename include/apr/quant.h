@@ -7,6 +7,7 @@
 #ifndef APR_QUANT_H
 #define APR_QUANT_H
 
+#include <apr/imatrix.h>
 #include <apr/recipe.h>
 #include <apr/stream.h>
 
@@ -15,8 +16,6 @@ enum quant_rules { RULES_GGML, RULES_APR };
 enum quant_fallback { FALLBACK_TABLE, FALLBACK_ERROR, FALLBACK_F16, FALLBACK_PAD };
 /* Their names, and those of enum effort; NULL at the end. */
 extern const char *const quant_fallbacks[], *const quant_efforts[];
-
-struct imatrix;
 
 /* All borrowed. */
 struct quant_opts {
@@ -39,9 +38,13 @@ struct quant_from {
 	const struct type	*type;
 	uint64_t		 bytes, row_bytes;
 	const char		*absmax;
-	/* Importance of the columns, borrowed: nqw is the row's length, or
-	 * that times the experts (slices of the slowest dimension).  NULL: none. */
-	const float		*qw;
+	/* What the rules wanted, where rows are no whole blocks of it; else
+	 * NULL. */
+	const struct type	*wanted;
+	/* Importance of the columns: an entry of the imatrix, of nqw weights:
+	 * a row's length, or that times the slices of the slowest dimension
+	 * (experts).  nqw 0: none.  They are read when they are needed. */
+	size_t			 qw;
 	uint64_t		 nqw;
 	bool			 needs_qw;	/* it cannot do without */
 	bool			 kept;		/* the rules leave it as it is */
@@ -86,15 +89,63 @@ int	quant_resolved(const struct manifest *, const struct quant_from *,
  * made with that effort. */
 int	quant_check_effort(const struct manifest *, const struct quant_from *from,
 	    enum effort, struct err *) APR_MUSTCHECK;
+/* How far an importance matrix reaches. */
+struct quant_coverage {
+	size_t		 with, without;	/* tensors made into blocks */
+	size_t		 unused;	/* entries for no tensor of the stream */
+	uint64_t	 experts, cold;	/* in stacks; no token reached them */
+	struct buf	 missing;	/* "NAME, ...": the first ones without */
+	struct buf	 text;		/* "NAME (2 of 8), ...": the cold ones */
+};
 
 /*
- * Copy a stream, converting the tensors that `from` names with `jobs`
- * threads.  The bytes depend on neither jobs nor chunks (APR_CHUNK_ROWS).
- * *tiny counts blocks whose scale is too small for an f16.
+ * Give the tensors of `from` their entries, after the rules.  Names are
+ * GGUF's: a stream with others is refused, and so is an entry of another
+ * length than columns times experts (but for token_embd.weight, which then
+ * goes without), and a tensor without an entry that cannot do without.
+ * Experts that no token reached weigh 1 everywhere (a .dat: what it says).
+ * The texts are to be released, in any case.
+ */
+int	quant_weigh(const struct manifest *, struct quant_from *, struct imatrix *im,
+	    struct quant_coverage *, struct err *) APR_MUSTCHECK;
+/*
+ * What a conversion did to a tensor's n values, x before and y after: sums in
+ * F64 over tiles of 4096 elements of each row (of the whole tensor where
+ * blocks run over row ends), the tiles added in order; so they depend on
+ * neither threads nor chunks nor the processor.
+ */
+struct quant_error {
+	uint64_t	 n;
+	double		 xx, yy, dd;		/* of x^2, y^2, (x-y)^2 */
+	double		 max;			/* |x-y| */
+	uint64_t	 tiny;		/* blocks with a scale too small for an f16 */
+};
+
+/* Of n values; the sum of two; dd / xx; the cosine. */
+struct quant_error quant_error_of(const float *x, const float *y, size_t n);
+void	quant_error_add(struct quant_error *, const struct quant_error *);
+double	quant_nmse(const struct quant_error *);
+double	quant_cosine(const struct quant_error *);
+
+struct convert_opts {
+	unsigned		 jobs;		/* threads */
+	enum effort		 effort;
+	struct imatrix		*imatrix;	/* what `from` refers to, or NULL */
+	bool			 measure;	/* errors, not only `tiny` */
+	void			(*progress)(uint64_t more);
+	/* Told of every tensor, in the stream's order, when it was written;
+	 * the error is NULL where it went through unchanged.  -1: stop. */
+	int			(*done)(void *ctx, size_t tensor,
+				    const struct quant_error *, struct err *);
+	void			*ctx;
+};
+
+/*
+ * Copy a stream, converting the tensors that `from` names.  The bytes depend
+ * on neither jobs nor chunks (APR_CHUNK_ROWS).
  */
 int	convert_run(struct stream_in *, struct stream_out *,
-	    const struct quant_from *from, enum effort, unsigned jobs,
-	    void (*progress)(uint64_t more), uint64_t *tiny, struct err *)
-	    APR_MUSTCHECK;
+	    const struct quant_from *from, const struct convert_opts *,
+	    struct err *) APR_MUSTCHECK;
 
 #endif

@@ -55,6 +55,10 @@ int	stream_member(struct stream_out *, enum member_kind, const char *name,
 	    uint64_t bytes, struct err *) APR_MUSTCHECK;
 int	stream_write(struct stream_out *, const void *, size_t, struct err *)
 	    APR_MUSTCHECK;
+/* The same, of bytes that also stand at `at` of a file, which is then read
+ * again: if it changes meanwhile, the reader sees a wrong sum. */
+int	stream_write_file(struct stream_out *, const void *, size_t, int file,
+	    uint64_t at, struct err *) APR_MUSTCHECK;
 /* The current member of in, unchanged, under the name it came with. */
 int	stream_copy(struct stream_out *, struct stream_in *,
 	    const struct member *, struct err *) APR_MUSTCHECK;

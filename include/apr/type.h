@@ -26,6 +26,7 @@ enum {
 	TYPE_FLAT = 2,		/* blocks run over row ends (apr_q4) */
 	TYPE_WHOLE = 4,		/* one scale for the whole tensor (apr_q8) */
 	TYPE_PLAIN = 8,		/* F32 F16 BF16 F64: one element a block */
+	TYPE_ROW = 16,		/* with weights, from_f32 wants a row at once */
 };
 
 struct type {
@@ -39,8 +40,9 @@ struct type {
 	 * Decode, encode n elements.  n is a multiple of block, except for
 	 * TYPE_FLAT, whose last block may be short.  NULL: cannot.
 	 * Buffers do not overlap and may be unaligned on the typed side.
-	 * from_f32 takes one row: qw is its columns' importance weights, n of
-	 * them, or NULL.  TYPE_WHOLE types have neither, see type_q8_*.
+	 * from_f32 takes a run of blocks of one row, or with TYPE_ROW and qw
+	 * all of it: qw is its columns' importance weights, n of them, or
+	 * NULL.  TYPE_WHOLE types have neither, see type_q8_*.
 	 */
 	type_decode	*to_f32;
 	type_encode	*from_f32;	/* the scalar reference */
@@ -59,6 +61,14 @@ type_q8_encode *type_q8_encoder(void);
 type_q8_decode *type_q8_decoder(void);
 /* The largest |x|, 0: there is none; NaN counts as larger than anything. */
 float	type_absmax(const float *x, size_t n);
+
+/* What is between n values before (x) and after (y), in F64: sums of x^2,
+ * y^2 and (x-y)^2, the largest |x-y|.  One order of sums, on any processor:
+ * value i is in lane i % 8, lanes are added as a tree. */
+struct type_errors {
+	double	xx, yy, dd, max;
+};
+struct type_errors type_errors(const float *x, const float *y, size_t n);
 
 /* All types, NULL at the end. */
 extern const struct type *const types[];

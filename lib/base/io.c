@@ -230,6 +230,22 @@ in_some(struct in *in, size_t max, const unsigned char **p, size_t *n,
 	return 1;
 }
 
+int
+in_some_to(struct in *in, void *dst, size_t max, const unsigned char **p, size_t *n,
+    struct err *e)
+{
+	int r;
+
+	if (in->n > 0 || max < IO_CHUNK / 4 || in->fd < 0 || in->zstd || in->eof)
+		return in_some(in, max, p, n, e);
+	*p = dst;
+	*n = 0;
+	if ((r = raw_fill(in, dst, max, n, e)) > 0)
+		consumed(in, dst, *n);
+	in->eof = r == 0;
+	return r;
+}
+
 static int
 cut(const struct in *in, uint64_t missing, struct err *e)
 {
@@ -244,28 +260,15 @@ in_read(struct in *in, void *dst, size_t n, struct err *e)
 
 	while (n > 0) {
 		const unsigned char *p;
-		size_t k = 0;
+		size_t k;
+		int r = in_some_to(in, d, n, &p, &k, e);
 
-		/* Large reads go straight to their place. */
-		if (in->n == 0 && n >= IO_CHUNK / 4 && in->fd >= 0 && !in->zstd && !in->eof) {
-			int r = raw_fill(in, d, n, &k, e);
-
-			if (r < 0)
-				return -1;
-			if (r == 0) {
-				in->eof = true;
-				return cut(in, n, e);
-			}
-			consumed(in, d, k);
-		} else {
-			int r = in_some(in, n, &p, &k, e);
-
-			if (r < 0)
-				return -1;
-			if (r == 0)
-				return cut(in, n, e);
+		if (r < 0)
+			return -1;
+		if (r == 0)
+			return cut(in, n, e);
+		if (p != d)
 			memcpy(d, p, k);
-		}
 		d += k;
 		n -= k;
 	}
@@ -351,6 +354,12 @@ in_seek(struct in *in, uint64_t pos, struct err *e)
 	in->eof = false;
 	in->pos = pos;
 	return 0;
+}
+
+int
+in_file(const struct in *in)
+{
+	return in->seekable ? in->fd : -1;
 }
 
 uint64_t

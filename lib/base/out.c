@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* out.c -- bytes out: small writes are gathered, zstd is optional. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <zstd.h>
@@ -11,9 +13,11 @@
 #include <apr/io.h>
 
 #define GATHER	((size_t)1 << 16)
+#define SPLICE	((size_t)1 << 16)	/* less is copied sooner */
 
 struct out {
 	int		 fd;
+	bool		 splice;	/* it is a pipe, and may take pages */
 	size_t		 n;
 	unsigned char	*buf;
 	ZSTD_CCtx	*zstd;
@@ -74,10 +78,12 @@ struct out *
 out_open(int fd, int level, struct err *e)
 {
 	struct out *o = calloc(1, sizeof *o);
+	struct stat st;
 
 	if (!o || !(o->buf = malloc(GATHER)))
 		goto oom;
 	o->fd = fd;
+	o->splice = level == 0 && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode);
 	io_widen_pipe(fd);
 	if (level != 0) {
 		long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -143,6 +149,32 @@ out_write(struct out *o, const void *p, size_t n, struct err *e)
 	memcpy(o->buf + o->n, p, n);
 	o->n += n;
 	return 0;
+}
+
+int
+out_file(struct out *o, const void *p, size_t n, int file, uint64_t at, struct err *e)
+{
+	size_t done = 0;
+
+	if (o->n > 0 && o->splice && n >= SPLICE) {
+		if (emit(o, o->buf, o->n, e) < 0)
+			return -1;
+		o->n = 0;
+	}
+#ifdef SPLICE_F_MOVE
+	while (o->splice && n >= SPLICE && done < n) {
+		loff_t from = (loff_t)(at + done);
+		ssize_t r = splice(file, &from, o->fd, NULL, n - done, SPLICE_F_MOVE);
+
+		if (r > 0)
+			done += (size_t)r;
+		else if (r == 0)
+			return err_set(e, "became shorter while it was read");
+		else if (!wait_writable(o->fd))
+			o->splice = false;	/* write() says it, if it is an error */
+	}
+#endif
+	return done == n ? 0 : out_write(o, (const unsigned char *)p + done, n - done, e);
 }
 
 void

@@ -20,11 +20,13 @@ put(void *out, const void *p, size_t n, struct err *e)
 	return stream_write(out, p, n, e);
 }
 
-/* n bytes of in as they come. */
+/* n bytes of in as they come, from its file where it is one. */
 static int
 pass(struct in *in, struct stream_out *out, uint64_t n,
     void (*progress)(uint64_t), struct err *e)
 {
+	int file = in_file(in);
+
 	while (n > 0) {
 		const unsigned char *p;
 		size_t k;
@@ -34,7 +36,8 @@ pass(struct in *in, struct stream_out *out, uint64_t n,
 			return -1;
 		if (r == 0)
 			return err_set(e, "the file ends %" PRIu64 " bytes early", n);
-		if (stream_write(out, p, k, e) < 0)
+		if ((file >= 0 ? stream_write_file(out, p, k, file, in_pos(in) - k, e) :
+		    stream_write(out, p, k, e)) < 0)
 			return -1;
 		n -= k;
 		if (progress)

@@ -174,7 +174,7 @@ static int
 emit(struct output *o, const void *b, size_t n, uint64_t at, struct err *e)
 {
 	if (o->seek)
-		return io_pwrite(o->fd, b, n, at, e);
+		return io_place(&o->place, b, n, at, e);
 	o->at += n;
 	return io_write(o->fd, b, n, e);
 }
@@ -254,8 +254,10 @@ begin(struct pack *p, struct err *e)
 			if (!p->t.force && exists(o->name))
 				return err_set(e, "%s: exists; -f replaces it", o->name);
 		}
-		if (open_output(p, o, e) < 0 ||
-		    emit(o, o->l.head.p, o->l.head.len, 0, e) < 0)
+		if (open_output(p, o, e) < 0)
+			return -1;
+		io_place_init(&o->place, o->fd, o->l.end);
+		if (emit(o, o->l.head.p, o->l.head.len, 0, e) < 0)
 			return -1;
 	}
 	return p->m->plan ? 0 : pack_made(p, e);

@@ -11,7 +11,8 @@ struct output {
 	char		*name;		/* within the directory, or NULL */
 	char		*temp;		/* path while it is written */
 	int		 fd;
-	bool		 seek;		/* pwrite; else strictly in order */
+	bool		 seek;		/* else strictly in order */
+	struct place	 place;
 	size_t		*which;		/* tensors, in the order of data */
 	size_t		 n;
 	struct layout	 l;

@@ -267,6 +267,7 @@ decide(struct tally *y, struct resolver *s, size_t i, const struct quant_opts *o
 {
 	struct tensor *t = &y->m->tensor[i];
 	struct decision d = { .type = o->recipe->base };
+	const struct type *wanted;
 	enum tensor_layout how = TENSOR_ROWS;
 	enum why why = CHOSEN;
 	bool needs;
@@ -285,6 +286,7 @@ decide(struct tally *y, struct resolver *s, size_t i, const struct quant_opts *o
 	}
 	if (!d.type)
 		return retype(y, i, t->type, how, KEPT, e);
+	wanted = d.type;
 	if (why == CHOSEN && !d.exact && fit(y, t, o, &d.type, &how, &why, e) < 0)
 		return -1;
 	if (t->type != d.type && quantized(t->type) && !o->requantize)
@@ -301,6 +303,8 @@ decide(struct tally *y, struct resolver *s, size_t i, const struct quant_opts *o
 	if (retype(y, i, d.type, how, why, e) < 0)
 		return -1;
 	y->from[i].needs_qw = needs;
+	if (why == FELL_BACK || why == PADDED)
+		y->from[i].wanted = wanted;
 	return 0;
 }
 

@@ -6,6 +6,12 @@
 #include <stddef.h>
 
 #include <xxhash.h>
+/* Where libxxhash has the faster loops that a CPU may have, it says so. */
+#if defined __x86_64__ && defined __has_include
+# if __has_include(<xxh_x86dispatch.h>)
+#  include <xxh_x86dispatch.h>
+# endif
+#endif
 
 #include <apr/stream.h>
 

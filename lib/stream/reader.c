@@ -37,6 +37,8 @@ struct stream_in {
 	uint64_t	 left;
 	const unsigned char *rest;	/* of a block, for stream_read() */
 	size_t		 nrest;
+	unsigned char	*to;		/* where it wants bytes, or NULL */
+	size_t		 room;
 	XXH3_state_t	*xxh;
 	bool		 tensors_begun, done;
 };
@@ -47,7 +49,8 @@ on_read(struct archive *a, void *ctx, const void **p)
 	struct stream_in *s = ctx;
 	const unsigned char *b = NULL;
 	size_t n = 0;
-	int r = in_some(s->in, IO_CHUNK, &b, &n, s->e);
+	int r = s->to ? in_some_to(s->in, s->to, s->room, &b, &n, s->e) :
+	    in_some(s->in, IO_CHUNK, &b, &n, s->e);
 
 	if (r < 0) {
 		s->failed = true;
@@ -437,8 +440,14 @@ stream_read(struct stream_in *s, void *dst, size_t n, struct err *e)
 
 		if (s->nrest == 0) {
 			const void *p;
-			int r = stream_some(s, &p, &s->nrest, e);
+			int r;
 
+			/* No more than the member has: what follows it is
+			 * libarchive's to keep. */
+			s->to = d;
+			s->room = n < s->left ? n : (size_t)s->left;
+			r = stream_some(s, &p, &s->nrest, e);
+			s->to = NULL;
 			if (r < 0)
 				return -1;
 			if (r == 0)
@@ -447,7 +456,8 @@ stream_read(struct stream_in *s, void *dst, size_t n, struct err *e)
 			s->rest = p;
 		}
 		k = n < s->nrest ? n : s->nrest;
-		memcpy(d, s->rest, k);
+		if (s->rest != d)
+			memcpy(d, s->rest, k);
 		s->rest += k;
 		s->nrest -= k;
 		d += k;

@@ -14,6 +14,10 @@ struct stream_out {
 	struct archive_entry *entry;
 	struct out	*out;
 	struct err	*e;		/* of the call under way */
+	int		 file;		/* that holds src at `at`, or -1 */
+	uint64_t	 at;
+	const unsigned char *src;
+	size_t		 nsrc;
 	bool		 failed;	/* the callback set *e */
 	XXH3_state_t	*xxh;
 	uint64_t	 left;		/* of the current member */
@@ -26,8 +30,14 @@ static la_ssize_t
 on_write(struct archive *a, void *ctx, const void *p, size_t n)
 {
 	struct stream_out *s = ctx;
+	const unsigned char *b = p;
 
-	if (out_write(s->out, p, n, s->e) == 0)
+	/* libarchive hands a member's bytes on where they are. */
+	if (s->file >= 0 && b >= s->src && n <= s->nsrc &&
+	    (size_t)(b - s->src) <= s->nsrc - n) {
+		if (out_file(s->out, p, n, s->file, s->at + (uint64_t)(b - s->src), s->e) == 0)
+			return (la_ssize_t)n;
+	} else if (out_write(s->out, p, n, s->e) == 0)
 		return (la_ssize_t)n;
 	s->failed = true;
 	archive_set_error(a, 5, "write");
@@ -111,6 +121,21 @@ stream_write(struct stream_out *s, const void *p, size_t n, struct err *e)
 	return 0;
 }
 
+int
+stream_write_file(struct stream_out *s, const void *p, size_t n, int file, uint64_t at,
+    struct err *e)
+{
+	int r;
+
+	s->src = p;
+	s->nsrc = n;
+	s->at = at;
+	s->file = file;
+	r = stream_write(s, p, n, e);
+	s->file = -1;
+	return r;
+}
+
 struct stream_out *
 stream_create(int fd, const struct manifest *m, int level, struct err *e)
 {
@@ -122,6 +147,7 @@ stream_create(int fd, const struct manifest *m, int level, struct err *e)
 		err_set(e, "out of memory");
 		goto fail;
 	}
+	s->file = -1;
 	if (!(s->out = out_open(fd, level, e)))
 		goto fail;
 	s->e = e;

@@ -3,6 +3,8 @@
  * kernels.c -- a type's fastest code: the only file here that knows of
  * kernels, so that the reference can be built without them.
  */
+#include <math.h>
+
 #include "apr/kernel.h"
 #include "block.h"
 #include "high.h"
@@ -64,4 +66,39 @@ type_absmax(const float *x, size_t n)
 		most = u > most ? u : most;
 	}
 	return bits_f32(most);
+}
+
+static void
+errors(const float *x, const float *y, size_t n, struct kernel_errors *e)
+{
+	*e = (struct kernel_errors){ { 0 }, { 0 }, { 0 }, { 0 } };
+	for (size_t i = 0; i < n; i++) {
+		double a = (double)x[i], b = (double)y[i], d = a - b;
+		size_t l = i % KERNEL_ERROR_LANES;
+
+		e->xx[l] += a * a;
+		e->yy[l] += b * b;
+		e->dd[l] += d * d;
+		d = fabs(d);
+		e->max[l] = d > e->max[l] ? d : e->max[l];
+	}
+}
+
+static double
+tree(const double *v)
+{
+	return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]));
+}
+
+struct type_errors
+type_errors(const float *x, const float *y, size_t n)
+{
+	struct type_errors r;
+	struct kernel_errors e;
+
+	(kernels()->errors ? kernels()->errors : errors)(x, y, n, &e);
+	r = (struct type_errors){ tree(e.xx), tree(e.yy), tree(e.dd), 0 };
+	for (size_t l = 0; l < KERNEL_ERROR_LANES; l++)
+		r.max = e.max[l] > r.max ? e.max[l] : r.max;
+	return r;
 }

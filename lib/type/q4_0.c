@@ -190,7 +190,7 @@ q4_0_encode(void *dst, const float *x, size_t n, const float *qw)
 }
 
 const struct type type_q4_0 = {
-	.name = "Q4_0", .ggml = 2, .block = N, .bytes = 18,
+	.name = "Q4_0", .ggml = 2, .block = N, .bytes = 18, .flags = TYPE_ROW,
 	.to_f32 = q4_0_decode, .from_f32 = q4_0_encode,
 	.effort = { [EFFORT_HIGH] = high_q4_0 },
 };
@@ -228,7 +228,7 @@ q4_1_encode(void *dst, const float *x, size_t n, const float *qw)
 }
 
 const struct type type_q4_1 = {
-	.name = "Q4_1", .ggml = 3, .block = N, .bytes = 20,
+	.name = "Q4_1", .ggml = 3, .block = N, .bytes = 20, .flags = TYPE_ROW,
 	.to_f32 = q4_1_decode, .from_f32 = q4_1_encode,
 	.effort = { [EFFORT_HIGH] = high_q4_1 },
 };
@@ -264,7 +264,7 @@ q5_0_encode(void *dst, const float *x, size_t n, const float *qw)
 }
 
 const struct type type_q5_0 = {
-	.name = "Q5_0", .ggml = 6, .block = N, .bytes = 22,
+	.name = "Q5_0", .ggml = 6, .block = N, .bytes = 22, .flags = TYPE_ROW,
 	.to_f32 = q5_0_decode, .from_f32 = q5_0_encode,
 	.effort = { [EFFORT_HIGH] = high_q5_0 },
 };
@@ -302,7 +302,7 @@ q5_1_encode(void *dst, const float *x, size_t n, const float *qw)
 }
 
 const struct type type_q5_1 = {
-	.name = "Q5_1", .ggml = 7, .block = N, .bytes = 24,
+	.name = "Q5_1", .ggml = 7, .block = N, .bytes = 24, .flags = TYPE_ROW,
 	.to_f32 = q5_1_decode, .from_f32 = q5_1_encode,
 	.effort = { [EFFORT_HIGH] = high_q5_1 },
 };

@@ -286,4 +286,15 @@ vf_lookup(const float *table, vi i)
 	return vi_bits(vi_lookup(bits, i));
 }
 
+enum { VD = 2 };
+typedef float64x2_t vd;
+static inline vd vd_load_f32(const float *p) { return vcvt_f64_f32(vld1_f32(p)); }
+
+static inline vd
+vd_max_abs(vd m, vd v)
+{
+	v = vabsq_f64(v);
+	return vbslq_f64(vcgtq_f64(v, m), v, m);
+}
+
 #endif

@@ -17,6 +17,8 @@ kernel_decode	KERNEL(f32_to_f32), KERNEL(f16_to_f32), KERNEL(bf16_to_f32);
 kernel_decode	KERNEL(f8_e4m3_to_f32), KERNEL(f8_e5m2_to_f32);
 kernel_encode	KERNEL(f32_from_f32), KERNEL(f16_from_f32), KERNEL(bf16_from_f32);
 kernel_absmax	KERNEL(absmax);
+/* errors.c */
+kernel_error_fn	KERNEL(errors);
 /* apr.c */
 kernel_decode	KERNEL(apr_q4_to_f32);
 kernel_encode	KERNEL(apr_q4_from_f32);

@@ -66,5 +66,6 @@ KERNEL(kernel_fill)(struct kernels *k)
 	k->q8_from_f32 = KERNEL(apr_q8_from_f32);
 	k->q8_to_f32 = KERNEL(apr_q8_to_f32);
 	k->absmax = KERNEL(absmax);
+	k->errors = KERNEL(errors);
 	k->try = KERNEL(try);
 }

@@ -52,6 +52,9 @@
  *	vb_low vb_high vb_join	halves
  *	vb_tops			the highest bit of each byte, the first lowest
  *	vi_bytes		W signed bytes of a b16, from the k * Wth on, as int32
+ *	vd			VD doubles
+ *	vd_load_f32		VD floats
+ *	vd_max_abs		the larger of m and |v|; m if v is NaN
  *
  * UNROLL before a loop of constant length makes straight code of it, without
  * which arrays of vectors live in memory; INLINE before a function whose

@@ -263,4 +263,14 @@ vi_lookup(const int32_t *table, vi i)
 	return vi_select(vi_bits(i << 28), (vi)high, (vi)low);
 }
 
+enum { VD = 4 };
+typedef __m256d vd;
+static inline vd vd_load_f32(const float *p) { return _mm256_cvtps_pd(_mm_loadu_ps(p)); }
+
+static inline vd
+vd_max_abs(vd m, vd v)
+{
+	return _mm256_max_pd(_mm256_andnot_pd(_mm256_set1_pd(-0.0), v), m);
+}
+
 #endif

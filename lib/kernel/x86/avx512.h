@@ -228,6 +228,11 @@ vi_lookup(const int32_t *table, vi i)
 	return (vi)_mm512_permutexvar_epi32((__m512i)i, (__m512i)vi_load(table));
 }
 
+enum { VD = 8 };
+typedef __m512d vd;
+static inline vd vd_load_f32(const float *p) { return _mm512_cvtps_pd(_mm256_loadu_ps(p)); }
+static inline vd vd_max_abs(vd m, vd v) { return _mm512_max_pd(_mm512_abs_pd(v), m); }
+
 #pragma GCC diagnostic pop
 
 #endif

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+/* quant_report.c -- what was lost: --stats, --report, --max-nmse, and the
+ * lines of summary that everybody gets. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "quant_opts.h"
+#include "tool.h"
+
+enum { WORST = 5, SHOWN = 3 };
+
+/* A file that gets its name when it is complete; what is no regular file is
+ * written as it is. */
+struct output {
+	const char	*path;
+	char		*temp;
+	FILE		*f;
+};
+
+struct bad {
+	size_t			 tensor;
+	struct quant_error	 error;
+};
+
+static struct output stats, summary;
+static double max_nmse = INFINITY;
+
+static const struct manifest *m;
+static const struct quant_from *from;
+static const struct quant_report *rules;
+static const struct type *asked;
+static bool over;
+static struct bad worst[WORST];
+static size_t nworst, ntiny;
+static uint64_t tiny;
+static struct buf tiny_text, tiny_json;
+
+bool
+report_option(int c, const char *arg)
+{
+	char *end;
+
+	switch (c) {
+	case OPT_STATS: stats.path = arg; return true;
+	case OPT_REPORT: summary.path = arg; return true;
+	case OPT_MAX_NMSE:
+		max_nmse = strtod(arg, &end);
+		if (end == arg || *end || !(max_nmse >= 0 && max_nmse < INFINITY))
+			usage("--max-nmse: %s is no number from 0 up", arg);
+		return true;
+	default: return false;
+	}
+}
+
+bool
+report_measures(void)
+{
+	return stats.path || summary.path || max_nmse < INFINITY;
+}
+
+static void
+output_open(struct output *o)
+{
+	struct stat st;
+	int fd;
+
+	if (!o->path)
+		return;
+	if (stat(o->path, &st) == 0 && !S_ISREG(st.st_mode)) {
+		o->f = fopen(o->path, "we");
+	} else if (lstat(o->path, &st) == 0 && !over) {
+		die("%s: exists; -f replaces it", o->path);
+	} else {
+		mode_t mask = umask(0);
+
+		umask(mask);
+		if (!(o->temp = malloc(strlen(o->path) + 8)))
+			die("out of memory");
+		sprintf(o->temp, "%s.XXXXXX", o->path);
+		if ((fd = mkostemp(o->temp, O_CLOEXEC)) >= 0) {
+			tool_temp(o->temp, false);
+			(void)fchmod(fd, 0666 & ~mask);
+			o->f = fdopen(fd, "w");
+		}
+	}
+	if (!o->f)
+		die("%s: %s", o->path, strerror(errno));
+}
+
+static void
+output_close(struct output *o)
+{
+	if (!o->path)
+		return;
+	if ((ferror(o->f) | fclose(o->f)) != 0)
+		die("%s: %s", o->path, strerror(errno ? errno : EIO));
+	if (o->temp && renameat2(AT_FDCWD, o->temp, AT_FDCWD, o->path,
+	    over ? 0 : RENAME_NOREPLACE) < 0 &&
+	    ((errno != EINVAL && errno != ENOSYS) || rename(o->temp, o->path) < 0))
+		die("%s: %s", o->path, strerror(errno));
+	free(o->temp);
+}
+
+/* The shortest text that reads back as the same number. */
+static void
+put_number(struct buf *b, const char *key, double v)
+{
+	char text[40];
+
+	for (int prec = 15; prec <= 17; prec++) {
+		snprintf(text, sizeof text, "%.*g", prec, v);
+		if (strtod(text, NULL) == v)
+			break;
+	}
+	buf_printf(b, ",\"%s\":%s", key, isfinite(v) ? text : "null");
+}
+
+static void
+put_name(struct buf *b, const char *key, const char *name)
+{
+	buf_printf(b, "\"%s\":", key);
+	buf_json(b, name, strlen(name));
+}
+
+static double
+bits(uint64_t bytes, uint64_t n)
+{
+	return n ? 8 * (double)bytes / (double)n : 0;
+}
+
+static void
+put_errors(struct buf *b, const struct quant_error *q)
+{
+	double n = (double)q->n;
+
+	put_number(b, "rmse", q->n ? sqrt(q->dd / n) : 0);
+	put_number(b, "nmse", quant_nmse(q));
+	put_number(b, "max", q->max);
+	put_number(b, "cosine", quant_cosine(q));
+	put_number(b, "sqnr_db", 10 * log10(q->xx / q->dd));
+}
+
+static void
+put_stats(size_t i, const struct quant_error *q)
+{
+	const struct tensor *t = &m->tensor[i];
+	struct quant_error same = { .n = t->n, .xx = 1, .yy = 1 };
+	struct buf b = { 0 };
+
+	buf_str(&b, "{");
+	put_name(&b, "name", t->name);
+	buf_printf(&b, ",\"from\":\"%s\",\"type\":\"%s\",\"n\":%" PRIu64,
+	    q ? from[i].type->name : t->type->name, t->type->name, t->n);
+	put_errors(&b, q ? q : &same);
+	put_number(&b, "bpw", bits(t->bytes, t->n));
+	buf_printf(&b, ",\"tiny\":%" PRIu64 "}\n", q ? q->tiny : 0);
+	if (b.bad)
+		die("out of memory");
+	fwrite(b.p, 1, b.len, stats.f);
+	buf_release(&b);
+}
+
+/* Into the list of the worst, if it belongs there: the first of equals. */
+static void
+rank(size_t i, const struct quant_error *q)
+{
+	double nmse = quant_nmse(q);
+	size_t k = nworst;
+
+	while (k > 0 && nmse > quant_nmse(&worst[k - 1].error))
+		k--;
+	if (k == WORST)
+		return;
+	if (nworst < WORST)
+		nworst++;
+	memmove(&worst[k + 1], &worst[k], (nworst - k - 1) * sizeof *worst);
+	worst[k] = (struct bad){ i, *q };
+}
+
+int
+report_tensor(void *ctx, size_t i, const struct quant_error *q, struct err *e)
+{
+	const struct tensor *t = &m->tensor[i];
+	double nmse = q ? quant_nmse(q) : 0;
+
+	(void)ctx;
+	if (t->tied_to)
+		return 0;
+	if (stats.path)
+		put_stats(i, q);
+	if (!q)
+		return 0;
+	if (q->tiny) {
+		if (ntiny++ < SHOWN)
+			buf_printf(&tiny_text, "%s%s (%" PRIu64 ")", tiny ? ", " : "",
+			    t->name, q->tiny);
+		buf_str(&tiny_json, tiny ? ",{" : "{");
+		put_name(&tiny_json, "name", t->name);
+		buf_printf(&tiny_json, ",\"blocks\":%" PRIu64 "}", q->tiny);
+		tiny += q->tiny;
+	}
+	if (!report_measures() || q->n == 0)
+		return 0;
+	rank(i, q);
+	if (max_nmse < INFINITY && !(nmse <= max_nmse))
+		return err_set(e, "%s: NMSE %.6g as %s, --max-nmse allows %.6g", t->name,
+		    nmse, t->type->name, max_nmse);
+	return 0;
+}
+
+void
+report_begin(const struct manifest *mf, const struct quant_from *f,
+    const struct quant_report *r, const struct type *type, bool force)
+{
+	over = force;
+	m = mf;
+	from = f;
+	rules = r;
+	asked = type;
+	output_open(&stats);
+	output_open(&summary);
+}
+
+/* {"Q4_K": {"tensors": 15, "weights": N, "bytes": N, "bpw": 4.5}, ...} */
+static void
+put_types(struct buf *b)
+{
+	const char *comma = "";
+
+	buf_str(b, "{");
+	for (size_t k = 0; types[k]; k++) {
+		uint64_t n = 0, bytes = 0;
+		size_t count = 0;
+
+		for (size_t i = 0; i < m->ntensor; i++)
+			if (m->tensor[i].type == types[k] && !m->tensor[i].tied_to) {
+				count++;
+				n += m->tensor[i].n;
+				bytes += m->tensor[i].bytes;
+			}
+		if (!count)
+			continue;
+		buf_printf(b, "%s\"%s\":{\"tensors\":%zu,\"weights\":%" PRIu64 ",\"bytes\":%"
+		    PRIu64, comma, types[k]->name, count, n, bytes);
+		put_number(b, "bpw", bits(bytes, n));
+		buf_str(b, "}");
+		comma = ",";
+	}
+	buf_str(b, "}");
+}
+
+static void
+put_fallbacks(struct buf *b)
+{
+	const char *comma = "";
+
+	buf_str(b, ",\"fallbacks\":[");
+	for (size_t i = 0; i < m->ntensor; i++)
+		if (from[i].wanted) {
+			buf_printf(b, "%s{", comma);
+			put_name(b, "name", m->tensor[i].name);
+			buf_printf(b, ",\"wanted\":\"%s\",\"type\":\"%s\"}",
+			    from[i].wanted->name, m->tensor[i].type->name);
+			comma = ",";
+		}
+	buf_str(b, "]");
+}
+
+static void
+put_summary(uint64_t n, uint64_t bytes)
+{
+	struct buf b = { 0 };
+
+	buf_printf(&b, "{\"tensors\":%zu,\"weights\":%" PRIu64 ",\"bytes\":%" PRIu64
+	    ",\"bytes_in\":%" PRIu64, m->ntensor, n, bytes, rules->bytes_in);
+	put_number(&b, "bpw", bits(bytes, n));
+	if (asked)
+		put_number(&b, "nominal_bpw", bits(asked->bytes, asked->block));
+	buf_str(&b, ",\"types\":");
+	put_types(&b);
+	put_fallbacks(&b);
+	buf_str(&b, ",\"worst\":[");
+	for (size_t k = 0; k < nworst; k++) {
+		const struct tensor *t = &m->tensor[worst[k].tensor];
+
+		buf_str(&b, k ? ",{" : "{");
+		put_name(&b, "name", t->name);
+		buf_printf(&b, ",\"type\":\"%s\"", t->type->name);
+		put_errors(&b, &worst[k].error);
+		buf_str(&b, "}");
+	}
+	buf_str(&b, "],\"underflows\":[");
+	buf_put(&b, tiny_json.p, tiny_json.len);
+	buf_str(&b, "]}\n");
+	if (b.bad || tiny_json.bad)
+		die("out of memory");
+	fwrite(b.p, 1, b.len, summary.f);
+	buf_release(&b);
+}
+
+void
+report_end(void)
+{
+	uint64_t n = 0, bytes = 0;
+	struct buf b = { 0 };
+
+	for (size_t i = 0; i < m->ntensor; i++) {
+		bytes += m->tensor[i].bytes;
+		n += m->tensor[i].tied_to ? 0 : m->tensor[i].n;
+	}
+	buf_printf(&b, "%.1f MB of tensors from %.1f MB", (double)bytes / 1e6,
+	    (double)rules->bytes_in / 1e6);
+	for (size_t k = 0; k < nworst && k < SHOWN; k++)
+		buf_printf(&b, "%s%s %.3g (%s)", k ? ", " : ", worst NMSE: ",
+		    m->tensor[worst[k].tensor].name, quant_nmse(&worst[k].error),
+		    m->tensor[worst[k].tensor].type->name);
+	buf_put(&b, "", 1);
+	if (b.bad || tiny_text.bad)
+		die("out of memory");
+	warn("%s", (char *)b.p);
+	if (tiny)
+		warn("%" PRIu64 " blocks have a scale too small for an f16: %.*s%s", tiny,
+		    (int)tiny_text.len, (char *)tiny_text.p, ntiny > SHOWN ? ", ..." : "");
+	buf_release(&b);
+	if (summary.path)
+		put_summary(n, bytes);
+	output_close(&stats);
+	output_close(&summary);
+	tool_temp_done();
+	buf_release(&tiny_text);
+	buf_release(&tiny_json);
+}
