@@ -684,6 +684,20 @@ dtypes() {
 	[ -s out.apr ]
 }
 
+@test "types for a size: experts that will be stacked have one type, on both roads" {
+	need hf/qwen3-moe hf/mixtral
+	local m want
+	for m in qwen3-moe mixtral; do
+		for want in 1150000 1600000; do
+			apr-cat "$F/hf/$m" | apr-quant -q --target-size $want --format gguf | apr-pack -q -f a.gguf
+			[ "$(stat -c %s a.gguf)" -le $want ]
+			[ "$(stat -c %s a.gguf)" -ge $((want - 60000)) ]
+			apr-cat --as gguf "$F/hf/$m" | apr-quant -q --target-size $want --format gguf | apr-pack -q -f b.gguf
+			same a.gguf b.gguf "$m, $want"
+		done
+	done
+}
+
 @test "types for a size: what was measured counts" {
 	need gguf/llama3.bf16.gguf
 	apr-cat --plan "$F/gguf/llama3.bf16.gguf" >in
