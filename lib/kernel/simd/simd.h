@@ -52,5 +52,7 @@ kernel_encode	KERNEL(iq1_s_from_f32), KERNEL(iq1_m_from_f32), KERNEL(iq2_xxs_fro
 		KERNEL(iq3_s_from_f32);
 /* try.c */
 kernel_try	KERNEL(try);
+/* q4_k.c */
+kernel_encode	KERNEL(q4_k_from_f32), KERNEL(q5_k_from_f32);
 
 #endif
