@@ -49,6 +49,7 @@ struct ranges {
 	float	scale[TILES_MAX * W], min[TILES_MAX * W];
 	float	is[TILES_MAX * W], base[TILES_MAX * W];	/* codes: near(is * (x - base)) */
 	float	weight[TILES_MAX * W];			/* sum of w */
+	float	most[TILES_MAX * W];			/* no |x| is more */
 };
 
 /* Where codes may lie before they are clamped; BEYOND: where near() is odd. */
@@ -319,6 +320,7 @@ fit_range(const struct walk *k, int n, struct tile *tile, int tiles, struct rang
 		vf_store(out->is + i * W, vf_select(t->flat, zero, t->from_is));
 		vf_store(out->base + i * W, t->from_min);
 		vf_store(out->weight + i * W, t->sw);
+		vf_store(out->most + i * W, vf_absmax(t->low, t->max));
 	}
 }
 
@@ -340,6 +342,49 @@ lanes_load(vf *lanes, int n, const float *x, int groups)
 		for (int i = 0; i < W; i++)
 			lanes[j + i] = r[i];
 	}
+}
+
+/*
+ * Of some blocks of 256, groups of n elements; with an imatrix the weights'
+ * base is its times the mean square of a block.
+ */
+INLINE void
+range_search(const struct walk *k, int n, const float *x, const float *qw, float base, int blocks,
+    struct ranges *found)
+{
+	struct tile tile[TILES_MAX];
+	int groups = blocks * 256 / n, tiles = 0;
+	float square[W];
+
+	if (qw) {
+		vf sum = vf_set1(0);
+
+		for (int i = 0; i < 256; i += W) {
+			vf r[W];
+
+			UNROLL
+			for (int b = 0; b < W; b++)
+				r[b] = vf_load(x + (b < blocks ? b * 256 : 0) + i);
+			vf_transpose(r);
+			UNROLL
+			for (int b = 0; b < W; b++)
+				sum += r[b] * r[b];
+		}
+		vf_store(square, vf_set1(base) * sum / vf_set1(256));
+	}
+	for (int g = 0; g < groups; g += W) {
+		struct tile *t = &tile[tiles++];
+		float lane[W];
+
+		lanes_load(t->x, n, x + g * n, groups - g);
+		if (!qw)
+			continue;
+		lanes_load(t->w, n, qw + g * n, groups - g);
+		for (int i = 0; i < W; i++)
+			lane[i] = square[(g + i < groups ? g + i : groups - 1) * n / 256];
+		t->base = vf_load(lane);
+	}
+	fit_range(k, n, tile, tiles, found);
 }
 
 /* The codes that group i's search ended with, where its scale became 0. */

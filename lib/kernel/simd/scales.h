@@ -1,15 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * scales.h -- a block's scales and minima to codes and one float each, for
- * many blocks at once: x[i] holds number i of W lists, list by lane.
+ * scales.h -- from the lines that range.h found for its groups to what a block
+ * holds: two halves, a code for each scale and minimum, and the elements'.
+ *
+ * BLOCKS at a time.  Lane b of a vector is about the scales of block b, lane
+ * BLOCKS + b about its minima.
  */
 #ifndef KERNEL_SCALES_H
 #define KERNEL_SCALES_H
 
-#include "vec.h"
+#include <math.h>
 
-/* Without weights: top for the largest.  Codes are bytes, and wrap as they do. */
-static inline vf
+#include "range.h"
+
+enum { N = 256, BLOCKS = W / 2, GROUPS_MAX = TILES_MAX * W / BLOCKS };
+
+struct scales {
+	uint8_t		code[GROUPS_MAX][W];
+	uint16_t	half[W];
+	float		whole[W];	/* the halves */
+};
+
+/* Without an imatrix: top for the largest.  Codes are bytes, and wrap. */
+INLINE vf
 fit_linear(int top, int n, const vf *x, vi *code)
 {
 	const vf zero = vf_set1(0), ftop = vf_set1((float)top);
@@ -24,7 +37,7 @@ fit_linear(int top, int n, const vf *x, vi *code)
 }
 
 /* lib/type/search.c's fit_positive(). */
-static inline vf
+INLINE vf
 fit_positive(int top, int n, const vf *x, const vf *w, vi *code)
 {
 	const vf zero = vf_set1(0), ftop = vf_set1((float)top);
@@ -89,6 +102,100 @@ fit_positive(int top, int n, const vf *x, const vf *w, vi *code)
 	for (int i = 0; i < n; i++)
 		code[i] = vi_select(none, vi_set1(0), code[i]);
 	return vf_select(vm_or(none, vm_not(vf_lt(zero, b))), zero, a / b);
+}
+
+/* Scales and minima, from 0 to top if they are not to spill. */
+INLINE void
+fit_scales(int top, int groups, bool weighted, const struct ranges *r, int blocks, struct scales *s)
+{
+	float lane[GROUPS_MAX][W], weight[GROUPS_MAX][W];
+	vf x[GROUPS_MAX], w[GROUPS_MAX], d;
+	vi q[GROUPS_MAX];
+
+	for (int g = 0; g < groups; g++) {
+		for (int b = 0; b < BLOCKS; b++) {
+			int i = (b < blocks ? b : 0) * groups + g;
+
+			lane[g][b] = r->scale[i];
+			lane[g][BLOCKS + b] = r->min[i];
+			weight[g][b] = weight[g][BLOCKS + b] = r->weight[i];
+		}
+		x[g] = vf_load(lane[g]);
+		w[g] = vf_load(weight[g]);
+	}
+	d = weighted ? fit_positive(top, groups, x, w, q) : fit_linear(top, groups, x, q);
+	vf_store_f16(s->half, d);
+	vf_store(s->whole, vf_load_f16(s->half));
+	for (int g = 0; g < groups; g++)
+		vi_store_u8(s->code[g], q[g]);
+}
+
+/* A block's groups of len, each with its scale and min as they read back. */
+struct lines {
+	float	scale[GROUPS_MAX], min[GROUPS_MAX];
+};
+
+/* As the reference does it. */
+INLINE vb
+codes_slowly(const struct lines *l, int len, int top, const float *x, int at)
+{
+	vi q[32 / W];
+
+	UNROLL
+	for (int i = 0; i < 32; i += W) {
+		int g = (at + i) / len;
+
+		q[i / W] = vi_near((vf_load(x + at + i) + vf_set1(l->min[g])) / vf_set1(l->scale[g]));
+		q[i / W] = vi_max(vi_min(q[i / W], vi_set1(top)), vi_set1(0));
+	}
+	return vb_pack(q);
+}
+
+/*
+ * The codes of block b, 32 in each of eight vectors; r and first: its groups,
+ * the codes of those whose scale is 0 being what the search left.
+ *
+ * x times the inverse is not x divided, but for all but the last bits, which
+ * matter only where a code is about to turn.
+ */
+INLINE void
+block_codes(const struct lines *l, int len, int top, const float *x, const struct ranges *r, int first,
+    vb *code)
+{
+	const vf magic = vf_set1(12582912.0f), high = vf_set1((float)top + 0.25f), low = vf_set1(-0.25f);
+	vf far = vf_set1(0);
+	bool sure = true, kept = false;
+
+	for (int g = 0; g < N / len; g++) {
+		kept |= l->scale[g] == 0;
+		/* v under 4194303, so that near() is round; no NaN. */
+		sure &= r->most[first + g] + fabsf(l->min[g]) <= 4e6f * l->scale[g] && l->scale[g] < 1e30f;
+	}
+	if (sure) {
+		UNROLL
+		for (int i = 0; i < N; i += 32) {
+			vi q[32 / W];
+
+			UNROLL
+			for (int j = 0; j < 32; j += W) {
+				int g = (i + j) / len;
+				vf v = (vf_load(x + i + j) + vf_set1(l->min[g])) * vf_set1(1 / l->scale[g]), y;
+
+				v = vf_max(vf_min(v, high), low);
+				y = v + magic;
+				far = vf_absmax(far, v - (y - magic));
+				q[j / W] = vf_bits(y);
+			}
+			code[i / 32] = vb_pack(q);
+		}
+		if (vm_all(vf_lt(far, vf_set1(0.5f - 0x1p-16f))))
+			return;
+	}
+	for (int i = 0; i < N; i += 32)
+		code[i / 32] = codes_slowly(l, len, top, x, i);
+	for (int g = 0; kept && g < N / len; g++)
+		if (l->scale[g] == 0)
+			range_codes(r, first + g, len, top, x + g * len, (uint8_t *)code + g * len);
 }
 
 #endif
