@@ -3,7 +3,7 @@
 #include "scales.h"
 #include "simd.h"
 
-enum { GROUPS = 16, LEN = 16, BYTES = 84 };
+enum { GROUPS = 16, LEN = 16, SIZE = 84 };
 
 INLINE void
 encode(uint8_t *p, const float *x, size_t n, const float *qw, const struct walk *k)
@@ -12,21 +12,30 @@ encode(uint8_t *p, const float *x, size_t n, const float *qw, const struct walk 
 		int blocks = n / N < BLOCKS ? (int)(n / N) : BLOCKS;
 		struct ranges found;
 		struct scales s;
+		struct lines lines;
+		uint32_t word[GROUPS / 4][W];
 
 		range_search(k, LEN, x, qw, 1, blocks, &found);
-		fit_scales(15, GROUPS, qw != NULL, &found, blocks, &s);
-		for (int b = 0; b < blocks; b++, p += BYTES, x += N) {
-			struct lines line;
+		fit_scales(15, 255, GROUPS, qw != NULL, &found, blocks, &s);
+		for (int i = 0; i < GROUPS / 4; i++)
+			vi_store(word[i], s.word[i]);
+		for (int b = 0; b < blocks; b++)
+			for (int i = 0; i < GROUPS / 4; i++) {
+				/* A scale that spills does it into its minimum. */
+				word[i][b] |= (word[i][BLOCKS + b] & 0x0f0f0f0f) << 4;
+				word[i][BLOCKS + b] = word[i][b] >> 4;
+			}
+		for (int i = 0; i < GROUPS / 4; i++)
+			s.word[i] = vi_load(word[i]) & BYTES(15);
+		lines_init(&lines, GROUPS, &s, s.word);
+		for (int b = 0; b < blocks; b++, p += SIZE, x += N) {
 			vb c[N / 32];
 
-			for (int g = 0; g < GROUPS; g++) {
-				p[g] = (uint8_t)(s.code[g][b] | s.code[g][BLOCKS + b] << 4);
-				line.scale[g] = s.whole[b] * (float)(p[g] & 15);
-				line.min[g] = s.whole[BLOCKS + b] * (float)(p[g] >> 4);
-			}
+			for (int i = 0; i < GROUPS / 4; i++)
+				memcpy(p + 4 * i, &word[i][b], 4);
 			memcpy(p + 80, &s.half[b], 2);
 			memcpy(p + 82, &s.half[BLOCKS + b], 2);
-			block_codes(&line, LEN, 3, x, &found, b * GROUPS, c);
+			block_codes(&lines, b, LEN, 3, x, &found, b * GROUPS, c);
 			UNROLL
 			for (int i = 0; i < 8; i += 4)
 				vb_store(p + 16 + i * 8, c[i] | c[i + 1] << 2 | c[i + 2] << 4 | c[i + 3] << 6);

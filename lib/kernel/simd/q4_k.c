@@ -5,27 +5,6 @@
 
 enum { GROUPS = 8, LEN = 32, HEAD = 16 };
 
-/* The same in each byte of a word. */
-#define BYTES(v)	((uint32_t)(v) * 0x01010101)
-
-/* Eight scales and eight minima to twelve bytes, and as they read back. */
-static inline void
-fields_pack(uint8_t *p, const uint8_t *code, uint8_t *back)
-{
-	uint32_t c[4], s[3], r[4];	/* scales 0-3 4-7, minima 0-3 4-7 */
-
-	memcpy(c, code, sizeof c);
-	s[0] = c[0] | (c[1] >> 4 & BYTES(3)) << 6;
-	s[1] = c[2] | (c[3] >> 4 & BYTES(3)) << 6;
-	s[2] = (c[1] & BYTES(15)) | (c[3] & BYTES(15)) << 4;
-	memcpy(p, s, sizeof s);
-	r[0] = s[0] & BYTES(63);
-	r[1] = (s[2] & BYTES(15)) | (s[0] >> 6 & BYTES(3)) << 4;
-	r[2] = s[1] & BYTES(63);
-	r[3] = (s[2] >> 4 & BYTES(15)) | (s[1] >> 6 & BYTES(3)) << 4;
-	memcpy(back, r, sizeof r);
-}
-
 INLINE void
 encode(uint8_t *p, const float *x, size_t n, const float *qw, const struct walk *k)
 {
@@ -35,31 +14,29 @@ encode(uint8_t *p, const float *x, size_t n, const float *qw, const struct walk 
 		int blocks = n / N < BLOCKS ? (int)(n / N) : BLOCKS;
 		struct ranges found;
 		struct scales s;
+		struct lines lines;
+		uint32_t six[W], four[W];
+		vi back[2];
 
 		range_search(k, LEN, x, qw, 2, blocks, &found);
-		fit_scales(63, GROUPS, qw != NULL, &found, blocks, &s);
+		/* Q4_K with an imatrix does without the cap, and spills. */
+		fit_scales(63, !qw || top == 31 ? 63 : 255, GROUPS, qw != NULL, &found, blocks, &s);
+		/* Groups 0-3 have six bits and two of 4-7; those have four. */
+		s.word[0] |= (vi_shr(s.word[1], 4) & BYTES(3)) << 6;
+		s.word[1] &= BYTES(15);
+		back[0] = s.word[0] & BYTES(63);
+		back[1] = s.word[1] | (vi_shr(s.word[0], 6) & BYTES(3)) << 4;
+		lines_init(&lines, GROUPS, &s, back);
+		vi_store(six, s.word[0]);
+		vi_store(four, s.word[1]);
 		for (int b = 0; b < blocks; b++, p += bytes, x += N) {
-			uint8_t fields[2 * GROUPS], back[2 * GROUPS];
-			struct lines line;
+			uint32_t fields[3] = { six[b], six[BLOCKS + b], four[b] | four[BLOCKS + b] << 4 };
 			vb c[N / LEN];
 
 			memcpy(p, &s.half[b], 2);
 			memcpy(p + 2, &s.half[BLOCKS + b], 2);
-			for (int g = 0; g < GROUPS; g++) {
-				fields[g] = s.code[g][b];
-				fields[GROUPS + g] = s.code[g][BLOCKS + b];
-				/* Q4_K with an imatrix does without the cap. */
-				if (!qw || top == 31) {
-					fields[g] = fields[g] > 63 ? 63 : fields[g];
-					fields[GROUPS + g] = fields[GROUPS + g] > 63 ? 63 : fields[GROUPS + g];
-				}
-			}
-			fields_pack(p + 4, fields, back);
-			for (int g = 0; g < GROUPS; g++) {
-				line.scale[g] = s.whole[b] * (float)back[g];
-				line.min[g] = s.whole[BLOCKS + b] * (float)back[GROUPS + g];
-			}
-			block_codes(&line, LEN, top, x, &found, b * GROUPS, c);
+			memcpy(p + 4, fields, sizeof fields);
+			block_codes(&lines, b, LEN, top, x, &found, b * GROUPS, c);
 			if (top == 31) {
 				vb high = c[0] >> 4;
 

@@ -49,7 +49,6 @@ struct ranges {
 	float	scale[TILES_MAX * W], min[TILES_MAX * W];
 	float	is[TILES_MAX * W], base[TILES_MAX * W];	/* codes: near(is * (x - base)) */
 	float	weight[TILES_MAX * W];			/* sum of w */
-	float	most[TILES_MAX * W];			/* no |x| is more */
 };
 
 /* Where codes may lie before they are clamped; BEYOND: where near() is odd. */
@@ -320,7 +319,6 @@ fit_range(const struct walk *k, int n, struct tile *tile, int tiles, struct rang
 		vf_store(out->is + i * W, vf_select(t->flat, zero, t->from_is));
 		vf_store(out->base + i * W, t->from_min);
 		vf_store(out->weight + i * W, t->sw);
-		vf_store(out->most + i * W, vf_absmax(t->low, t->max));
 	}
 }
 

@@ -9,16 +9,24 @@
 #ifndef KERNEL_SCALES_H
 #define KERNEL_SCALES_H
 
-#include <math.h>
-
 #include "range.h"
 
 enum { N = 256, BLOCKS = W / 2, GROUPS_MAX = TILES_MAX * W / BLOCKS };
 
+/* The same in each byte of a word. */
+#define BYTES(v)	vi_set1((v) * 0x01010101)
+
 struct scales {
-	uint8_t		code[GROUPS_MAX][W];
 	uint16_t	half[W];
-	float		whole[W];	/* the halves */
+	vf		whole;		/* the halves */
+	vi		word[GROUPS_MAX / 4];	/* codes, four in a word */
+};
+
+/* Lines as they read back, group by group, for whole blocks of codes. */
+struct lines {
+	float		line[GROUPS_MAX][W], inverse[GROUPS_MAX][W];
+	unsigned	zero;		/* bit b: a scale of block b is 0 */
+	unsigned	odd;		/* bit b: a half of block b is no number */
 };
 
 /* Without an imatrix: top for the largest.  Codes are bytes, and wrap. */
@@ -104,9 +112,10 @@ fit_positive(int top, int n, const vf *x, const vf *w, vi *code)
 	return vf_select(vm_or(none, vm_not(vf_lt(zero, b))), zero, a / b);
 }
 
-/* Scales and minima, from 0 to top if they are not to spill. */
+/* Scales and minima: codes of no more than cap. */
 INLINE void
-fit_scales(int top, int groups, bool weighted, const struct ranges *r, int blocks, struct scales *s)
+fit_scales(int top, int cap, int groups, bool weighted, const struct ranges *r, int blocks,
+    struct scales *s)
 {
 	float lane[GROUPS_MAX][W], weight[GROUPS_MAX][W];
 	vf x[GROUPS_MAX], w[GROUPS_MAX], d;
@@ -125,53 +134,63 @@ fit_scales(int top, int groups, bool weighted, const struct ranges *r, int block
 	}
 	d = weighted ? fit_positive(top, groups, x, w, q) : fit_linear(top, groups, x, q);
 	vf_store_f16(s->half, d);
-	vf_store(s->whole, vf_load_f16(s->half));
-	for (int g = 0; g < groups; g++)
-		vi_store_u8(s->code[g], q[g]);
+	s->whole = vf_load_f16(s->half);
+	for (int g = 0; g < groups; g++) {
+		q[g] = vi_min(q[g], vi_set1(cap));
+		s->word[g / 4] = g % 4 ? s->word[g / 4] | q[g] << 8 * (g % 4) : q[g];
+	}
 }
 
-/* A block's groups of len, each with its scale and min as they read back. */
-struct lines {
-	float	scale[GROUPS_MAX], min[GROUPS_MAX];
-};
+/* Of codes that were packed and unpacked, four in a word. */
+INLINE void
+lines_init(struct lines *l, int groups, const struct scales *s, const vi *word)
+{
+	const vf largest = vf_set1(65504);
+	unsigned odd = vm_bits(vm_not(vf_le(vf_abs(s->whole), largest)));
+
+	l->zero = 0;
+	for (int g = 0; g < groups; g++) {
+		vf v = s->whole * vi_float(vi_shr(word[g / 4], 8 * (g % 4)) & vi_set1(255));
+
+		vf_store(l->line[g], v);
+		vf_store(l->inverse[g], vf_inverse(v));
+		l->zero |= vm_bits(vf_eq(v, vf_set1(0)));
+	}
+	l->odd = odd | odd >> BLOCKS;
+}
 
 /* As the reference does it. */
 INLINE vb
-codes_slowly(const struct lines *l, int len, int top, const float *x, int at)
+codes_slowly(const struct lines *l, int b, int len, int top, const float *x, int at)
 {
 	vi q[32 / W];
 
 	UNROLL
 	for (int i = 0; i < 32; i += W) {
 		int g = (at + i) / len;
+		vf min = vf_set1(l->line[g][BLOCKS + b]), scale = vf_set1(l->line[g][b]);
 
-		q[i / W] = vi_near((vf_load(x + at + i) + vf_set1(l->min[g])) / vf_set1(l->scale[g]));
+		q[i / W] = vi_near((vf_load(x + at + i) + min) / scale);
 		q[i / W] = vi_max(vi_min(q[i / W], vi_set1(top)), vi_set1(0));
 	}
 	return vb_pack(q);
 }
 
 /*
- * The codes of block b, 32 in each of eight vectors; r and first: its groups,
- * the codes of those whose scale is 0 being what the search left.
+ * The codes of block b, 32 in each of eight vectors.  first: its first group,
+ * where a code is what the search left if the scale is 0.
  *
- * x times the inverse is not x divided, but for all but the last bits, which
- * matter only where a code is about to turn.
+ * x times the inverse is x divided but for the last bits, which matter only
+ * where a code is about to turn.
  */
 INLINE void
-block_codes(const struct lines *l, int len, int top, const float *x, const struct ranges *r, int first,
-    vb *code)
+block_codes(const struct lines *l, int b, int len, int top, const float *x, const struct ranges *r,
+    int first, vb *code)
 {
 	const vf magic = vf_set1(12582912.0f), high = vf_set1((float)top + 0.25f), low = vf_set1(-0.25f);
-	vf far = vf_set1(0);
-	bool sure = true, kept = false;
+	vf far = vf_set1(0), large = far;
 
-	for (int g = 0; g < N / len; g++) {
-		kept |= l->scale[g] == 0;
-		/* v under 4194303, so that near() is round; no NaN. */
-		sure &= r->most[first + g] + fabsf(l->min[g]) <= 4e6f * l->scale[g] && l->scale[g] < 1e30f;
-	}
-	if (sure) {
+	if (!(l->odd >> b & 1)) {
 		UNROLL
 		for (int i = 0; i < N; i += 32) {
 			vi q[32 / W];
@@ -179,8 +198,10 @@ block_codes(const struct lines *l, int len, int top, const float *x, const struc
 			UNROLL
 			for (int j = 0; j < 32; j += W) {
 				int g = (i + j) / len;
-				vf v = (vf_load(x + i + j) + vf_set1(l->min[g])) * vf_set1(1 / l->scale[g]), y;
+				vf v = (vf_load(x + i + j) + vf_set1(l->line[g][BLOCKS + b])) *
+				    vf_set1(l->inverse[g][b]), y;
 
+				large = vf_absmax(large, v);
 				v = vf_max(vf_min(v, high), low);
 				y = v + magic;
 				far = vf_absmax(far, v - (y - magic));
@@ -188,13 +209,14 @@ block_codes(const struct lines *l, int len, int top, const float *x, const struc
 			}
 			code[i / 32] = vb_pack(q);
 		}
-		if (vm_all(vf_lt(far, vf_set1(0.5f - 0x1p-16f))))
-			return;
 	}
-	for (int i = 0; i < N; i += 32)
-		code[i / 32] = codes_slowly(l, len, top, x, i);
-	for (int g = 0; kept && g < N / len; g++)
-		if (l->scale[g] == 0)
+	/* Beyond, near() does not round. */
+	if (l->odd >> b & 1 || !vm_all(vm_and(vf_lt(far, vf_set1(0.5f - 0x1p-16f)),
+	    vf_lt(large, vf_set1(4e6f)))))
+		for (int i = 0; i < N; i += 32)
+			code[i / 32] = codes_slowly(l, b, len, top, x, i);
+	for (int g = 0; l->zero >> b & 1 && g < N / len; g++)
+		if (l->line[g][b] == 0)
 			range_codes(r, first + g, len, top, x + g * len, (uint8_t *)code + g * len);
 }
 
