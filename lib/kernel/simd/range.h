@@ -30,6 +30,9 @@ struct walk {
 	bool		absolute;	/* error |diff| rather than its square */
 };
 
+/* Where codes may lie before they are clamped; BEYOND: where near() is odd. */
+enum reach { INSIDE, BELOW, ABOVE, ANYWHERE, BEYOND };
+
 /* W groups.  A vector holds what there is one of in a group, lane by lane. */
 struct tile {
 	vf	x[LEN_MAX], w[LEN_MAX];	/* w: qw to begin with */
@@ -41,6 +44,8 @@ struct tile {
 	vf	sw, sx, sxx;		/* sums of w, w * x, w * x * x */
 	vm	some, flat;		/* is there a line; are all x the same? */
 	bool	tame;			/* no sum can overflow or vanish */
+	enum reach reach;		/* of this step's codes */
+	bool	lost;			/* this step's line is not the best */
 	vf	code[LEN_MAX];		/* not 4096 bytes from x or w */
 };
 
@@ -50,9 +55,6 @@ struct ranges {
 	float	is[TILES_MAX * W], base[TILES_MAX * W];	/* codes: near(is * (x - base)) */
 	float	weight[TILES_MAX * W];			/* sum of w */
 };
-
-/* Where codes may lie before they are clamped; BEYOND: where near() is odd. */
-enum reach { INSIDE, BELOW, ABOVE, ANYWHERE, BEYOND };
 
 struct sums {
 	vf	l, l2, xl;		/* of w * code, w * code * code, w * x * code */
@@ -87,23 +89,23 @@ range_loss(const struct walk *k, vf w, vf diff)
 }
 
 /*
- * Products only grow with x, in floats too, so the ends of x tell where codes
- * lie.  A code of top + 0.5 would be even, and go up.
+ * This step's inverse scale, and what codes it gives.  Products only grow with
+ * x, in floats too, so the ends of x tell: the largest comes to at.
  */
-static inline enum reach
-range_reach(const struct walk *k, vf is, vf low, vf high)
+INLINE void
+range_prepare(const struct walk *k, float at, struct tile *t)
 {
-	const vf far = vf_set1(4194303), edge = vf_set1((float)k->top + 0.4f);
-	bool above;
+	const vf range = t->max - t->min, is = vf_set1(at) / range, low = is * (t->low - t->min);
+	const vm calm = vm_and(vf_le(vf_set1(0x1p-60f), range), vf_le(range, vf_set1(0x1p60f)));
+	bool above = at > (float)k->top + 0.4f;
 
-	low *= is;
-	high *= is;
-	if (!vm_all(vm_and(vf_le(vf_abs(low), far), vf_le(vf_abs(high), far))))
-		return BEYOND;
-	above = !vm_all(vf_le(high, edge));
-	if (!vm_all(vf_le(vf_set1(-0.5f), low)))
-		return above ? ANYWHERE : BELOW;
-	return above ? ABOVE : INSIDE;
+	t->is = is;
+	if (vm_all(vm_and(calm, vf_le(vf_set1(-0.5f), low))))
+		t->reach = above ? ABOVE : INSIDE;
+	else if (vm_all(vm_and(calm, vf_le(vf_set1(-1e6f), low))))
+		t->reach = above ? ANYWHERE : BELOW;
+	else
+		t->reach = BEYOND;
 }
 
 INLINE vf
@@ -165,9 +167,10 @@ range_begin(const struct walk *k, int n, struct tile *t)
 	max = vf_select(t->flat, vf_set1(1), max);
 	t->max = max;
 	t->min = t->from_min = min;
-	t->is = t->from_is = vf_set1((float)k->top) / (max - min);
+	range_prepare(k, (float)k->top, t);
+	t->from_is = t->is;
 	t->scale = vf_set1(1) / t->is;
-	if (range_reach(k, t->is, t->low - min, max - min) == INSIDE)
+	if (t->reach == INSIDE)
 		range_first(k, n, INSIDE, t);
 	else
 		range_first(k, n, BEYOND, t);
@@ -241,20 +244,16 @@ range_loses(const struct tile *t, struct sums s)
 	return t->tame && vm_all(vf_lt(t->best, r - slack));
 }
 
-/*
- * One step of one tile, and the choice that is left from another's.  False:
- * this step's error need not be known.
- */
-INLINE bool
+/* One step of one tile, and the choice that is left from another's. */
+INLINE void
 range_step(const struct walk *k, int n, float at, struct tile *t, struct tile *last)
 {
-	const vf zero = vf_set1(0), range = t->max - t->min;
+	const vf zero = vf_set1(0);
 	vf det, error;
 	struct sums s;
 	vm up;
 
-	t->is = vf_set1(at) / range;
-	switch (range_reach(k, t->is, t->low - t->min, range)) {
+	switch (t->reach) {
 	case INSIDE: s = range_pass(k, n, INSIDE, t, last, &error); break;
 	case BELOW: s = range_pass(k, n, BELOW, t, last, &error); break;
 	case ABOVE: s = range_pass(k, n, ABOVE, t, last, &error); break;
@@ -274,41 +273,58 @@ range_step(const struct walk *k, int n, float at, struct tile *t, struct tile *l
 		t->b = vf_select(up, zero, t->b);
 	}
 	/* Where it pays to look. */
-	return !(k->weights == BY_SPREAD && at > (float)k->top + 0.55f && range_loses(t, s));
+	t->lost = k->weights == BY_SPREAD && at > (float)k->top + 0.55f && range_loses(t, s);
 }
 
-/* All steps for some tiles whose x (and qw) and base are there. */
+/*
+ * All steps for some tiles whose x (and qw) and base are there.
+ *
+ * A line takes a while, and so does an inverse scale: the error is two tiles
+ * behind, the inverse scale one ahead.  That takes four of them.
+ */
 INLINE void
 fit_range(const struct walk *k, int n, struct tile *tile, int tiles, struct ranges *out)
 {
-	/* The two whose errors are to come: lines take a while. */
-	struct tile *one = NULL, *two = NULL;
-
 	for (int i = 0; i < tiles; i++)
 		range_begin(k, n, &tile[i]);
-	for (int s = 0; s <= k->steps + 1; s++) {
-		float at = k->first + k->step * (float)s + (float)k->top;
+	if (tiles < 4) {
+		for (int s = 0; s <= k->steps; s++)
+			for (int i = 0; i < tiles; i++) {
+				float at = k->first + k->step * (float)s + (float)k->top;
 
-		for (int i = 0; i < tiles; i++) {
-			struct tile *t = &tile[i];
-			bool open;
-
-			if (t == one || t == two || s > k->steps) {
-				if (two)
-					range_choose(two, range_error(k, n, two));
-				if (one)
-					range_choose(one, range_error(k, n, one));
-				one = two = NULL;
+				range_prepare(k, at, &tile[i]);
+				range_step(k, n, at, &tile[i], NULL);
+				if (!tile[i].lost)
+					range_choose(&tile[i], range_error(k, n, &tile[i]));
 			}
-			if (s > k->steps)
-				break;
+	} else {
+		struct tile *one = NULL, *two = NULL, *t = tile;
+		float at = k->first + (float)k->top;
+
+		range_prepare(k, at, t);
+		for (int s = 0, i = 0; s <= k->steps;) {
+			struct tile *next;
+			float now = at;
+
+			if (++i == tiles) {
+				i = 0;
+				s++;
+				at = k->first + k->step * (float)s + (float)k->top;
+			}
+			next = tile + i;
+			range_prepare(k, at, next);
 			if (two)
-				open = range_step(k, n, at, t, two);
+				range_step(k, n, now, t, two);
 			else
-				open = range_step(k, n, at, t, NULL);
+				range_step(k, n, now, t, NULL);
 			two = one;
-			one = open ? t : NULL;
+			one = t->lost ? NULL : t;
+			t = next;
 		}
+		if (two)
+			range_choose(two, range_error(k, n, two));
+		if (one)
+			range_choose(one, range_error(k, n, one));
 	}
 	for (int i = 0; i < tiles; i++) {
 		const struct tile *t = &tile[i];
