@@ -45,7 +45,7 @@ struct quant_from {
 	 * a row's length, or that times the slices of the slowest dimension
 	 * (experts).  nqw 0: none.  They are read when they are needed. */
 	size_t			 qw;
-	uint64_t		 nqw;
+	uint64_t		 nqw, qw_skip;	/* from which on: one expert's */
 	bool			 needs_qw;	/* it cannot do without */
 	bool			 kept;		/* the rules leave it as it is */
 };

@@ -43,9 +43,17 @@ weigh(const struct tensor *t, struct quant_from *from, struct imatrix *im, size_
 
 	for (unsigned d = 0; d + 2 < t->ndim; d++)
 		slices *= t->dim[d];	/* at most t->n */
+	/* One expert by itself, of an entry for all of them. */
+	if (t->piece >= 0 && slices == 1 && x->n > cols && x->n % cols == 0 &&
+	    (uint64_t)t->piece < x->n / cols) {
+		from->qw = i;
+		from->nqw = cols;
+		from->qw_skip = (uint64_t)t->piece * cols;
+		return 0;
+	}
 	if (u64_mul(&want, cols, slices) || x->n != want ||
 	    (x->experts && x->experts != slices)) {
-		if (!strcmp(t->name, "token_embd.weight"))
+		if (!strcmp(tensor_role(t), "token_embd.weight"))
 			return 0;
 		return err_set(e, "%s: the imatrix has %" PRIu64 " weights for it, not %"
 		    PRIu64 " (%" PRIu64 " of %" PRIu64 " columns)", t->name, x->n, want,
@@ -72,14 +80,14 @@ quant_weigh(const struct manifest *m, struct quant_from *from, struct imatrix *i
 	int r = 0;
 
 	*c = (struct quant_coverage){ 0 };
-	if (!m->convention || strcmp(m->convention, "gguf"))
+	if (!m->roles && (!m->convention || strcmp(m->convention, "gguf")))
 		return err_set(e, "an imatrix goes by GGUF's names, and this stream has others"
 		    " (apr-cat --as gguf gives them)");
 	if (!(used = calloc(imatrix_count(im) + 1, sizeof *used)))
 		return err_set(e, "out of memory");
 	for (size_t i = 0; r == 0 && i < m->ntensor; i++) {
 		const struct tensor *t = &m->tensor[i];
-		size_t entry = imatrix_find(im, t->name);
+		size_t entry = imatrix_find(im, tensor_role(t));
 
 		if (entry != SIZE_MAX)
 			used[entry] = true;

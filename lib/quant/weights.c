@@ -23,6 +23,24 @@ weights_drop(struct weights **w)
 	*w = NULL;
 }
 
+/* An expert's weights out of those of all. */
+static int
+read_part(struct imatrix *im, const struct quant_from *from, float *dst, struct err *e)
+{
+	uint64_t n = imatrix_entry(im, from->qw)->n;
+	float *all;
+	int r;
+
+	if (n == from->nqw)
+		return imatrix_read(im, from->qw, dst, e);
+	if (n > SIZE_MAX / sizeof *all || !(all = malloc((size_t)n * sizeof *all)))
+		return err_set(e, "out of memory");
+	if ((r = imatrix_read(im, from->qw, all, e)) == 0)
+		memcpy(dst, all + from->qw_skip, (size_t)from->nqw * sizeof *dst);
+	free(all);
+	return r;
+}
+
 int
 weights_read(struct weights **p, struct imatrix *im, const struct tensor *t,
     const struct quant_from *from, struct err *e)
@@ -44,7 +62,7 @@ weights_read(struct weights **p, struct imatrix *im, const struct tensor *t,
 	w->rows = tensor_rows(t) / k;
 	w->stride = stride;
 	*p = weights_use(w);
-	if (imatrix_read(im, from->qw, w->v, e) < 0)
+	if (read_part(im, from, w->v, e) < 0)
 		return -1;
 	/* From the last one on, as they grow apart. */
 	while (stride > cols && k-- > 0) {
