@@ -295,11 +295,14 @@ tiny() {
 	cmp gguf dat
 }
 
-@test "a stream without GGUF's names is refused" {
-	need hf/llama3 gguf/llama3.imatrix.gguf
-	apr-cat "$F/hf/llama3" >in
-	fails 1 apr-quant --imatrix "$F/gguf/llama3.imatrix.gguf" q4_k <in
+@test "names that nobody knows are refused, those of a checkpoint are not" {
+	need hf/llama3 gguf/llama3.imatrix.gguf ref/llama3.safetensors
+	apr-cat "$F/ref/llama3.safetensors" >in
+	fails 1 apr-quant --pure --imatrix "$F/gguf/llama3.imatrix.gguf" q4_k <in
 	says "an imatrix goes by GGUF's names"
+	apr-cat "$F/hf/llama3" | apr-quant -q --imatrix "$F/gguf/llama3.imatrix.gguf" q4_k | apr-pack -q a.gguf
+	apr-cat --as gguf "$F/hf/llama3" | apr-quant -q --imatrix "$F/gguf/llama3.imatrix.gguf" q4_k | apr-pack -q b.gguf
+	cmp a.gguf b.gguf
 }
 
 @test "entries that do not fit the tensor" {

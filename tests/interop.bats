@@ -554,23 +554,30 @@ values() {
 # mixes MODEL... -- every mix of llama-quantize's that there is a result of,
 # through --as and without it.
 mixes() {
-	local m j t
+	local m j t args
+	# Importance files are named in the result's metadata: by this path.
+	mkdir -p fx && ln -sfn "$F/gguf" fx/q
 	for m; do
 		need hf/$m expected/$m.q4_k_m.json
 		for j in "$F/expected/$m".*.json; do
 			t=${j##*/"$m".} t=${t%.json}
-			case $t in convert-*|im.*|pure.*) continue ;; esac
-			apr-cat --as gguf "$F/hf/$m" | apr-quant -q $t | apr-pack -q -f a.gguf
+			case $t in
+			convert-*) continue ;;
+			im.*) args=(--imatrix "fx/q/$m.imatrix.gguf" "${t#im.}") ;;
+			pure.*) args=(--pure "${t#pure.}_m") ;;
+			*) args=("$t") ;;
+			esac
+			apr-cat --as gguf "$F/hf/$m" | apr-quant -q "${args[@]}" | apr-pack -q -f a.gguf
 			like a.gguf $m.$t
 			# Transposed, and heads that are no whole blocks: not as packed rows.
 			case $m.$t in
 			gpt2.*|qwen3-5.q[12]_0)
-				apr-cat "$F/hf/$m" | apr-quant -q $t >s
+				apr-cat "$F/hf/$m" | apr-quant -q "${args[@]}" >s
 				fails 1 apr-pack x.gguf <s
 				says "apr-cat --as gguf"
 				;;
 			*)
-				apr-cat "$F/hf/$m" | apr-quant -q $t | apr-pack -q -f b.gguf
+				apr-cat "$F/hf/$m" | apr-quant -q "${args[@]}" | apr-pack -q -f b.gguf
 				same b.gguf a.gguf "$m.$t without --as"
 				;;
 			esac
