@@ -320,16 +320,23 @@ dtypes() {
 	[ "$output" = 141 ]
 }
 
-@test "a mix goes by GGUF's names, and is refused where there are others" {
+@test "a mix goes by roles, and is refused where nothing says them" {
 	need hf/qwen2
-	apr-cat "$F/hf/qwen2" >in
+	# Of an architecture that is known, any names will do.
+	apr-cat "$F/hf/qwen2" | apr-quant -q q4_k_m | dtypes >got
+	apr-cat --as gguf "$F/hf/qwen2" | apr-quant -q q4_k_m | dtypes >want
+	[ "$(cut -d' ' -f2 got | sort)" = "$(sed /F32/d want | cut -d' ' -f2 | { cat; grep F32 want | sed 's/.*/BF16/'; } | sort)" ]
+	grep 'layers.1.self_attn.v_proj.weight Q6_K' got
+	mkdir nobody
+	cp "$F"/hf/qwen2/*.safetensors nobody
+	apr-cat nobody >in
 	for mix in q4_k_m q6_k iq2_xs mxfp4_moe; do
 		fails 1 apr-quant $mix <in
-		says "$mix goes by GGUF's names, and these are hf's"
+		says "$mix goes by what tensors are for"
 	done
 	for option in --leave-output-tensor "--output-tensor-type q8_0" "--token-embedding-type q8_0"; do
 		fails 1 apr-quant $option q4_k <in
-		says "${option% *} goes by GGUF's names"
+		says "${option% *} goes by what tensors are for"
 	done
 	# What is the same everywhere needs no names.
 	apr-quant -q q8_0 <in | dtypes | grep -q 'embed_tokens.weight Q8_0'
@@ -450,8 +457,14 @@ dtypes() {
 		apr-cat --plan "$F/hf/qwen2" >hf
 		echo '{"apr_recipe":1,"base":"q8_0","rules":[{"glob":"*.mlp.*","type":"q4_k"},{"if":"cols > 100000","type":"f16"}]}' >g.json
 		apr-quant -q -r g.json <hf | dtypes | grep -q 'mlp.up_proj.weight Q4_K'
+		# The same rules, by role: a glob of either name, a class.
+		apr-quant -q -r r.json <hf | dtypes >got
+		grep 'layers.0.mlp.down_proj.weight Q3_K' got
+		mkdir nobody
+		cp "$F"/hf/qwen2/*.safetensors nobody
+		apr-cat --plan nobody >hf
 		fails 1 apr-quant -r r.json <hf
-		says "r.json goes by GGUF's names"
+		says "r.json goes by what tensors are for"
 	fi
 }
 
@@ -669,6 +682,20 @@ dtypes() {
 		[ "$(stat -c %s out.apr)" -le "$(echo $want | sed 's/K/000/; s/M/000000/')" ]
 	done
 	[ -s out.apr ]
+}
+
+@test "types for a size: experts that will be stacked have one type, on both roads" {
+	need hf/qwen3-moe hf/mixtral
+	local m want
+	for m in qwen3-moe mixtral; do
+		for want in 1150000 1600000; do
+			apr-cat "$F/hf/$m" | apr-quant -q --target-size $want --format gguf | apr-pack -q -f a.gguf
+			[ "$(stat -c %s a.gguf)" -le $want ]
+			[ "$(stat -c %s a.gguf)" -ge $((want - 60000)) ]
+			apr-cat --as gguf "$F/hf/$m" | apr-quant -q --target-size $want --format gguf | apr-pack -q -f b.gguf
+			same a.gguf b.gguf "$m, $want"
+		done
+	done
 }
 
 @test "types for a size: what was measured counts" {

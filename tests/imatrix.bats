@@ -305,12 +305,14 @@ tensors() {
 	cmp gguf dat
 }
 
-@test "names that are nobody's are refused" {
-	need gguf/llama3.imatrix.gguf
-	head -c 1024 /dev/zero | st w.safetensors '{"up.weight":{"dtype":"BF16","shape":[2,256],"data_offsets":[0,1024]}}'
-	apr-cat w.safetensors >in
-	fails 1 apr-quant --imatrix "$F/gguf/llama3.imatrix.gguf" q4_k <in
+@test "names that nobody knows are refused, those of a checkpoint are not" {
+	need hf/llama3 gguf/llama3.imatrix.gguf ref/llama3.safetensors
+	apr-cat "$F/ref/llama3.safetensors" >in
+	fails 1 apr-quant --pure --imatrix "$F/gguf/llama3.imatrix.gguf" q4_k <in
 	says "an imatrix goes by GGUF's names"
+	apr-cat "$F/hf/llama3" | apr-quant -q --imatrix "$F/gguf/llama3.imatrix.gguf" q4_k | apr-pack -q a.gguf
+	apr-cat --as gguf "$F/hf/llama3" | apr-quant -q --imatrix "$F/gguf/llama3.imatrix.gguf" q4_k | apr-pack -q b.gguf
+	cmp a.gguf b.gguf
 }
 
 @test "entries that do not fit the tensor" {

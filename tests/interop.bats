@@ -85,6 +85,15 @@ values() {
 		apr-cat -n "$F/hf/$m" | apr-dequant -q f32 | apr-pack --json x.gguf | jq .size >size
 		[ "$(cat size)" = "$(stat -c %s b.gguf)" ]
 	done
+	# The very files.
+	for m in llama3.bf16 qwen2.bf16; do
+		need gguf/$m.gguf
+		apr-cat "$F/hf/${m%.*}" | apr-pack -q -f a.gguf
+		same a.gguf "$F/gguf/$m.gguf"
+	done
+	need gguf/granite.f32.gguf
+	apr-cat "$F/hf/granite" | apr-dequant -q | apr-pack -q -f a.gguf
+	same a.gguf "$F/gguf/granite.f32.gguf"
 }
 
 @test "Q8_0 as the converter writes it" {
@@ -102,6 +111,8 @@ values() {
 		apr-cat "$F/hf/$m" | apr-quant -q q8_0 | apr-pack -f --order convert b.gguf
 		same b.gguf a.gguf "$m without --as"
 	done
+	need gguf/smollm.q8_0.gguf
+	same b.gguf "$F/gguf/smollm.q8_0.gguf"
 }
 
 @test "into a pipe, if the order is the output's" {
@@ -276,7 +287,8 @@ values() {
 	apr-cat --as gguf "$F/hf/qwen3-moe" | sums | cmp - got
 	# An import of a GGUF has its names, its types and its order of rows.
 	need apr/qwen3.gguf-q4_k_m.apr gguf/qwen3.q4_k_m.gguf
-	apr-cat "$F/apr/qwen3.gguf-q4_k_m.apr" | apr-pack -f a.gguf
+	apr-cat "$F/apr/qwen3.gguf-q4_k_m.apr" |
+	    apr-quant -q --override-kv tokenizer.ggml.pre=str:qwen2 q4_k_m | apr-pack -f a.gguf
 	dump a.gguf | jq -S '.tensors | sort_by(.name)' >got
 	dump "$F/gguf/qwen3.q4_k_m.gguf" | jq -S '.tensors | sort_by(.name)' | cmp - got
 }
@@ -538,3 +550,46 @@ values() {
 	[ "$(values a.gguf blk.0.ffn_down_exps.weight)" = "11 12 13 14" ]
 	[ "$(apr-ls --json a.gguf | jq -c '[.tensors[].shape]')" = '[[2,2,1],[2,1,2],[2,1,2]]' ]
 }
+
+# mixes MODEL... -- every mix of llama-quantize's that there is a result of,
+# through --as and without it.
+mixes() {
+	local m j t args
+	# Importance files are named in the result's metadata: by this path.
+	mkdir -p fx && ln -sfn "$F/gguf" fx/q
+	for m; do
+		need hf/$m expected/$m.q4_k_m.json
+		for j in "$F/expected/$m".*.json; do
+			t=${j##*/"$m".} t=${t%.json}
+			case $t in
+			convert-*) continue ;;
+			im.*) args=(--imatrix "fx/q/$m.imatrix.gguf" "${t#im.}") ;;
+			pure.*) args=(--pure "${t#pure.}_m") ;;
+			*) args=("$t") ;;
+			esac
+			apr-cat --as gguf "$F/hf/$m" | apr-quant -q "${args[@]}" | apr-pack -q -f a.gguf
+			like a.gguf $m.$t
+			# Transposed, and heads that are no whole blocks: not as packed rows.
+			case $m.$t in
+			gpt2.*|qwen3-5.q[12]_0)
+				apr-cat "$F/hf/$m" | apr-quant -q "${args[@]}" >s
+				fails 1 apr-pack x.gguf <s
+				says "apr-cat --as gguf"
+				;;
+			*)
+				apr-cat "$F/hf/$m" | apr-quant -q "${args[@]}" | apr-pack -q -f b.gguf
+				same b.gguf a.gguf "$m.$t without --as"
+				;;
+			esac
+			# With the same metadata it is the same file.
+			[ $m.$t = smollm.q8_0 ] || [ ! -e "$F/gguf/$m.$t.gguf" ] || same a.gguf "$F/gguf/$m.$t.gguf"
+		done
+	done
+}
+
+@test "mixes: llama3, smollm" { mixes llama3 smollm; }
+@test "mixes: llama" { mixes llama; }
+@test "mixes: qwen2-odd, qwen2, qwen3" { mixes qwen2-odd qwen2 qwen3; }
+@test "mixes: qwen3-moe, mixtral" { mixes qwen3-moe mixtral; }
+@test "mixes: qwen3-5, phi3, olmo2" { mixes qwen3-5 phi3 olmo2; }
+@test "mixes: gemma3, gemma2, gpt2, granite, mistral" { mixes gemma3 gemma2 gpt2 granite mistral; }

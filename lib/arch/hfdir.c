@@ -113,7 +113,8 @@ ropes(const struct arch_model *m, struct doc *d, struct err *e)
 	    e) < 0)
 		return -1;
 	if (!type || !strcmp(type, "default"))
-		return 0;
+		return doc_put(d, "rope_parameters.original_max_position_embeddings", JSON_NULL,
+		    NULL, e);
 	if (copy_all(d, "rope_scaling.", &m->doc, "rope_parameters.", e) < 0)
 		return -1;
 	return doc_put(d, "rope_scaling.rope_theta", JSON_NULL, NULL, e) < 0 ||

@@ -56,8 +56,10 @@ struct choice {
 	bool		 measured;
 };
 
+/* A tensor, or all pieces of one (experts of a stack): who puts them together
+ * wants one type. */
 struct free_tensor {
-	size_t		 pick;		/* of the recipe */
+	size_t		 pick, count;	/* of the recipe: the first, how many */
 	struct choice	*choice;	/* on the hull, smallest first */
 	size_t		 n, at;
 };
@@ -77,6 +79,10 @@ struct fitter {
 	struct step		*step;	size_t nstep;
 	bool			 tied, named;
 	int64_t			 layers;
+	/* The one that is being put together. */
+	const char		*role;
+	struct choice		 choice[CHOICES];
+	size_t			 nchoice, count;
 };
 
 static const struct known *
@@ -243,28 +249,66 @@ choices(struct fitter *x, const struct tensor *t, struct choice *c, size_t *n,
 	if (*n == 0)
 		return err_set(e, "%s: none of the types to choose from fits its rows",
 		    t->name);
-	if (losses(x, t, c, *n, e) < 0)
-		return -1;
-	*n = hull(c, *n);
+	return losses(x, t, c, *n, e);
+}
+
+/* What was put together is whole. */
+static int
+close_tensor(struct fitter *x, struct err *e)
+{
+	struct free_tensor *v = &x->v[x->n];
+	struct choice *c = x->choice;
+
+	if (!x->count)
+		return 0;
+	for (size_t k = 0; k < x->nchoice; k++)
+		c[k].loss /= (double)x->count;
+	v->n = hull(c, x->nchoice);
+	if (!(v->choice = malloc(v->n * sizeof *c)))
+		return err_set(e, "out of memory");
+	memcpy(v->choice, c, v->n * sizeof *c);
+	v->count = x->count;
+	v->pick = x->r->npick - x->count;
+	for (size_t k = 0; k < v->count; k++)
+		x->r->pick[v->pick + k].type = v->choice[0].type;
+	x->n++;
+	x->nstep += v->n - 1;
+	x->count = 0;
 	return 0;
+}
+
+/* Of the same tensor, with the same to choose from? */
+static bool
+goes_on(const struct fitter *x, const struct tensor *t, const struct choice *c, size_t n)
+{
+	if (strcmp(tensor_role(t), x->role) || n != x->nchoice)
+		return false;
+	for (size_t k = 0; k < n; k++)
+		if (c[k].type != x->choice[k].type)
+			return false;
+	return true;
 }
 
 static int
 add_tensor(struct fitter *x, const struct tensor *t, struct resolver *s, struct err *e)
 {
-	struct free_tensor *v = &x->v[x->n];
 	struct choice c[CHOICES];
 	size_t n;
 
 	if (choices(x, t, c, &n, s, e) < 0)
 		return -1;
-	if (!(v->choice = malloc(n * sizeof *c)))
-		return err_set(e, "out of memory");
-	memcpy(v->choice, c, n * sizeof *c);
-	v->n = n;
-	v->pick = x->r->npick;
-	x->n++;
-	x->nstep += n - 1;
+	if (x->count && !goes_on(x, t, c, n) && close_tensor(x, e) < 0)
+		return -1;
+	for (size_t k = 0; k < n; k++) {
+		if (!x->count)
+			x->choice[k] = (struct choice){ .type = c[k].type };
+		if (u64_add(&x->choice[k].bytes, x->choice[k].bytes, c[k].bytes))
+			return err_set(e, "%s: too many bytes", tensor_role(t));
+		x->choice[k].loss += c[k].loss;
+	}
+	x->role = tensor_role(t);
+	x->nchoice = n;
+	x->count++;
 	return recipe_pick(x->r, t->name, c[0].type, e);
 }
 
@@ -311,7 +355,8 @@ spend(struct fitter *x, uint64_t left)
 		}
 	}
 	for (size_t i = 0; i < x->n; i++)
-		x->r->pick[x->v[i].pick].type = x->v[i].choice[x->v[i].at].type;
+		for (size_t k = 0; k < x->v[i].count; k++)
+			x->r->pick[x->v[i].pick + k].type = x->v[i].choice[x->v[i].at].type;
 }
 
 /* Headers and padding depend on types a little: the size is asked, and less
@@ -344,14 +389,16 @@ int
 quant_fit(struct manifest *m, const struct quant_opts *o, struct recipe *r,
     const struct fit *f, struct err *e)
 {
-	struct fitter x = { .m = m, .o = o, .f = f, .r = r, .tied = true,
-	    .named = arch_roles(m, e) > 0 };
-	struct resolver *s = resolver_new(m, o, e);
+	struct fitter x = { .m = m, .o = o, .f = f, .r = r, .tied = true };
+	int roles = arch_roles(m, e), rc = -1;
+	struct resolver *s = NULL;
+	size_t *order = NULL;
 	struct hyper h;
-	int rc = -1;
 
-	if (!s || hyper_read(&h, m, o, e) < 0)
+	if (roles < 0 || !(s = resolver_new(m, o, e)) || hyper_read(&h, m, o, e) < 0 ||
+	    !(order = resolver_order(m, e)))
 		goto out;
+	x.named = roles > 0;
 	x.layers = h.layers;
 	for (size_t i = 0; i < m->ntensor; i++)
 		if (class_of(&m->tensor[i]) == CLASS_OUTPUT && !m->tensor[i].tied_to)
@@ -360,17 +407,20 @@ quant_fit(struct manifest *m, const struct quant_opts *o, struct recipe *r,
 		err_set(e, "out of memory");
 		goto out;
 	}
-	for (size_t i = 0; i < m->ntensor; i++)
-		if (is_free(&x, s, &m->tensor[i]) &&
-		    add_tensor(&x, &m->tensor[i], s, e) < 0)
+	for (size_t i = 0; i < m->ntensor; i++) {
+		const struct tensor *t = &m->tensor[order[i]];
+
+		if (is_free(&x, s, t) && add_tensor(&x, t, s, e) < 0)
 			goto out;
-	if (make_steps(&x, e) == 0)
+	}
+	if (close_tensor(&x, e) == 0 && make_steps(&x, e) == 0)
 		rc = meet(&x, e);
 out:
 	for (size_t i = 0; i < x.n; i++)
 		free(x.v[i].choice);
 	free(x.v);
 	free(x.step);
+	free(order);
 	resolver_free(s);
 	return rc;
 }

@@ -34,8 +34,9 @@ foreign(const struct resolver *s, const char *what, struct err *e)
 {
 	const char *c = s->m->convention;
 
-	return err_set(e, "%s goes by GGUF's names, and these are %s's: --pure, or a recipe"
-	    " of globs", what, c && *c ? c : "nobody");
+	return err_set(e, "%s goes by what tensors are for, and the names, %s's, are of no"
+	    " architecture that is known: --pure, or a recipe of globs", what,
+	    c && *c ? c : "nobody");
 }
 
 static int
@@ -121,6 +122,35 @@ get(void *ctx, enum expr_word w, struct expr_value *v, struct err *e)
 	if (w == W_GQA)
 		v->n = v->n ? h->heads / v->n : 0;
 	return 0;
+}
+
+static const struct manifest *sorting;
+
+static int
+by_visit(const void *a, const void *b)
+{
+	const struct tensor *x = &sorting->tensor[*(const size_t *)a];
+	const struct tensor *y = &sorting->tensor[*(const size_t *)b];
+	int by_role = order_quantize(tensor_role(x), tensor_role(y));
+
+	return by_role ? by_role : (x->piece > y->piece) - (x->piece < y->piece);
+}
+
+/* Counters go by llama-quantize's order, which no stream need have. */
+size_t *
+resolver_order(const struct manifest *m, struct err *e)
+{
+	size_t *v = malloc((m->ntensor + 1) * sizeof *v);
+
+	if (!v) {
+		err_set(e, "out of memory");
+		return NULL;
+	}
+	for (size_t i = 0; i < m->ntensor; i++)
+		v[i] = i;
+	sorting = m;
+	qsort(v, m->ntensor, sizeof *v, by_visit);
+	return v;
 }
 
 struct resolver *

@@ -24,7 +24,10 @@ struct decision {
 struct resolver;
 struct resolver *resolver_new(const struct manifest *, const struct quant_opts *,
 	    struct err *);
-/* The next tensor, in llama-quantize's order. */
+/* Indices of the tensors as llama-quantize would visit them, to be freed;
+ * pieces of one are side by side. */
+size_t	*resolver_order(const struct manifest *, struct err *);
+/* The next tensor, in that order. */
 int	resolver_decide(struct resolver *, const struct tensor *, struct decision *,
 	    struct err *) APR_MUSTCHECK;
 /* Does the mix want importance weights for this tensor in this type? */

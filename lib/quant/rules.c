@@ -308,35 +308,6 @@ decide(struct tally *y, struct resolver *s, size_t i, const struct quant_opts *o
 	return 0;
 }
 
-static const struct manifest *sorting;
-
-static int
-by_visit(const void *a, const void *b)
-{
-	const struct tensor *x = &sorting->tensor[*(const size_t *)a];
-	const struct tensor *y = &sorting->tensor[*(const size_t *)b];
-	int by_role = order_quantize(tensor_role(x), tensor_role(y));
-
-	return by_role ? by_role : (x->piece > y->piece) - (x->piece < y->piece);
-}
-
-/* Counters go by llama-quantize's order, which no stream need have. */
-static size_t *
-visits(const struct manifest *m, struct err *e)
-{
-	size_t *v = malloc((m->ntensor + 1) * sizeof *v);
-
-	if (!v) {
-		err_set(e, "out of memory");
-		return NULL;
-	}
-	for (size_t i = 0; i < m->ntensor; i++)
-		v[i] = i;
-	sorting = m;
-	qsort(v, m->ntensor, sizeof *v, by_visit);
-	return v;
-}
-
 struct quant_from *
 quant_apply(struct manifest *m, const struct quant_opts *o, struct quant_report *rep,
     struct err *e)
@@ -348,7 +319,7 @@ quant_apply(struct manifest *m, const struct quant_opts *o, struct quant_report 
 
 	if (arch_roles(m, e) < 0 || begin(&y, m, rep, e) < 0)
 		return NULL;
-	if ((visit = visits(m, e)) && (s = resolver_new(m, o, e)))
+	if ((visit = resolver_order(m, e)) && (s = resolver_new(m, o, e)))
 		r = 0;
 	for (size_t i = 0; r == 0 && i < m->ntensor; i++)
 		r = decide(&y, s, visit[i], o, e);

@@ -129,6 +129,7 @@ vf_transpose(vf *r)
 INLINE vm vf_unordered(vf a, vf b) { return vmvnq_u32(vandq_u32(vceqq_f32(a, a), vceqq_f32(b, b))); }
 INLINE vi vi_ceil(vf v) { return (vi)vcvtpq_s32_f32(v); }
 INLINE float vf_hmax(vf v) { return vmaxvq_f32(v); }
+INLINE vf vf_round(vf v) { return vrndnq_f32(v); }
 
 INLINE vi
 vi_load_u16(const void *p)

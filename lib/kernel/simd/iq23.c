@@ -8,7 +8,6 @@
 #include "pick.h"
 #include "simd.h"
 
-
 enum { TRIES = 32 };		/* of them up to 31 */
 
 /* Where a group's terms come from: x and weights, each as often as a code has

@@ -40,8 +40,9 @@ kernel_encode	KERNEL(iq4_nl_from_f32), KERNEL(iq4_xs_from_f32);
 /* k_decode.c */
 kernel_decode	KERNEL(q2_k_to_f32), KERNEL(q3_k_to_f32), KERNEL(q4_k_to_f32), KERNEL(q5_k_to_f32),
 		KERNEL(q6_k_to_f32);
-/* q3_k.c, q6_k.c */
-kernel_encode	KERNEL(q3_k_from_f32), KERNEL(q6_k_from_f32);
+/* q2_k.c, q3_k.c, q4_k.c, q6_k.c */
+kernel_encode	KERNEL(q2_k_from_f32), KERNEL(q3_k_from_f32), KERNEL(q4_k_from_f32), KERNEL(q5_k_from_f32),
+		KERNEL(q6_k_from_f32);
 /* q8_0.c */
 kernel_decode	KERNEL(q8_0_to_f32);
 kernel_encode	KERNEL(q8_0_from_f32);

@@ -44,7 +44,10 @@ KERNEL(kernel_fill)(struct kernels *k)
 	k->from_f32[19] = KERNEL(iq1_s_from_f32);
 	k->from_f32[22] = KERNEL(iq2_s_from_f32);
 	k->from_f32[29] = KERNEL(iq1_m_from_f32);
+	k->from_f32[10] = KERNEL(q2_k_from_f32);
 	k->from_f32[11] = KERNEL(q3_k_from_f32);
+	k->from_f32[12] = KERNEL(q4_k_from_f32);
+	k->from_f32[13] = KERNEL(q5_k_from_f32);
 	k->from_f32[14] = KERNEL(q6_k_from_f32);
 	k->from_f32[20] = KERNEL(iq4_nl_from_f32);
 	k->from_f32[23] = KERNEL(iq4_xs_from_f32);

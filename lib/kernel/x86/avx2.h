@@ -126,6 +126,7 @@ INLINE vm vf_unordered(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_UNORD_Q); }
 INLINE vi vi_load_u16(const void *p) { return (vi)_mm256_cvtepu16_epi32(_mm_loadu_si128(p)); }
 INLINE vi vi_load_i8(const void *p) { return (vi)_mm256_cvtepi8_epi32(_mm_loadl_epi64(p)); }
 INLINE vi vi_ceil(vf v) { return (vi)_mm256_cvttps_epi32(_mm256_ceil_ps(v)); }
+INLINE vf vf_round(vf v) { return _mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 
 INLINE void
 vi_store_u16(void *p, vi v)

@@ -112,6 +112,7 @@ INLINE vi vi_load_u16(const void *p) { return (vi)_mm512_cvtepu16_epi32(_mm256_l
 INLINE vi vi_load_i8(const void *p) { return (vi)_mm512_cvtepi8_epi32(_mm_loadu_si128(p)); }
 INLINE void vi_store_u16(void *p, vi v) { _mm256_storeu_si256(p, _mm512_cvtepi32_epi16((__m512i)v)); }
 INLINE float vf_hmax(vf v) { return _mm512_reduce_max_ps(v); }
+INLINE vf vf_round(vf v) { return _mm512_roundscale_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 
 INLINE vi
 vi_ceil(vf v)

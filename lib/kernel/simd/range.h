@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * range.h -- lib/type/search.c's fit_range() for W groups of elements at once,
+ * a group a lane.
+ *
+ * Every lane does what the scalar code does, in its order, so the bytes are
+ * the same.  What is saved besides: codes that surely lie inside 0..top go
+ * without clamps; the error of one tile is summed in the loop that makes the
+ * codes of another, so that adders and multipliers are both busy; and a step
+ * that surely loses in all lanes goes without that error.
+ */
+#ifndef KERNEL_RANGE_H
+#define KERNEL_RANGE_H
+
+#include <stdbool.h>
+
+#include "vec.h"
+
+enum { LEN_MAX = 32, TILES_MAX = 8 };
+
+/* Weights: sqrt of the mean square + |x|, |x|, qw * sqrt(base + x * x). */
+enum weights { BY_SPREAD, BY_SIZE, BY_IMATRIX };
+
+/* Inverse scales (first + step * s + top) / range, s from 0 to steps. */
+struct walk {
+	int		top;		/* largest code */
+	float		first, step;
+	int		steps;
+	enum weights	weights;
+	bool		absolute;	/* error |diff| rather than its square */
+};
+
+/* Where codes may lie before they are clamped; BEYOND: where near() is odd. */
+enum reach { INSIDE, BELOW, ABOVE, ANYWHERE, BEYOND };
+
+/* W groups.  A vector holds what there is one of in a group, lane by lane. */
+struct tile {
+	vf	x[LEN_MAX], w[LEN_MAX];	/* w: qw to begin with */
+	vf	low, max, base;		/* least and largest x */
+	vf	min;			/* where codes begin: the best line's */
+	vf	scale, best;		/* of the best line, and its error */
+	vf	from_is, from_min;	/* what gave its codes */
+	vf	is, a, b;		/* this step's: inverse scale, line */
+	vf	sw, sx, sxx;		/* sums of w, w * x, w * x * x */
+	vm	some, flat;		/* is there a line; are all x the same? */
+	bool	tame;			/* no sum can overflow or vanish */
+	enum reach reach;		/* of this step's codes */
+	bool	lost;			/* this step's line is not the best */
+	vf	code[LEN_MAX];		/* not 4096 bytes from x or w */
+};
+
+/* What the searches found, group by group: x ~ scale * code - min. */
+struct ranges {
+	float	scale[TILES_MAX * W], min[TILES_MAX * W];
+	float	is[TILES_MAX * W], base[TILES_MAX * W];	/* codes: near(is * (x - base)) */
+	float	weight[TILES_MAX * W];			/* sum of w */
+};
+
+struct sums {
+	vf	l, l2, xl;		/* of w * code, w * code * code, w * x * code */
+};
+
+INLINE vf
+range_code(enum reach reach, int top, vf is, vf min, vf x)
+{
+	vf v = is * (x - min);
+
+	if (reach == BEYOND)
+		return vi_float(vi_max(vi_min(vi_near(v), vi_set1(top)), vi_set1(0)));
+	v = vf_round(v);
+	/* Floats are in the order of their bits here, and integers have more
+	 * units to go to. */
+	if (reach == ABOVE || reach == ANYWHERE)
+		v = vi_bits(vi_min(vf_bits(v), vf_bits(vf_set1((float)top))));
+	if (reach == BELOW || reach == ANYWHERE)
+		v = vi_bits(vi_max(vf_bits(v), vi_set1(0)));
+	return v;
+}
+
+/* What a code that is off by this much adds to the error. */
+INLINE vf
+range_loss(const struct walk *k, vf w, vf diff)
+{
+	if (k->absolute)
+		diff = vf_abs(diff);
+	else
+		diff *= diff;
+	return w * diff;
+}
+
+/*
+ * This step's inverse scale, and what codes it gives.  Products only grow with
+ * x, in floats too, so the ends of x tell: the largest comes to at.
+ */
+INLINE void
+range_prepare(const struct walk *k, float at, struct tile *t)
+{
+	const vf range = t->max - t->min, is = vf_set1(at) / range, low = is * (t->low - t->min);
+	const vm calm = vm_and(vf_le(vf_set1(0x1p-60f), range), vf_le(range, vf_set1(0x1p60f)));
+	bool above = at > (float)k->top + 0.4f;
+
+	t->is = is;
+	if (vm_all(vm_and(calm, vf_le(vf_set1(-0.5f), low))))
+		t->reach = above ? ABOVE : INSIDE;
+	else if (vm_all(vm_and(calm, vf_le(vf_set1(-1e6f), low))))
+		t->reach = above ? ANYWHERE : BELOW;
+	else
+		t->reach = BEYOND;
+}
+
+INLINE vf
+range_weight(const struct walk *k, const struct tile *t, int i)
+{
+	vf x = t->x[i];
+
+	if (k->weights == BY_IMATRIX)
+		return t->w[i] * vf_sqrt(t->base + x * x);
+	if (k->weights == BY_SPREAD)
+		return t->base + vf_abs(x);
+	return vf_abs(x);
+}
+
+/* Weights, what is the same in all steps, and the line from end to end. */
+INLINE void
+range_first(const struct walk *k, int n, enum reach reach, struct tile *t)
+{
+	/* 0 + -0 is 0, -0 + x is x: the first of a sum is as it is. */
+	const vf is = t->is, min = t->min, scale = t->scale, none = vf_set1(-0.0f);
+	vf sw = none, sx = none, sxx = none, err = vf_set1(0);
+
+	for (int i = 0; i < n; i++) {
+		vf x = t->x[i], w = range_weight(k, t, i), wx = w * x;
+
+		t->w[i] = w;
+		sw += w;
+		sx += wx;
+		if (k->weights == BY_SPREAD)
+			sxx += wx * x;
+		err += range_loss(k, w, scale * range_code(reach, k->top, is, min, x) + min - x);
+	}
+	t->sw = sw;
+	t->sx = sx;
+	if (k->weights == BY_SPREAD)
+		t->sxx = sxx;
+	t->best = err;
+}
+
+INLINE void
+range_begin(const struct walk *k, int n, struct tile *t)
+{
+	const vf zero = vf_set1(0), small = vf_set1(0x1p-30f), large = vf_set1(0x1p30f);
+	vf min = t->x[0], max = min, sum = min * min;
+
+	for (int i = 1; i < n; i++) {
+		vf x = t->x[i];
+
+		min = vf_min(x, min);
+		max = vf_max(x, max);
+		sum += x * x;
+	}
+	if (k->weights == BY_SPREAD)
+		t->base = vf_sqrt(sum / vf_set1((float)n));
+	t->low = min;
+	min = vf_select(vf_lt(zero, min), zero, min);
+	t->flat = vf_eq(max, min);
+	/* Any range will do for a group that has none. */
+	max = vf_select(t->flat, vf_set1(1), max);
+	t->max = max;
+	t->min = t->from_min = min;
+	range_prepare(k, (float)k->top, t);
+	t->from_is = t->is;
+	t->scale = vf_set1(1) / t->is;
+	if (t->reach == INSIDE)
+		range_first(k, n, INSIDE, t);
+	else
+		range_first(k, n, BEYOND, t);
+	t->best = vf_select(t->flat, vf_set1(-1), t->best);
+	t->tame = vm_all(vm_and(vf_le(small, max - min), vf_le(max - min, large)));
+}
+
+/* Codes and sums of a tile, and the error of another (or of none). */
+INLINE struct sums
+range_pass(const struct walk *k, int n, enum reach reach, struct tile *t, const struct tile *last,
+    vf *error)
+{
+	const vf zero = vf_set1(0), is = t->is, min = t->min;
+	const vf a = last ? last->a : zero, b = last ? last->b : zero;
+	struct sums s = { zero, zero, zero };
+	vf err = zero;
+
+	for (int i = 0; i < n; i++) {
+		vf x = t->x[i], l = range_code(reach, k->top, is, min, x), wl = t->w[i] * l;
+
+		t->code[i] = l;
+		s.l += wl;
+		s.l2 += wl * l;
+		s.xl += wl * x;
+		if (last)
+			err += range_loss(k, last->w[i], a * last->code[i] + b - last->x[i]);
+	}
+	*error = err;
+	return s;
+}
+
+INLINE vf
+range_error(const struct walk *k, int n, const struct tile *t)
+{
+	vf err = vf_set1(0);
+
+	for (int i = 0; i < n; i++)
+		err += range_loss(k, t->w[i], t->a * t->code[i] + t->b - t->x[i]);
+	return err;
+}
+
+INLINE void
+range_choose(struct tile *t, vf error)
+{
+	vm better = vm_and(t->some, vf_lt(error, t->best));
+
+	t->best = vf_select(better, error, t->best);
+	t->scale = vf_select(better, t->a, t->scale);
+	t->from_is = vf_select(better, t->is, t->from_is);
+	t->from_min = vf_select(better, t->min, t->from_min);
+	/* A better min takes part in the steps after it, as it always did. */
+	t->min = vf_select(better, t->b, t->min);
+}
+
+/*
+ * Does this step's line lose in all lanes, whatever its error rounds to?
+ *
+ * In real numbers the error follows from sums that are there already.  Those
+ * are rounded up to 34 times, and so is the error itself: with A = a * a * l2,
+ * B = b * b * sw, X = sxx all that is at most 130 * 2^-24 * (A + B + X), by
+ * Cauchy's inequality.  Weights that differ much in size, and could vanish
+ * beside each other, are left out.
+ */
+static inline bool
+range_loses(const struct tile *t, struct sums s)
+{
+	const vf two = vf_set1(2), aa = t->a * t->a * s.l2, bb = t->b * t->b * t->sw;
+	vf r = aa + bb + t->sxx, slack = vf_set1(0x1.4p-17f) * r;
+
+	r += two * (t->a * (t->b * s.l - s.xl) - t->b * t->sx);
+	return t->tame && vm_all(vf_lt(t->best, r - slack));
+}
+
+/* One step of one tile, and the choice that is left from another's. */
+INLINE void
+range_step(const struct walk *k, int n, float at, struct tile *t, struct tile *last)
+{
+	const vf zero = vf_set1(0);
+	vf det, error;
+	struct sums s;
+	vm up;
+
+	switch (t->reach) {
+	case INSIDE: s = range_pass(k, n, INSIDE, t, last, &error); break;
+	case BELOW: s = range_pass(k, n, BELOW, t, last, &error); break;
+	case ABOVE: s = range_pass(k, n, ABOVE, t, last, &error); break;
+	case ANYWHERE: s = range_pass(k, n, ANYWHERE, t, last, &error); break;
+	default: s = range_pass(k, n, BEYOND, t, last, &error); break;
+	}
+	if (last)
+		range_choose(last, error);
+
+	det = t->sw * s.l2 - s.l * s.l;
+	t->some = vf_lt(zero, det);
+	t->a = (t->sw * s.xl - t->sx * s.l) / det;
+	t->b = (s.l2 * t->sx - s.l * s.xl) / det;
+	up = vf_lt(zero, t->b);
+	if (vm_any(up)) {
+		t->a = vf_select(up, s.xl / s.l2, t->a);
+		t->b = vf_select(up, zero, t->b);
+	}
+	/* Where it pays to look. */
+	t->lost = k->weights == BY_SPREAD && at > (float)k->top + 0.55f && range_loses(t, s);
+}
+
+/*
+ * All steps for some tiles whose x (and qw) and base are there.
+ *
+ * A line takes a while, and so does an inverse scale: the error is two tiles
+ * behind, the inverse scale one ahead.  That takes four of them.
+ */
+INLINE void
+fit_range(const struct walk *k, int n, struct tile *tile, int tiles, struct ranges *out)
+{
+	for (int i = 0; i < tiles; i++)
+		range_begin(k, n, &tile[i]);
+	if (tiles < 4) {
+		for (int s = 0; s <= k->steps; s++)
+			for (int i = 0; i < tiles; i++) {
+				float at = k->first + k->step * (float)s + (float)k->top;
+
+				range_prepare(k, at, &tile[i]);
+				range_step(k, n, at, &tile[i], NULL);
+				if (!tile[i].lost)
+					range_choose(&tile[i], range_error(k, n, &tile[i]));
+			}
+	} else {
+		struct tile *one = NULL, *two = NULL, *t = tile;
+		float at = k->first + (float)k->top;
+
+		range_prepare(k, at, t);
+		for (int s = 0, i = 0; s <= k->steps;) {
+			struct tile *next;
+			float now = at;
+
+			if (++i == tiles) {
+				i = 0;
+				s++;
+				at = k->first + k->step * (float)s + (float)k->top;
+			}
+			next = tile + i;
+			range_prepare(k, at, next);
+			if (two)
+				range_step(k, n, now, t, two);
+			else
+				range_step(k, n, now, t, NULL);
+			two = one;
+			one = t->lost ? NULL : t;
+			t = next;
+		}
+		if (two)
+			range_choose(two, range_error(k, n, two));
+		if (one)
+			range_choose(one, range_error(k, n, one));
+	}
+	for (int i = 0; i < tiles; i++) {
+		const struct tile *t = &tile[i];
+		const vf zero = vf_set1(0);
+
+		vf_store(out->scale + i * W, vf_select(t->flat, zero, t->scale));
+		vf_store(out->min + i * W, -t->min);
+		vf_store(out->is + i * W, vf_select(t->flat, zero, t->from_is));
+		vf_store(out->base + i * W, t->from_min);
+		vf_store(out->weight + i * W, t->sw);
+	}
+}
+
+/*
+ * Groups of n elements, one behind the other, to lanes.  Where there are
+ * fewer than W the last one fills up.
+ */
+INLINE void
+lanes_load(vf *lanes, int n, const float *x, int groups)
+{
+	for (int j = 0; j < n; j += W) {
+		vf r[W];
+
+		UNROLL
+		for (int i = 0; i < W; i++)
+			r[i] = vf_load(x + (i < groups ? i : groups - 1) * n + j);
+		vf_transpose(r);
+		UNROLL
+		for (int i = 0; i < W; i++)
+			lanes[j + i] = r[i];
+	}
+}
+
+/*
+ * Of some blocks of 256, groups of n elements; with an imatrix the weights'
+ * base is its times the mean square of a block.
+ */
+INLINE void
+range_search(const struct walk *k, int n, const float *x, const float *qw, float base, int blocks,
+    struct ranges *found)
+{
+	struct tile tile[TILES_MAX];
+	int groups = blocks * 256 / n, tiles = 0;
+	float square[W];
+
+	if (qw) {
+		vf sum = vf_set1(0);
+
+		for (int i = 0; i < 256; i += W) {
+			vf r[W];
+
+			UNROLL
+			for (int b = 0; b < W; b++)
+				r[b] = vf_load(x + (b < blocks ? b * 256 : 0) + i);
+			vf_transpose(r);
+			UNROLL
+			for (int b = 0; b < W; b++)
+				sum += r[b] * r[b];
+		}
+		vf_store(square, vf_set1(base) * sum / vf_set1(256));
+	}
+	for (int g = 0; g < groups; g += W) {
+		struct tile *t = &tile[tiles++];
+		float lane[W];
+
+		lanes_load(t->x, n, x + g * n, groups - g);
+		if (!qw)
+			continue;
+		lanes_load(t->w, n, qw + g * n, groups - g);
+		for (int i = 0; i < W; i++)
+			lane[i] = square[(g + i < groups ? g + i : groups - 1) * n / 256];
+		t->base = vf_load(lane);
+	}
+	fit_range(k, n, tile, tiles, found);
+}
+
+/* The codes that group i's search ended with, where its scale became 0. */
+static inline void
+range_codes(const struct ranges *r, int i, int n, int top, const float *x, uint8_t *code)
+{
+	for (int j = 0; j < n; j++) {
+		float v = r->is[i] * (x[j] - r->base[i]) + 12582912.0f;
+		uint32_t u;
+		int l;
+
+		memcpy(&u, &v, sizeof u);
+		l = (int)(u & 0x7fffff) - 0x400000;
+		code[j] = (uint8_t)(l < 0 ? 0 : l > top ? top : l);
+	}
+}
+
+#endif
