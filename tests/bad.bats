@@ -15,6 +15,7 @@ limited() {
 # refused FILE WHY PART -- the verdict on one of list's lines.
 refused() {
 	local f=$REPO/tests/bad/$1 ext=${1##*.} cat=0 pack=0 line
+	case $1 in torch/* | npz/*) ext=safetensors ;; esac	# only read
 	case $1 in
 	stream/*)
 		ext=apr
@@ -64,6 +65,14 @@ family() {
 
 @test "bad safetensors files" {
 	family safetensors
+}
+
+@test "bad PyTorch checkpoints" {
+	family torch
+}
+
+@test "bad NumPy archives" {
+	family npz
 }
 
 @test "bad streams" {

@@ -58,12 +58,14 @@ decide(struct pack_target *t, char *path, const char *format, const struct manif
 {
 	if (format && !(t->format = format_by_name(format)))
 		usage("--format: %s is none of apr, gguf, safetensors", format);
+	if (t->format && !t->format->layout)
+		usage("--format: %s is only read", format);
 	if (!strcmp(path, "-")) {
 		t->path = NULL;
 		t->fd = STDOUT_FILENO;
 		if (!t->format && m->source)
 			t->format = format_by_name(m->source);
-		if (!t->format)
+		if (!t->format || !t->format->layout)
 			usage("-: --format must say what to write");
 		if (isatty(STDOUT_FILENO) && !m->plan)
 			usage("standard output is a terminal, and a model is not for reading");
@@ -81,7 +83,9 @@ decide(struct pack_target *t, char *path, const char *format, const struct manif
 		t->format = &format_safetensors;
 		return;
 	}
-	if (!t->format && !(t->format = format_by_suffix(path)))
+	if (!t->format && (t->format = format_by_suffix(path)) && !t->format->layout)
+		usage("%s: %s is only read", path, t->format->name);
+	if (!t->format)
 		usage("%s: neither .apr, .gguf nor .safetensors: --format must say", path);
 }
 

@@ -50,6 +50,8 @@ struct header {
 	bool			 footer; /* the format ends with a CRC-32 */
 	uint64_t		 split;	/* GGUF: parts of the model, else 0 */
 	struct held		*held;	size_t nheld;	/* sorted by name */
+	struct spots		*spots; /* tensors lie anywhere, t->offset is a
+					 * spot's number, and raw is empty */
 	void			*priv;	/* the format's own, freed by free() */
 };
 
@@ -106,7 +108,8 @@ struct format {
 	 * as far as it belongs to the header).  The caller tees it into raw. */
 	int		(*parse)(struct in *, struct header *, struct err *);
 	void		(*free)(struct header *);
-	/* May this type be held?  0, or -1 naming tensor, type and remedy. */
+	/* May this type be held?  0, or -1 naming tensor, type and remedy.
+	 * This and layout are NULL where a format is only read. */
 	int		(*holds)(const struct tensor *, struct err *);
 	int		(*layout)(const struct layout_in *, struct layout *,
 			    struct err *);
@@ -115,6 +118,7 @@ struct format {
 };
 
 extern const struct format format_apr, format_gguf, format_safetensors;
+extern const struct format format_npz, format_torch;	/* only read */
 extern const struct format *const formats[];	/* NULL at the end */
 
 const struct format *format_by_name(const char *);

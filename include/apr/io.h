@@ -51,6 +51,11 @@ int	in_seek(struct in *, uint64_t pos, struct err *) APR_MUSTCHECK;
 /* The file whose bytes in_some() gives as they are, the last of them at
  * in_pos() - 1; -1: none. */
 int	in_file(const struct in *);
+/* n bytes from anywhere; what is read next stays.  In a file or in memory,
+ * not in a pipe nor in what is compressed. */
+int	in_pread(struct in *, void *, size_t, uint64_t at, struct err *) APR_MUSTCHECK;
+bool	in_can_pread(const struct in *);
+
 uint64_t in_pos(const struct in *);
 bool	in_seekable(const struct in *);
 uint64_t in_size(const struct in *);	/* UINT64_MAX: unknown */
@@ -69,6 +74,8 @@ void	io_widen_pipe(int fd);
 /* All n bytes, or -1. */
 int	io_write(int fd, const void *, size_t, struct err *) APR_MUSTCHECK;
 int	io_pwrite(int fd, const void *, size_t, uint64_t at, struct err *) APR_MUSTCHECK;
+/* All n bytes from there, else an error that says where the file ended. */
+int	io_pread(int fd, void *, size_t, uint64_t at, struct err *) APR_MUSTCHECK;
 
 /* A large file, written at any place: the disk makes room somewhat ahead, and
  * has begun with what was written when it is to be synced. */

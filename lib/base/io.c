@@ -362,6 +362,49 @@ in_file(const struct in *in)
 	return in->seekable ? in->fd : -1;
 }
 
+int
+io_pread(int fd, void *dst, size_t n, uint64_t at, struct err *e)
+{
+	unsigned char *p = dst;
+
+	while (n > 0) {
+		ssize_t r = at > INT64_MAX ? 0 : pread(fd, p, n, (off_t)at);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0)
+			return err_sys(e, "read");
+		if (r == 0)
+			return err_set(e, "the file ends at byte %" PRIu64 ", %zu bytes too"
+			    " early", at, n);
+		p += r;
+		at += (uint64_t)r;
+		n -= (size_t)r;
+	}
+	return 0;
+}
+
+bool
+in_can_pread(const struct in *in)
+{
+	return in->seekable || (in->fd < 0 && !in->zstd);
+}
+
+int
+in_pread(struct in *in, void *dst, size_t n, uint64_t at, struct err *e)
+{
+	if (!in_can_pread(in))
+		return err_set(e, "it must be a file that can be read anywhere, not a pipe,"
+		    " nor compressed");
+	if (at > in->size || n > in->size - at)
+		return err_set(e, "%zu bytes at byte %" PRIu64 " of %" PRIu64, n, at, in->size);
+	if (in->fd >= 0)
+		return io_pread(in->fd, dst, n, at, e);
+	if (n > 0)
+		memcpy(dst, in->p - in->pos + at, n);
+	return 0;
+}
+
 uint64_t
 in_pos(const struct in *in)
 {

@@ -12,6 +12,7 @@
 
 #include <apr/size.h>
 
+#include "spot.h"
 #include "source.h"
 
 static int
@@ -197,6 +198,39 @@ read_tail(const struct part *p, uint64_t end, struct buf *b, struct err *e)
 	return 0;
 }
 
+struct passing {
+	struct stream_out *out;
+	void		(*progress)(uint64_t);
+};
+
+static int
+pass_on(void *ctx, const void *b, size_t n, struct err *e)
+{
+	struct passing *p = ctx;
+
+	if (p->progress)
+		p->progress(n);
+	return stream_write(p->out, b, n, e);
+}
+
+/* Tensors that lie anywhere. */
+static int
+copy_spots(struct source *s, size_t from, size_t to, struct part *p,
+    struct stream_out *out, void (*progress)(uint64_t), struct err *e)
+{
+	struct passing way = { out, progress };
+
+	for (size_t i = from; i < to; i++) {
+		const struct tensor *t = &s->m->tensor[i];
+
+		if (stream_member(out, MEMBER_TENSOR, t->name, t->bytes, e) < 0)
+			return -1;
+		if (t->bytes > 0 && spot_pass(p->h.spots, p->fd, t, pass_on, &way, e) < 0)
+			return err_prefix(e, "%s", p->path);
+	}
+	return 0;
+}
+
 /* A part's tensors in the order of their data, and its end. */
 static int
 copy_part(struct source *s, size_t from, size_t to, struct part *p,
@@ -339,7 +373,11 @@ source_copy(struct source *s, struct stream_out *out, void (*progress)(uint64_t)
 			to++;
 		buf_str(&tail, k ? "," : "");
 		mark = tail.len;
-		if (!whole)
+		if (s->part[k].h.spots) {
+			buf_str(&tail, "{}");
+			if (!s->m->plan && !s->reordered)
+				r = copy_spots(s, at, to, &s->part[k], out, progress, e);
+		} else if (!whole)
 			r = s->m->plan || s->reordered ? (buf_str(&tail, "{}"), 0) :
 			    copy_part(s, at, to, &s->part[k], out, false, &tail, progress, e);
 		else if (s->m->plan)
@@ -399,12 +437,13 @@ source_absmax(struct source *s, struct err *e)
 		if (!t->type->to_f32 || t->tied_to || t->flat || (t->type->flags & TYPE_WHOLE))
 			continue;
 		unit = sizeof chunk / t->type->bytes * t->type->bytes;
-		if (in_seek(p->in, t->offset, e) < 0)
+		if (!p->h.spots && in_seek(p->in, t->offset, e) < 0)
 			return -1;
 		while (left > 0) {
 			size_t n = left < unit ? (size_t)left : unit;
 
-			if (in_read(p->in, chunk, n, e) < 0)
+			if ((p->h.spots ? spot_get(p->h.spots, p->fd, t, t->bytes - left, chunk,
+			    n, e) : in_read(p->in, chunk, n, e)) < 0)
 				return err_prefix(e, "%s", t->name);
 			max = block_max(t->type, chunk, n / t->type->bytes, max);
 			left -= n;
@@ -417,6 +456,8 @@ source_absmax(struct source *s, struct err *e)
 	for (size_t k = 0; k < s->npart; k++) {
 		struct part *p = &s->part[k];
 
+		if (p->h.spots)
+			continue;
 		if (in_seek(p->in, 0, e) < 0)
 			return -1;
 		in_crc_start(p->in);

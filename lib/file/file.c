@@ -8,8 +8,10 @@
 #include <apr/file.h>
 #include <apr/size.h>
 
+#include "spot.h"
+
 const struct format *const formats[] = {
-	&format_apr, &format_gguf, &format_safetensors, NULL
+	&format_apr, &format_gguf, &format_safetensors, &format_npz, &format_torch, NULL
 };
 
 const struct format *
@@ -109,6 +111,7 @@ header_release(struct header *h)
 	if (h->format && h->format->free)
 		h->format->free(h);
 	free(h->held);
+	spots_free(h->spots);
 	buf_release(&h->raw);
 	memset(h, 0, sizeof *h);
 }

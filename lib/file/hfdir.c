@@ -18,6 +18,7 @@
 #define INDEX		"model.safetensors.index.json"
 #define SINGLE		"model.safetensors"
 #define INDEX_SUFFIX	".index.json"
+#define TORCH		"pytorch_model.bin"	/* if there is nothing better */
 #define INDEX_MAX	((uint64_t)256 << 20)	/* bytes of an index */
 #define FILE_MAX	((uint64_t)256 << 20)	/* of a file that travels */
 
@@ -257,7 +258,8 @@ entry(struct hfdir *d, int fd, const char *name, bool index, struct err *e)
 	return travel(d, name, (uint64_t)st.st_size, e);
 }
 
-/* Without an index: model.safetensors, else the only *.safetensors. */
+/* Without an index: model.safetensors, else the only *.safetensors, else
+ * pytorch_model.bin. */
 static int
 single(struct hfdir *d, int fd, DIR *dp, struct err *e)
 {
@@ -281,8 +283,11 @@ single(struct hfdir *d, int fd, DIR *dp, struct err *e)
 	}
 	if (errno)
 		return err_sys(e, "%s", d->dir);
+	if (n == 0 && fstatat(fd, TORCH, &st, 0) == 0)
+		return add_shard(d, fd, TORCH, e);
 	if (n == 0)
-		return err_set(e, "%s: no *.safetensors in this directory", d->dir);
+		return err_set(e, "%s: neither *.safetensors nor " TORCH " in this directory",
+		    d->dir);
 	if (n > 1)
 		return err_set(e, "%s: %zu *.safetensors, but neither " SINGLE
 		    " nor " INDEX, d->dir, n);
@@ -306,13 +311,17 @@ static int
 folder(struct hfdir *d, int fd, DIR *dp, struct err *e)
 {
 	struct dirent *de;
+	struct stat st;
 	uint64_t bytes;
 	int r, index;
 
 	if ((r = index_read(d, fd, INDEX, &bytes, e)) < 0)
 		return -1;
 	index = r == 0;
-	if (!index && single(d, fd, dp, e) < 0)
+	if (!index && fstatat(fd, SINGLE, &st, 0) < 0 &&
+	    (r = index_read(d, fd, TORCH INDEX_SUFFIX, &bytes, e)) < 0)
+		return -1;
+	if (r > 0 && single(d, fd, dp, e) < 0)
 		return -1;
 	rewinddir(dp);
 	while (errno = 0, (de = readdir(dp)))
@@ -340,7 +349,9 @@ open_in(struct hfdir *d, const char *base, struct err *e)
 	if (!base) {
 		r = folder(d, dirfd(dp), dp, e);
 	} else if ((r = index_read(d, dirfd(dp), base, &bytes, e)) == 0) {
-		r = travel(d, base, bytes, e);
+		/* Other shards' index is wrong wherever they go. */
+		if (strcmp(base, TORCH INDEX_SUFFIX))
+			r = travel(d, base, bytes, e);
 	} else if (r > 0) {
 		errno = ENOENT;
 		r = err_sys(e, "%s/%s", d->dir, base);

@@ -68,7 +68,7 @@ parse(struct source *s, size_t k, const struct format *want, bool shards, struct
 		goto bad;
 	}
 	if (!(f = format_probe(b, n))) {
-		err_set(e, "neither .apr, GGUF, safetensors nor a stream");
+		err_set(e, "neither .apr, GGUF, safetensors, PyTorch, NumPy, lattice nor a stream");
 		goto bad;
 	}
 	if (want && f != want) {
@@ -82,7 +82,7 @@ parse(struct source *s, size_t k, const struct format *want, bool shards, struct
 	p->data = in_pos(p->in);
 	p->count = s->m->ntensor - p->h.first;
 	header_sort(s->m, p->h.first);
-	if (header_check(s->m, p->h.first, p->data, in_size(p->in), e) < 0)
+	if (!p->h.spots && header_check(s->m, p->h.first, p->data, in_size(p->in), e) < 0)
 		goto bad;
 	return 0;
 bad:
@@ -149,6 +149,8 @@ add_files(struct source *s, bool shards, struct err *e)
 	char name[64];
 
 	for (size_t k = 0; k < s->npart; k++) {
+		if (s->part[k].h.spots)
+			continue;	/* nothing stands before the data */
 		if (shards)
 			snprintf(name, sizeof name, ".source/header.%05zu", k + 1);
 		else
@@ -237,8 +239,14 @@ open_dir(struct source *s, const char *path, struct err *e)
 		buf_put(&name, "", 1);
 		if (buf_check(&name, e) < 0 || !add_part(s, (char *)name.p, e) ||
 		    manifest_add_shard(s->m, s->dir.shard[i], e) < 0 ||
-		    parse(s, i, &format_safetensors, true, e) < 0)
+		    parse(s, i, i ? s->part[0].h.format : NULL, true, e) < 0)
 			goto out;
+		if (s->part[i].h.format != &format_safetensors &&
+		    s->part[i].h.format != &format_torch) {
+			err_set(e, "%s: is %s, which is no directory's", s->part[i].path,
+			    s->part[i].h.format->name);
+			goto out;
+		}
 	}
 	r = 0;
 out:

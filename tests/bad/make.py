@@ -29,6 +29,8 @@ import sys
 import zipfile
 import zlib
 
+from make_zip import make_npz, make_torch
+
 try:
     from xxhash import xxh3_128_hexdigest as xxh3
 except ImportError:
@@ -40,7 +42,7 @@ except ImportError:
 M64 = 1 << 64
 INV7 = (3 * M64 + 1) // 7         # times 7 it is 1 modulo 2^64; under 2^63
 EXT = {'apr': '.apr', 'gguf': '.gguf', 'safetensors': '.safetensors',
-       'stream': '.tar'}
+       'stream': '.tar', 'torch': '.pt', 'npz': '.npz'}
 GOOD = {}
 BAD = {}        # 'apr/name.apr': (what is wrong, fragment, bytes)
 
@@ -1409,6 +1411,8 @@ def main():
     make_gguf()
     make_safetensors()
     make_stream()
+    make_torch(bad)
+    make_npz(bad)
     kept = {}
     listing = os.path.join(top, 'list')
     if os.path.exists(listing):
@@ -1419,7 +1423,7 @@ def main():
                     kept[part[0]] = part[2]
     wanted = {'good/' + n: d for n, d in GOOD.items()}
     wanted.update((n, d) for n, (_, _, d) in BAD.items())
-    for folder in ('good', 'apr', 'gguf', 'safetensors', 'stream'):
+    for folder in ('good', *EXT):
         path = os.path.join(top, folder)
         os.makedirs(path, exist_ok=True)
         for name in os.listdir(path):

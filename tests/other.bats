@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: MIT
+# Models that are only read: PyTorch's checkpoints and NumPy's archives, made
+# by those (tests/data/other/make.py) with the same numbers as safetensors.
+load helper
+
+D=$REPO/tests/data/other
+
+# what FILE [OPTION...] -- its tensors: names, types, shapes and sums, sorted.
+what() {
+	local f=$1
+	shift
+	apr-cat "$@" "$f" >s
+	tar xOf s manifest.json | jq -c '.tensors | sort_by(.name)[] | [.name, .dtype, .shape, .bytes]'
+	sums <s
+}
+
+equal() {
+	local f
+	what "$D/$1" >want
+	shift
+	for f; do
+		what "$D/$f" >got
+		same got want "$f"
+		what "$D/$f" --absmax >got
+		same got want "$f, its largest values measured"
+		what "$D/$f" --order name >got
+		same got want "$f, in order of names"
+	done
+}
+
+@test "checkpoints: types, views, shared storages, protocols, trainers' dicts" {
+	has jq
+	equal torch.safetensors views.pt protocol4.pt training.pth
+	equal module.safetensors module.bin
+	what "$D/views.pt" | grep -c '^\[' | grep '^23$'
+}
+
+@test "arrays: types, orders, packed and not" {
+	has jq
+	equal numpy.safetensors plain.npz packed.npz
+}
+
+@test "what is no tensor, or cannot be told, is refused" {
+	fails 1 apr-cat "$D/whole-module.pt"
+	says "names torch.nn.modules.container.Sequential"
+	fails 1 apr-cat "$D/script.pt"
+	says TorchScript
+	fails 1 apr-cat "$D/before-1.6.pt"
+	says "before 1.6"
+	fails 1 apr-cat "$D/expanded.pt"
+	says "a: is a view that repeats its numbers"
+	for f in views.pt plain.npz; do
+		fails 1 apr-cat - < <(cat "$D/$f")
+		says "not a pipe"
+		zstd -q -c "$D/$f" >packed.zst
+		fails 1 apr-cat packed.zst
+		says "nor compressed"
+	done
+	apr-cat - <"$D/views.pt" | sums >a
+	apr-cat "$D/views.pt" | sums >b
+	same a b
+}
+
+@test "they are not written" {
+	apr-cat "$D/module.bin" >s
+	fails 2 apr-pack x.npz <s
+	fails 2 apr-pack x.pt <s
+	fails 2 apr-pack --format torch x <s
+	fails 2 apr-pack - <s
+	nothing x.npz x.pt x
+	apr-cat "$D/module.bin" | apr-pack x.safetensors
+	apr-cat x.safetensors | sums >a
+	sums <s >b
+	same a b
+}
+
+# A plan reads no tensor; parts go together.
+@test "plans, choices, several files" {
+	apr-cat -n "$D/packed.npz" | tar xOf - manifest.json | jq -e '.plan and .source == "npz"' >/dev/null
+	[ "$(apr-cat --select 'view.*' "$D/views.pt" | names | sort | tr '\n' ' ')" = "view.columns view.rows view.steps view.turned " ]
+	apr-cat "$D/views.pt" "$D/module.bin" | names | sort >a
+	{ apr-cat "$D/views.pt" | names; apr-cat "$D/module.bin" | names; } | sort >b
+	same a b
+	fails 1 apr-cat "$D/views.pt" "$D/plain.npz"
+	says "is npz, the first part is torch"
+}
+
+@test "a directory with pytorch_model.bin" {
+	mkdir d e
+	cp "$D/module.bin" d/pytorch_model.bin
+	echo '{"model_type": "llama"}' >d/config.json
+	apr-cat d | apr-pack out/
+	[ "$(ls out | tr '\n' ' ')" = "config.json model.safetensors " ]
+	apr-cat out/model.safetensors | sums >a
+	apr-cat "$D/module.bin" | sums >b
+	same a b
+	# Shards, by the index; it does not travel.
+	cp "$D/module.bin" e/pytorch_model-00001-of-00002.bin
+	cp "$D/views.pt" e/pytorch_model-00002-of-00002.bin
+	cp d/config.json e
+	apr-cat "$D/views.pt" "$D/module.bin" | names | awk -v q='"' 'BEGIN { printf "{\"weight_map\": {" }
+	    { printf("%s%s%s%s: %spytorch_model-0000%d-of-00002.bin%s", (NR > 1 ? "," : ""), q, $0, q, q, (/^[0-9]/ ? 1 : 2), q) }
+	    END { print "}}" }' >e/pytorch_model.bin.index.json
+	apr-cat e | apr-pack two/
+	[ "$(ls two | tr '\n' ' ')" = "config.json model.safetensors " ]
+	apr-cat two/model.safetensors | sums >a
+	apr-cat "$D/views.pt" "$D/module.bin" | sums >b
+	same a b
+	apr-cat e/pytorch_model.bin.index.json | sums >a
+	same a b
+	# safetensors is taken first.
+	cp "$D/numpy.safetensors" d/model.safetensors
+	apr-cat d | names | grep layer.0.weight
+	mkdir none
+	fails 1 apr-cat none
+	says "neither *.safetensors nor pytorch_model.bin"
+}
+
+# Damage anywhere: status 1 with a line, or the tensors as they were (nobody
+# reads an archive's dates).
+@test "every byte of an archive turned" {
+	local f i n r step=7
+	[ "${APR_ASAN:-0}" = 0 ] || step=101
+	for f in module.bin packed.npz; do
+		apr-cat "$D/$f" | sums | awk '{ print $1 }' | sort >want
+		n=$(stat -c %s "$D/$f")
+		for ((i = 0; i < n; i += step)); do
+			cp "$D/$f" bad
+			printf "\\x$(printf %02x $(($(od -An -tu1 -j$i -N1 bad) ^ 0x41)))" |
+			    dd of=bad bs=1 seek=$i conv=notrunc 2>/dev/null
+			r=0
+			apr-cat bad >s 2>err || r=$?
+			if [ $r = 0 ]; then
+				# A name may have changed, a number may not.
+				sums <s | awk '{ print $1 }' | sort >got
+				same got want "$f, byte $i"
+			else
+				[ $r = 1 ] && [ "$(wc -l <err)" = 1 ]
+			fi
+		done
+	done
+}
