@@ -155,12 +155,13 @@ qemu:
 fuzz:
 	@$(MAKE) --no-print-directory BUILD=build/fuzz CC=clang fuzz-now \
 	    CFLAGS='$(SANFLAGS) -fsanitize=fuzzer-no-link,$(SANITIZE)'
-fuzz-now: $(FUZZ:%=$(BUILD)/fuzz/%)
+fuzz-now: $(FUZZ:%=fuzz-run-%)
 	@test -n "$(FUZZ)" || { echo "make: no harness in tests/fuzz" >&2; exit 1; }
-	@for f in $(FUZZ); do mkdir -p $(BUILD)/corpus/$$f; echo "fuzz $$f, $(FUZZ_TIME) s"; \
-	    $(BUILD)/fuzz/$$f -max_total_time=$(FUZZ_TIME) -timeout=10 -rss_limit_mb=1024 \
-	    -verbosity=0 -print_final_stats=1 -artifact_prefix=$(BUILD)/$$f- $(BUILD)/corpus/$$f \
-	    $$(test -d tests/fuzz/corpus/$$f && echo tests/fuzz/corpus/$$f) tests/bad || exit 1; done
+fuzz-run-%: $(BUILD)/fuzz/%
+	@mkdir -p $(BUILD)/corpus/$*; echo "fuzz $*, $(FUZZ_TIME) s"; \
+	    $< -max_total_time=$(FUZZ_TIME) -timeout=10 -rss_limit_mb=1024 \
+	    -verbosity=0 -print_final_stats=1 -artifact_prefix=$(BUILD)/$*- $(BUILD)/corpus/$* \
+	    $$(test -d tests/fuzz/corpus/$* && echo tests/fuzz/corpus/$*) tests/bad
 $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/libapr.a
 	@mkdir -p $(@D); echo "  LD $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
