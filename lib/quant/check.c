@@ -66,7 +66,9 @@ check_tiny(const struct type *t, const unsigned char *p, const float *x, size_t 
 	case 11: d = 108; break;			/* Q3_K */
 	case 12: case 13: d = 0; min = 2; break;	/* Q4_K, Q5_K */
 	case 14: d = 208; break;			/* Q6_K */
-	case 23: d = 0; break;				/* IQ4_XS */
+	case 16: case 17: case 18: case 19: case 21: case 22: case 23:
+		d = 0;					/* IQ, but IQ1_M */
+		break;
 	default: return 0;
 	}
 	for (; n > 0; n -= t->block, p += t->bytes, x += t->block) {
