@@ -28,8 +28,8 @@ FIXTURES = Path(os.environ.get("APR_FIXTURES") or ROOT.parent / "shared" / "fixt
 checks = 0
 
 
-def packed(source, out):
-    cat = subprocess.Popen(["apr-cat", str(source)], stdout=subprocess.PIPE)
+def packed(source, out, *options):
+    cat = subprocess.Popen(["apr-cat", *options, str(source)], stdout=subprocess.PIPE)
     pack = subprocess.run(["apr-pack", "-qf", str(out)], stdin=cat.stdout)
     cat.stdout.close()
     if cat.wait() or pack.returncode:
@@ -61,22 +61,30 @@ def made(tmp):
 
 def sharded(tmp, name):
     hf = FIXTURES / "hf" / name
-    tensors = {}
-    for f in sorted(hf.glob("*.safetensors")):
-        tensors.update(load_file(str(f)))
     d = tmp / name
     d.mkdir()
     shutil.copy(hf / "config.json", d)
-    names, where = sorted(tensors), {}
-    for i in range(3):
-        file = f"pytorch_model-{i + 1:05}-of-00003.bin"
-        part = {k: tensors[k] for k in names[i::3]}
+    shards, where = sorted(hf.glob("*.safetensors")), {}
+    for i, f in enumerate(shards):
+        file = f"pytorch_model-{i + 1:05}-of-{len(shards):05}.bin" if len(shards) > 1 else \
+            "pytorch_model.bin"
+        part = load_file(str(f))
         torch.save(part, d / file)
         where.update({k: file for k in part})
-    (d / "pytorch_model.bin.index.json").write_text(json.dumps({"metadata": {}, "weight_map": where}))
+    if len(shards) > 1:
+        (d / "pytorch_model.bin.index.json").write_text(
+            json.dumps({"metadata": {}, "weight_map": where}))
     packed(d, tmp / f"{name}.safetensors")
     packed(hf, tmp / f"{name}.want.safetensors")
     same(tmp / f"{name}.safetensors", tmp / f"{name}.want.safetensors", name)
+    # The same GGUF: with what travels, the tensors are all that could differ.
+    for f in hf.iterdir():
+        if not f.name.startswith("model"):
+            shutil.copy(f, d)
+    packed(d, tmp / "a.gguf", "--as", "gguf")
+    packed(hf, tmp / "b.gguf", "--as", "gguf")
+    if (tmp / "a.gguf").read_bytes() != (tmp / "b.gguf").read_bytes():
+        sys.exit(f"checkpoints: {name}: its GGUF differs")
 
 
 def main():
