@@ -131,6 +131,13 @@ dtypes() {
 	apr-quant -q -r r.json <in | sums >a
 	apr-quant -q --effort=high q4_k <in | sums | cmp - a
 	! cmp -s a <(apr-quant -q --effort=reference -r r.json <in | sums)
+	# Zeros ahead spoil a block of ggml's IQ3_S, and that is said.
+	{ head -c 128 /dev/zero; printf '%0896d'; printf '%01024d'; } | st z.safetensors \
+	    '{"z.weight":{"dtype":"F32","shape":[2,256],"data_offsets":[0,2048]}}'
+	apr-cat z.safetensors | apr-quant --pure iq3_s 2>err >out
+	grep -q '1 blocks have zeros ahead' err
+	apr-cat z.safetensors | apr-quant --pure --effort=high iq3_s 2>err >out
+	! grep 'zeros ahead' err
 	fails 1 apr-quant --effort=high tq2_0 <in
 	says ".weight: no TQ2_0 is made with --effort=high"
 	fails 1 apr-quant --pure --effort=apr q6_k <in

@@ -39,7 +39,7 @@ static const struct type *asked;
 static bool over;
 static struct bad worst[WORST];
 static size_t nworst, ntiny;
-static uint64_t tiny;
+static uint64_t tiny, misread;
 static struct buf tiny_text, tiny_json;
 
 bool
@@ -206,6 +206,7 @@ report_tensor(void *ctx, size_t i, const struct quant_error *q, struct err *e)
 		buf_printf(&tiny_json, ",\"blocks\":%" PRIu64 "}", q->tiny);
 		tiny += q->tiny;
 	}
+	misread += q->misread;
 	if (!report_measures() || q->n == 0)
 		return 0;
 	rank(i, q);
@@ -328,6 +329,9 @@ report_end(void)
 	if (tiny)
 		warn("%" PRIu64 " blocks have a scale too small for an f16: %.*s%s", tiny,
 		    (int)tiny_text.len, (char *)tiny_text.p, ntiny > SHOWN ? ", ..." : "");
+	if (misread)
+		warn("%" PRIu64 " blocks have zeros ahead, behind which ggml's IQ3_S is read"
+		    " wrongly (not that of --effort=high)", misread);
 	buf_release(&b);
 	if (summary.path)
 		put_summary(n, bytes);

@@ -122,6 +122,7 @@ struct quant_error {
 	double		 xx, yy, dd;		/* of x^2, y^2, (x-y)^2 */
 	double		 max;			/* |x-y| */
 	uint64_t	 tiny;		/* blocks with a scale too small for an f16 */
+	uint64_t	 misread;	/* that ggml's IQ3_S has in disorder */
 };
 
 /* Of n values; the sum of two; dd / xx; the cosine. */

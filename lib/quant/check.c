@@ -86,6 +86,26 @@ check_tiny(const struct type *t, const unsigned char *p, const float *x, size_t 
 	return count;
 }
 
+uint64_t
+check_misread(const struct job *j, const float *x, size_t n)
+{
+	uint64_t count = 0;
+
+	if (j->to->ggml != 21 || j->encode == j->to->effort[EFFORT_HIGH])
+		return 0;
+	for (; n > 0; n -= 256, x += 256)
+		for (size_t run = 0, zeros = 0, i; run < 8; run++) {
+			for (i = 0; i < 32 && x[32 * run + i] == 0; i++)
+				;
+			if (i < 32 && zeros) {
+				count++;
+				break;
+			}
+			zeros += i == 32;
+		}
+	return count;
+}
+
 int
 check_fit(struct job *j, const float *x, const float *y, size_t n, uint64_t at)
 {

@@ -92,6 +92,7 @@ drain_one(struct convert *c, struct err *e)
 	for (size_t i = 0; i < j->nunit; i++)
 		quant_error_add(&c->sum, &j->unit[i]);
 	c->sum.tiny += j->tiny;
+	c->sum.misread += j->misread;
 	if (stream_write(c->out, j->dst, j->dst_len, e) < 0)
 		return -1;
 	if (!j->last)
@@ -122,7 +123,7 @@ take(struct convert *c, struct err *e)
 		return NULL;
 	c->next = (c->next + 1) % c->njob;
 	j->max = 0;
-	j->tiny = 0;
+	j->tiny = j->misread = 0;
 	j->nunit = 0;
 	return j;
 }

@@ -72,7 +72,7 @@ struct job {
 
 	/* What came of it. */
 	float			 max;		/* |x| */
-	uint64_t		 tiny;		/* blocks */
+	uint64_t		 tiny, misread;	/* blocks */
 	bool			 failed;
 	struct err		 err;
 	bool			 measure;
@@ -90,6 +90,9 @@ int	check_values(struct job *, const float *x, size_t n, uint64_t at);
 /* Blocks of values whose scale is no normal f16: their digits are lost. */
 uint64_t check_tiny(const struct type *, const unsigned char *, const float *x,
 	    size_t n);
+/* Blocks of IQ3_S with a run of zeros before other values, which as ggml writes
+ * it then have the codes of those behind them. */
+uint64_t check_misread(const struct job *, const float *x, size_t n);
 /* y is what became of x: the values' scale must have fitted its f16. */
 int	check_fit(struct job *, const float *x, const float *y, size_t n,
 	    uint64_t at);

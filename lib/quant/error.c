@@ -21,6 +21,7 @@ quant_error_add(struct quant_error *all, const struct quant_error *u)
 	all->yy += u->yy;
 	all->dd += u->dd;
 	all->tiny += u->tiny;
+	all->misread += u->misread;
 	all->max = u->max > all->max ? u->max : all->max;
 }
 
