@@ -140,3 +140,56 @@ equal() {
 		done
 	done
 }
+
+# made by transformers' rule: value times scale, in F32, then BF16.
+@test "8-bit floats with a scale for each 128 by 128" {
+	local t
+	has jq
+	what "$D/fp8.bf16.safetensors" >want
+	for t in "" "--order name"; do	# scales before their values, and behind
+		# shellcheck disable=SC2086
+		apr-cat $t "$D/fp8.safetensors" | apr-dequant -q --all bf16 >s
+		tar xOf s manifest.json | jq -c '.tensors | sort_by(.name)[] | [.name, .dtype, .shape, .bytes]' >got
+		sums <s >>got
+		same got want "apr-dequant $t"
+		# Into another type, at once or by way of F32; and one that is read twice.
+		apr-cat $t "$D/fp8.safetensors" | apr-quant -q --pure q8_0 | sums | grep -v norm >a
+		apr-cat "$D/fp8.safetensors" | apr-dequant -q --all | apr-quant -q --pure q8_0 | sums | grep -v norm >b
+		same a b
+		apr-cat $t "$D/fp8.safetensors" | apr-quant -q --rules=apr apr_q8 | sums | grep -v norm >a
+		apr-cat "$D/fp8.safetensors" | apr-dequant -q --all | apr-quant -q --rules=apr apr_q8 | sums | grep -v norm >b
+		same a b
+		# The largest raw value is not that of what it means.
+		apr-cat --absmax "$D/fp8.safetensors" | apr-quant -q --rules=apr apr_q8 | sums | grep -v norm >a
+		same a b
+		APR_CHUNK_ROWS=1 apr-dequant -q --all -j4 bf16 < <(apr-cat $t "$D/fp8.safetensors") | sums | grep -v norm >a
+		sums <s | grep -v norm >b
+		same a b
+	done
+	# config.json no longer speaks of them.
+	mkdir d
+	cp "$D/fp8.safetensors" d/model.safetensors
+	printf '{\n  "model_type": "llama",\n  "quantization_config": {"quant_method": "fp8", "x": [1, {}]},\n  "z": 1\n}\n' >d/config.json
+	apr-cat d | apr-dequant -q bf16 | apr-pack out/
+	printf '{\n  "model_type": "llama",\n  "z": 1\n}\n' | cmp - out/config.json
+	apr-cat d | apr-pack same/
+	same d/config.json same/config.json
+}
+
+@test "8-bit floats whose scales are not theirs" {
+	st a.safetensors '{"w.weight":{"dtype":"F8_E4M3","shape":[2,2],"data_offsets":[0,4]},"w.weight_scale_inv":{"dtype":"F32","shape":[2,1],"data_offsets":[4,12]}}' < <(head -c 12 /dev/zero)
+	apr-cat a.safetensors >s
+	fails 1 apr-dequant <s
+	says "w.weight: w.weight_scale_inv has the shape [2, 1], which is not one scale for each 128 by 128 of [2, 2]"
+	fails 1 apr-quant q8_0 <s
+	st b.safetensors '{"w.weight":{"dtype":"F8_E4M3","shape":[2,2],"data_offsets":[0,4]},"w.weight_scale":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}' < <(head -c 8 /dev/zero)
+	fails 1 apr-dequant < <(apr-cat b.safetensors)
+	says "w.weight: its values want the scales of w.weight_scale"
+	st c.safetensors '{"w.weight":{"dtype":"F8_E4M3","shape":[2,2],"data_offsets":[0,4]},"w.weight_scale_inv":{"dtype":"I32","shape":[1],"data_offsets":[4,8]}}' < <(head -c 8 /dev/zero)
+	fails 1 apr-dequant < <(apr-cat c.safetensors)
+	says "are I32 and not floats"
+	# A NaN among the scales is found where it was used.
+	st n.safetensors '{"w.weight":{"dtype":"F8_E4M3","shape":[2,32],"data_offsets":[0,64]},"w.weight_scale_inv":{"dtype":"F32","shape":[1],"data_offsets":[64,68]}}' < <(head -c 64 /dev/zero | tr '\0' '8'; printf '\0\0\300\177')
+	fails 1 apr-quant --pure q8_0 < <(apr-cat n.safetensors)
+	says "w.weight: NaN at index 0"
+}

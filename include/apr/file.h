@@ -31,6 +31,9 @@ struct held {
 void	json_with(struct buf *b, const void *text, size_t n, const char *key,
 	    const char *value);
 
+/* Onto b: the object's text without a member, its other bytes as they are. */
+void	json_without(struct buf *b, const void *text, size_t n, const char *key);
+
 /* Where --provenance puts the stream's history, in every format; as set by
  * apr-pack: the JSON text of a string, or NULL. */
 #define HISTORY_KEY	"apr_tools.history"

@@ -32,6 +32,7 @@ struct tensor {
 	uint64_t		 row_bytes;	/* rows padded to whole blocks; 0 */
 	unsigned		 ndim;
 	bool			 flat;		/* blocks run over row ends */
+	bool			 gone;		/* a filter uses it up: not written */
 	const struct type	*source;	/* source_dtype, or NULL */
 	const char		*absmax;	/* number text, or NULL */
 	const char		*extra;		/* ,"key":value of unknown keys */

@@ -47,6 +47,10 @@ struct quant_from {
 	 * are needed. */
 	size_t			 qw;
 	uint64_t		 qw_at, nqw;
+	/* 8-bit floats: 1 + the tensor of their scales, else 0; of that tensor,
+	 * which is read and goes no further: 1 + theirs. */
+	size_t			 scale;
+	bool			 used_up;
 	bool			 needs_qw;	/* it cannot do without */
 	bool			 kept;		/* the rules leave it as it is */
 };

@@ -282,6 +282,38 @@ json_with(struct buf *b, const void *text, size_t n, const char *key, const char
 	buf_printf(b, "%s\"%s\":%s}", any ? "," : "", key, value);
 }
 
+void
+json_without(struct buf *b, const void *text, size_t n, const char *key)
+{
+	struct scan s = { text, (const unsigned char *)text + n, text };
+	size_t from = n, to = n, a, k, before = 0;
+
+	blanks(&s);
+	s.p += s.p < s.end;
+	before = (size_t)(s.p - s.base);	/* the brace, then each member's end */
+	for (blanks(&s); s.p < s.end && *s.p == '"'; blanks(&s)) {
+		bool first = before == 0 || s.base[before - 1] == '{';
+
+		string(&s, &a, &k);
+		if (!is(&s, a, k, key)) {
+			skip(&s);
+			before = (size_t)(s.p - s.base);
+			continue;
+		}
+		skip(&s);
+		from = before;
+		to = (size_t)(s.p - s.base);
+		/* The first one takes the comma behind it, the others that before. */
+		while (first && s.p < s.end && strchr(" \t\r\n", *s.p))
+			s.p++;
+		if (first && s.p < s.end && *s.p == ',')
+			to = (size_t)(s.p - s.base) + 1;
+		break;
+	}
+	buf_put(b, text, from);
+	buf_put(b, s.base + to, n - to);
+}
+
 const char *
 history_of(const struct manifest *m)
 {

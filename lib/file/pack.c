@@ -440,6 +440,29 @@ pack_write_file(struct pack *p, const char *name, const struct buf *b, struct er
 	return write_file(p, name, b, NULL, e);
 }
 
+/* Does config.json speak of scales that are in the values now? */
+static bool
+stale(const struct pack *p, const char *name)
+{
+	if (strcmp(name, "config.json"))
+		return false;
+	for (size_t i = 0; i < p->in->nunset; i++)
+		if (!strcmp(p->in->unset[i], "quantization_config"))
+			return true;
+	return false;
+}
+
+static int
+freshen(struct buf *b, struct err *e)
+{
+	struct buf new = { 0 };
+
+	json_without(&new, b->p, b->len, "quantization_config");
+	buf_release(b);
+	*b = new;
+	return buf_check(b, e);
+}
+
 /* A travelling file: held for what is made of it, written into the
  * directory, or dropped by a sink that has no place for it. */
 static int
@@ -452,7 +475,7 @@ file(struct pack *p, struct stream_in *in, const struct member *m, struct err *e
 	/* An index is for shards: no other sink gets one. */
 	if (!strcmp(name, INDEX) && !p->t.dir)
 		return 0;
-	if (holds(p, name)) {
+	if (holds(p, name) || stale(p, name)) {
 		struct carried *f = realloc(p->file, (p->nfile + 1) * sizeof *f);
 		struct buf *h = realloc(p->held, (p->nfile + 1) * sizeof *h);
 
@@ -465,7 +488,7 @@ file(struct pack *p, struct stream_in *in, const struct member *m, struct err *e
 		held = &h[p->nfile];
 		memset(held, 0, sizeof *held);
 		p->nfile++;
-		if (slurp(in, held, e) < 0)
+		if (slurp(in, held, e) < 0 || (stale(p, name) && freshen(held, e) < 0))
 			return -1;
 		f[p->nfile - 1] = (struct carried){ name, held->p, held->len };
 	}

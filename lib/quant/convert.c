@@ -11,6 +11,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <apr/json.h>
 #include <apr/pool.h>
@@ -34,8 +35,15 @@ struct convert {
 	type_encode		*encode;	/* NULL: not by one */
 	float			 scale_out;
 	struct weights		*qw;
+	struct scale_values	*sc;
 	float			 max, want_max;	/* measured; to be met, or < 0 */
 	struct quant_error	 sum;		/* of the one being written */
+
+	/* Of 8-bit floats: scales that have come before their values, and
+	 * values that wait for their scales, in files; by the scales' index. */
+	struct scale_values	**early;
+	int			*waiting;	/* -1: none */
+	size_t			 nscale;
 };
 
 static int
@@ -77,6 +85,7 @@ drain_one(struct convert *c, struct err *e)
 		return told(c, j->t, NULL, e) < 0 ? -1 : 1;
 	}
 	weights_drop(&j->qw);
+	scale_drop(&j->sc);
 	if (j->failed) {
 		*e = j->err;
 		return -1;
@@ -169,6 +178,8 @@ put(struct convert *c, const struct cut *k, uint64_t row, uint64_t col, uint64_t
 	if (feed_read(&c->feed, j->src, j->rows * j->src_row, e) < 0)
 		return -1;
 	j->qw = k->to ? weights_use(c->qw) : NULL;
+	if ((j->sc = c->sc))
+		j->sc->users++;
 	pool_put(c->pool, j);
 	return 0;
 }
@@ -228,7 +239,8 @@ find_scale(struct convert *c, struct err *e)
 		c->scale_out = type_q8_scale(c->want_max);
 		return 0;
 	}
-	if (feed_spill(&c->feed, e) < 0 || pass(c, NULL, e) < 0 || drain(c, e) < 0 ||
+	/* (Values that waited for their scales are in a file already.) */
+	if ((c->feed.spill < 0 && feed_spill(&c->feed, e) < 0) || pass(c, NULL, e) < 0 || drain(c, e) < 0 ||
 	    feed_rewind(&c->feed, e) < 0)
 		return -1;
 	c->want_max = c->max;
@@ -309,12 +321,21 @@ stop(struct convert *c)
 		return;
 	pool_free(c->pool);
 	weights_drop(&c->qw);
+	scale_drop(&c->sc);
+	for (size_t i = 0; i < c->nscale; i++) {
+		scale_drop(&c->early[i]);
+		if (c->waiting[i] >= 0)
+			close(c->waiting[i]);
+	}
+	free(c->early);
+	free(c->waiting);
 	for (size_t i = 0; c->job && i < c->njob; i++) {
 		struct job *j = c->job[i];
 
 		if (!j)
 			continue;
 		weights_drop(&j->qw);
+		scale_drop(&j->sc);
 		free(j->src);
 		free(j->dst);
 		free(j->x);
@@ -363,6 +384,75 @@ fail:
 	return NULL;
 }
 
+/* Room for what has to wait, when the first of it comes. */
+static int
+make_room(struct convert *c, size_t n, struct err *e)
+{
+	if (c->nscale)
+		return 0;
+	c->early = calloc(n + 1, sizeof(*c->early));
+	c->waiting = malloc((n + 1) * sizeof *c->waiting);
+	if (!c->early || !c->waiting)
+		return err_set(e, "out of memory");
+	for (size_t i = 0; i < n; i++)
+		c->waiting[i] = -1;
+	c->nscale = n;
+	return 0;
+}
+
+/* Values whose scales are still to come: to a file. */
+static int
+set_aside(struct convert *c, size_t scale, struct err *e)
+{
+	const void *p;
+	size_t n;
+	int fd = io_temp(e), r;
+
+	if (fd < 0)
+		return -1;
+	c->waiting[scale] = fd;
+	while ((r = stream_some(c->feed.in, &p, &n, e)) > 0) {
+		if (io_write(fd, p, n, e) < 0)
+			return err_prefix(e, "$TMPDIR");
+		if (c->o->progress)
+			c->o->progress(n);
+	}
+	return r;
+}
+
+/* A tensor of 8-bit floats that has scales, or these. */
+static int
+scaled(struct convert *c, const struct manifest *mf, const struct quant_from *from,
+    const struct member *m, struct err *e)
+{
+	size_t i = m->index, k = from[i].used_up ? i : from[i].scale - 1;
+	int r;
+
+	if (make_room(c, mf->ntensor, e) < 0)
+		return -1;
+	if (from[i].used_up) {
+		if (!(c->early[k] = scale_read(c->feed.in, mf->tensor[k].name, from[k].type,
+		    m->bytes, e)))
+			return -1;
+		if (c->o->progress)
+			c->o->progress(m->bytes);
+		if (c->waiting[k] < 0)
+			return 0;	/* they are the first to come */
+		i = from[k].scale - 1;
+		c->feed.t = &mf->tensor[i];
+		c->feed.spill = c->waiting[k];
+		c->waiting[k] = -1;
+		if (feed_rewind(&c->feed, e) < 0)
+			return -1;
+	} else if (!c->early[k])
+		return set_aside(c, k, e);
+	c->sc = c->early[k];
+	c->early[k] = NULL;
+	r = convert(c, &mf->tensor[i], &from[i], e);
+	scale_drop(&c->sc);
+	return r;
+}
+
 int
 convert_run(struct stream_in *in, struct stream_out *out, const struct quant_from *from,
     const struct convert_opts *o, struct err *e)
@@ -377,7 +467,9 @@ convert_run(struct stream_in *in, struct stream_out *out, const struct quant_fro
 	c->feed.in = in;
 	c->out = out;
 	while ((r = stream_next(in, &m, e)) > 0) {
-		if (m.kind == MEMBER_TENSOR && from[m.index].type)
+		if (m.kind == MEMBER_TENSOR && from[m.index].scale)
+			r = scaled(c, mf, from, &m, e);
+		else if (m.kind == MEMBER_TENSOR && from[m.index].type)
 			r = convert(c, &mf->tensor[m.index], &from[m.index], e);
 		else
 			r = copy(c, &m, e);

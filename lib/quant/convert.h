@@ -8,6 +8,8 @@
 
 #include <apr/quant.h>
 
+#include "scale.h"
+
 enum {
 	TILE = 4096,		/* elements at a time: whole blocks of any type */
 	HEAD = 4,		/* bytes of apr_q8's scale */
@@ -66,6 +68,7 @@ struct job {
 	bool			 first, last;	/* of the tensor */
 	float			 scale_in, scale_out;
 	struct weights		*qw;		/* or NULL */
+	struct scale_values	*sc;		/* or NULL */
 	size_t			 tile;		/* elements at a time */
 	float			*x;		/* tile and PAD of them */
 	size_t			 x_cap;

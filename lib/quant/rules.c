@@ -7,6 +7,7 @@
 #include <apr/arch.h>
 
 #include "resolve.h"
+#include "scale.h"
 
 const char *const quant_fallbacks[] = { "table", "error", "f16", "pad", NULL };
 const char *const quant_efforts[] = { "reference", "high", "apr", NULL };
@@ -87,7 +88,7 @@ struct tally {
 	size_t			 count[64][WHYS], tied;
 	unsigned		 block[64];	/* missed; 1: several */
 	uint64_t		 bytes, n;
-	struct names		*names;		/* built when first wanted */
+	struct scales		 scales;
 };
 
 static bool
@@ -108,34 +109,26 @@ quantized(const struct type *t)
 	return t->block > 1 || (t->flags & TYPE_WHOLE);
 }
 
-/* 8-bit floats of a checkpoint are worth nothing without their scales. */
+/* 8-bit floats of a checkpoint are worth nothing without their scales: these
+ * go into the values, and no further. */
 static int
-check_f8(struct tally *y, const struct tensor *t, struct err *e)
+use_up(struct tally *y, size_t i, struct err *e)
 {
-	static const char *const ends[] = { "_scale_inv", "_scale" };
-	char name[TENSOR_NAME + 16];
+	struct tensor *t;
+	size_t k;
 
-	if (t->type->block != 1 || t->type->bytes != 1 || (t->type->flags & TYPE_WHOLE))
+	if (!y->scales.of || y->scales.of[i] == NO_SCALE)
 		return 0;
-	if (!y->names) {
-		if (!(y->names = names_new(y->m->ntensor, e)))
-			return -1;
-		for (size_t i = 0; i < y->m->ntensor; i++)
-			if (names_add(y->names, y->m->tensor[i].name, i, NULL, e) < 0)
-				return -1;
-	}
-	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
-		size_t k = strlen(t->name);
-
-		if (k > TENSOR_NAME)
-			break;
-		memcpy(name, t->name, k);
-		memcpy(name + k, ends[i], strlen(ends[i]) + 1);
-		if (names_find(y->names, name) != SIZE_MAX)
-			return err_set(e, "%s: its values want the scales of %s, and"
-			    " applying them comes later", t->name, name);
-	}
-	return 0;
+	k = y->scales.of[i];
+	t = &y->m->tensor[k];
+	y->from[i].scale = 1 + k;
+	y->from[i].absmax = NULL;	/* without scales */
+	y->from[k] = (struct quant_from){ .type = t->type, .bytes = t->bytes,
+	    .scale = 1 + i, .used_up = true };
+	t->gone = true;
+	t->n = t->bytes = 0;
+	/* What config.json says of the values is over. */
+	return manifest_set(y->m, "quantization_config", NULL, NULL, e);
 }
 
 static size_t
@@ -157,10 +150,10 @@ retype(struct tally *y, size_t i, const struct type *type, enum tensor_layout ho
 	if (t->type != type) {
 		if (!makeable(type) && !y->m->plan)
 			return err_set(e, "%s: %s can be read, not made", t->name, type->name);
-		if (check_f8(y, t, e) < 0)
-			return -1;
 		y->from[i] = (struct quant_from){ .type = t->type, .bytes = t->bytes,
 		    .row_bytes = t->row_bytes, .absmax = t->absmax };
+		if (use_up(y, i, e) < 0)
+			return -1;
 		if (!t->source)
 			t->source = t->type;
 		if (t->source == type)
@@ -186,6 +179,26 @@ begin(struct tally *y, struct manifest *m, struct quant_report *r, struct err *e
 		return err_set(e, "out of memory");
 	for (size_t i = 0; i < m->ntensor; i++)
 		r->bytes_in += m->tensor[i].bytes;
+	if (scales_find(m, &y->scales, e) == 0)
+		return 0;
+	free(y->from);
+	return -1;
+}
+
+static bool
+is_scale(const struct tally *y, size_t i)
+{
+	return y->scales.whose && y->scales.whose[i] != NO_SCALE;
+}
+
+/* Scales whose values stay 8-bit floats. */
+static int
+keep_scales(struct tally *y, struct err *e)
+{
+	for (size_t i = 0; i < y->m->ntensor; i++)
+		if (is_scale(y, i) && !y->m->tensor[i].gone &&
+		    retype(y, i, y->m->tensor[i].type, TENSOR_ROWS, LEFT, e) < 0)
+			return -1;
 	return 0;
 }
 
@@ -207,7 +220,7 @@ finish(struct tally *y, int r, struct err *e)
 	struct buf *b = &y->report->text;
 	const char *comma = "";
 
-	names_free(y->names);
+	scales_release(&y->scales);
 	for (size_t w = 0; r == 0 && w < WHYS; w++)
 		for (size_t i = 0; types[i]; i++) {
 			if (!y->count[i][w])
@@ -272,6 +285,8 @@ decide(struct tally *y, struct resolver *s, size_t i, const struct quant_opts *o
 	enum why why = CHOSEN;
 	bool needs;
 
+	if (is_scale(y, i))
+		return 0;	/* as its values go */
 	if (t->tied_to) {
 		y->tied++;
 		return 0;
@@ -323,6 +338,8 @@ quant_apply(struct manifest *m, const struct quant_opts *o, struct quant_report 
 		r = 0;
 	for (size_t i = 0; r == 0 && i < m->ntensor; i++)
 		r = decide(&y, s, visit[i], o, e);
+	if (r == 0)
+		r = keep_scales(&y, e);
 	if (r == 0) {
 		resolver_lint(s, &rep->warnings);
 		r = keys_set(m, o, e);
@@ -344,6 +361,8 @@ dequant_apply(struct manifest *m, const struct type *type, bool all,
 	for (size_t i = 0; r == 0 && i < m->ntensor; i++) {
 		const struct tensor *t = &m->tensor[i];
 
+		if (is_scale(&y, i))
+			continue;
 		if (t->tied_to)
 			y.tied++;
 		else if (!convertible(t->type))
@@ -353,6 +372,8 @@ dequant_apply(struct manifest *m, const struct type *type, bool all,
 		else
 			r = retype(&y, i, type, TENSOR_ROWS, CHOSEN, e);
 	}
+	if (r == 0)
+		r = keep_scales(&y, e);
 	if (r == 0 && rep->changed)
 		r = keys_set_u32(m, "general.file_type", (uint32_t)quant_file_type(type), e);
 	return finish(&y, r, e);

@@ -63,6 +63,8 @@ tile(struct job *j, size_t r, size_t k, size_t i, size_t n)
 	unsigned char *dst;
 
 	decode(j->from, j->x, src, k * n, j->scale_in);
+	if (j->sc)
+		scales_apply(j->t, j->sc->v, j->sc->n, j->x, k * n, at);
 	if (check_values(j, j->x, k * n, at) < 0)
 		return -1;
 	if (!to)

@@ -305,8 +305,10 @@ manifest_write(const struct manifest *m, struct buf *b, struct err *e)
 	if (m->extra)
 		buf_str(b, m->extra);
 	buf_str(b, ",\"tensors\":[");
-	for (size_t i = 0; i < m->ntensor; i++) {
-		buf_str(b, i ? ",\n" : "\n");
+	for (size_t i = 0, n = 0; i < m->ntensor; i++) {
+		if (m->tensor[i].gone)
+			continue;
+		buf_str(b, n++ ? ",\n" : "\n");
 		tensor_write(&m->tensor[i], b);
 	}
 	buf_str(b, "\n]}\n");

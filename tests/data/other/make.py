@@ -63,3 +63,37 @@ for t in 'i1 i2 i4 i8 u1 u2 u4 u8'.split():
 np.savez('plain.npz', **arrays)
 np.savez_compressed('packed.npz', **arrays)
 save_arrays({k: np.array(v, order='C') for k, v in arrays.items()}, 'numpy.safetensors')
+
+# 8-bit floats with a scale for each 128 by 128, as DeepSeek and Qwen publish
+# them, and what transformers makes of them.
+weight = torch.randn(130, 140)
+scale = torch.rand(2, 2) * 0.01 + 0.001
+stack = torch.randn(2, 3, 5)
+fp8 = {
+    'model.layers.0.self_attn.q_proj.weight': weight.to(torch.float8_e4m3fn),
+    'model.layers.0.self_attn.q_proj.weight_scale_inv': scale,
+    'model.layers.0.mlp.experts.weight': stack.to(torch.float8_e4m3fn),
+    'model.layers.0.mlp.experts.weight_scale_inv': torch.rand(2, 1, 1).bfloat16(),
+    'a.weight': torch.randn(4, 4).to(torch.float8_e4m3fn),
+    'a.weight_scale_inv': torch.tensor(0.5),
+    'plain.weight': torch.randn(4, 4).to(torch.float8_e4m3fn),
+    'model.norm.weight': torch.randn(8).bfloat16(),
+}
+
+
+def spread(w, s):
+    w = w.float()
+    if s.dim() == 0:
+        return w * s.float()
+    s = s.float().repeat_interleave(128, -2).repeat_interleave(128, -1)
+    return w * s[..., :w.shape[-2], :w.shape[-1]]
+
+
+done = {}
+for k, v in fp8.items():
+    if k.endswith('_scale_inv'):
+        continue
+    s = fp8.get(k + '_scale_inv')
+    done[k] = (spread(v, s) if s is not None else v.float() if 'fp8' not in k else v).bfloat16()
+save_file(fp8, 'fp8.safetensors')
+save_file(done, 'fp8.bf16.safetensors')
