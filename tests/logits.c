@@ -104,7 +104,7 @@ run(const struct model *m, const int32_t *ids, size_t n, unsigned jobs, unsigned
 	float *logits = need(malloc(n * vocab * sizeof *logits));
 	struct infer_token *tok = need(calloc(n, sizeof *tok));
 	struct crew *crew;
-	struct infer *f;
+	struct infer *f = NULL;
 	struct err e;
 
 	if (!(crew = crew_new(jobs, &e)) || !(f = infer_new(m, &o, crew, &e)))
