@@ -29,7 +29,7 @@ static int
 take_text(struct in *in, char *text, size_t max, const char *what, size_t *len,
     struct err *e)
 {
-	int32_t n;
+	int32_t n = 0;
 
 	if (take(in, &n, what, e) < 0)
 		return -1;
@@ -46,7 +46,7 @@ take_text(struct in *in, char *text, size_t max, const char *what, size_t *len,
 int
 imatrix_read_dat(struct imatrix *m, struct in *in, struct err *e)
 {
-	int32_t entries, calls, n, chunks;
+	int32_t entries = 0, calls = 0, n = 0, chunks = 0;
 	const unsigned char *p;
 	char text[DATASET];
 	struct entry *x;

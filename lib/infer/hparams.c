@@ -310,7 +310,7 @@ load_layer_kind(const struct load *l, const struct hparams *h, unsigned i, struc
     struct err *e)
 {
 	const char *type = arch_element_string(l->arch, "layer_types", i);
-	unsigned window, every;
+	unsigned window = 0, every = 0;
 
 	if (count(l, "sliding_window", 0, &window, e) < 0)
 		return -1;
