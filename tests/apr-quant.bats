@@ -705,6 +705,22 @@ dtypes() {
 	done
 }
 
+@test "types for a size: the keys of an imatrix count, and its types are there" {
+	need gguf/llama3.bf16.gguf gguf/llama3.imatrix.gguf
+	local want size
+	apr-cat "$F/gguf/llama3.bf16.gguf" >in
+	cp "$F/gguf/llama3.imatrix.gguf" a-name-of-some-length-for-the-key.gguf
+	apr-quant -q --imatrix a-name-of-some-length-for-the-key.gguf --target-size 400000 <in | tee q | apr-pack -f out.gguf
+	dtypes <q | grep -q IQ2_
+	# Steps are larger than the keys: what is met to the byte shows that they count.
+	size=$(stat -c %s out.gguf)
+	for want in $((size - 1)) $size $((size + 100)); do
+		apr-quant -q --imatrix a-name-of-some-length-for-the-key.gguf --target-size $want <in | apr-pack -f out.gguf
+		[ "$(stat -c %s out.gguf)" -le $want ]
+		[ $want -lt $size ] || [ "$(stat -c %s out.gguf)" = $size ]
+	done
+}
+
 @test "types for a size: what was measured counts" {
 	need gguf/llama3.bf16.gguf
 	apr-cat --plan "$F/gguf/llama3.bf16.gguf" >in

@@ -17,6 +17,7 @@
 #include <apr/pack.h>
 
 #include "quant_fit.h"
+#include "quant_opts.h"
 #include "tool.h"
 
 static uint64_t target;
@@ -182,6 +183,7 @@ size(void *ctx, uint64_t *n, struct err *e)
 		return -1;
 	m = stream_manifest(in);
 	if ((from = quant_apply(m, opts, &report, e))) {
+		imatrix_keys(m);
 		*n = tensor_bytes(m, &weights);
 		r = bpw > 0 ? 0 : file_bytes(in, m, n, e);
 		quant_report_release(&report);

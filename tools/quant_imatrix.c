@@ -55,6 +55,16 @@ imatrix_given(void)
 }
 
 void
+imatrix_keys(struct manifest *m)
+{
+	struct err e;
+
+	if (im && quant_set_imatrix(m, path, *imatrix_dataset(im) ? imatrix_dataset(im) : NULL,
+	    (uint32_t)imatrix_count(im), imatrix_chunks(im), &e) < 0)
+		die("%s", e.msg);
+}
+
+void
 imatrix_apply(struct manifest *m, struct quant_from *from)
 {
 	struct quant_coverage c;
@@ -62,10 +72,9 @@ imatrix_apply(struct manifest *m, struct quant_from *from)
 
 	if (!im)
 		return;
-	if (quant_weigh(m, from, im, &c, &e) < 0 || quant_set_imatrix(m, path,
-	    *imatrix_dataset(im) ? imatrix_dataset(im) : NULL, (uint32_t)imatrix_count(im),
-	    imatrix_chunks(im), &e) < 0)
+	if (quant_weigh(m, from, im, &c, &e) < 0)
 		die("%s", e.msg);
+	imatrix_keys(m);
 	warn("imatrix: weights for %zu of %zu tensors%s%s", c.with, c.with + c.without,
 	    c.without ? ", none for " : "", (char *)c.missing.p);
 	if (c.cold)

@@ -22,6 +22,8 @@ bool	imatrix_option(int c, const char *arg);
 struct imatrix *imatrix_given(void);
 /* After the rules: the weights' entries, the keys, and a word on coverage. */
 void	imatrix_apply(struct manifest *, struct quant_from *);
+/* The keys alone, for who wants to know how long a header gets. */
+void	imatrix_keys(struct manifest *);
 void	imatrix_done(void);
 
 #define REPORT_OPTIONS \
