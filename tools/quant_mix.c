@@ -333,5 +333,9 @@ mix_free(struct quant_report *report)
 	quant_report_release(report);
 	recipe_free(recipe);
 	buf_release(&overrides);
+	while (o.nkv-- > 0) {
+		free((void *)kv[o.nkv].key);
+		free((void *)kv[o.nkv].value);
+	}
 	free(kv);
 }
