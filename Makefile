@@ -139,6 +139,13 @@ bench: all
 bench-quant: all
 	@$(RUN_ENV) CC="$(CC)" scripts/bench-quant
 
+# The sample from checkpoint to tokens, beside transformers'.
+e2e: all
+	@$(RUN_ENV) scripts/e2e
+# Bugs put in one by one: does a test see each?  (Half an hour.)
+mutants:
+	@scripts/mutants
+
 SANITIZE = address,undefined
 SANFLAGS = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
 asan:
@@ -182,7 +189,7 @@ dist:
 	mkdir -p $(BUILD) && git archive --prefix=apr-tools-$(VERSION)/ HEAD | gzip -9n >$(BUILD)/apr-tools-$(VERSION).tar.gz
 clean:
 	rm -rf $(BUILD)
-.PHONY: all check demo setup golden kernel suite demo-now lint oracles bench bench-quant asan qemu fuzz fuzz-now codebook high \
+.PHONY: all check demo setup golden kernel suite demo-now lint oracles bench bench-quant e2e mutants asan qemu fuzz fuzz-now codebook high \
 	install uninstall dist clean force
 .DELETE_ON_ERROR:
 .SECONDARY:

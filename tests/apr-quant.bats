@@ -497,7 +497,8 @@ dtypes() {
 	2 ATTN_[^KQO]\.W
 	0 attn_\D\.
 	END
-	for re in '(?!blk)' '(a)\1' '[a' 'a[]' 'a(' '\p'; do
+	for re in '(?!blk)' '(a)\1' '[a' 'a[]' 'a(' '\p' 'a++' '*a' 'a|?' 'a{,2}' 'a{256}' \
+	    '((a{99}){99}){99}' "$(printf '(%.0s' {1..33})a$(printf ')+%.0s' {1..33})"; do
 		fails 2 apr-quant --tensor-type "$re=q8_0" q4_k <in
 	done
 }
