@@ -105,6 +105,7 @@ struct layout_in {
 struct format {
 	const char	*name;		/* "gguf", as in --format */
 	const char	*suffix;	/* ".gguf": only to choose an output */
+	bool		 alone;		/* a file is one tensor, called like it */
 	/* How sure: bits of content that matched; 0: it is not. */
 	int		(*probe)(const unsigned char *, size_t);
 	/* From the file's first byte to the first of the data (padding too,
@@ -121,6 +122,7 @@ struct format {
 };
 
 extern const struct format format_apr, format_gguf, format_safetensors;
+extern const struct format format_lattice;
 extern const struct format format_npz, format_torch;	/* only read */
 extern const struct format *const formats[];	/* NULL at the end */
 
@@ -152,6 +154,7 @@ int	header_check(const struct manifest *, size_t first, uint64_t data,
 struct hfdir {
 	struct arena	 arena;
 	const char	*dir;
+	bool		 lattice;	/* no shards, but lattice's index */
 	const char	**shard;	size_t nshard;	/* by name */
 	struct mfile	*file;		size_t nfile;	/* by bytes of the name */
 	const char	**skipped;	size_t nskipped;

@@ -140,8 +140,10 @@ open_output(struct pack *p, struct output *o, struct err *e)
 	struct stat st;
 
 	if (p->t.dir) {
-		o->fd = open_in_dir(p, o->name, &o->temp, e);
 		o->seek = true;
+		if (p->t.format == &format_lattice)
+			return 0;	/* when its time comes */
+		o->fd = open_in_dir(p, o->name, &o->temp, e);
 		return o->fd < 0 ? -1 : 0;
 	}
 	if (!p->t.path) {
@@ -168,6 +170,36 @@ open_output(struct pack *p, struct output *o, struct err *e)
 	(void)fchmod(o->fd, usual_mode());
 	o->seek = true;
 	return 0;
+}
+
+/* There are too many of lattice's files to have them all open. */
+static int
+reach(struct pack *p, struct output *o, struct err *e)
+{
+	struct output *old = p->reached;
+
+	if (p->t.format != &format_lattice || !p->t.dir || old == o)
+		return 0;
+	p->reached = NULL;
+	if (old) {
+		int fd = old->fd;
+
+		old->fd = -1;
+		if (close(fd) < 0)
+			return err_sys(e, "%s", old->temp);
+	}
+	if (o->temp) {
+		if ((o->fd = open(o->temp, O_WRONLY | O_NOFOLLOW | O_CLOEXEC)) < 0)
+			return err_sys(e, "%s", o->temp);
+		o->place.fd = o->fd;
+		p->reached = o;
+		return 0;
+	}
+	if ((o->fd = open_in_dir(p, o->name, &o->temp, e)) < 0)
+		return -1;
+	p->reached = o;
+	io_place_init(&o->place, o->fd, o->l.end);
+	return io_place(&o->place, o->l.head.p, o->l.head.len, 0, e);
 }
 
 static int
@@ -256,6 +288,8 @@ begin(struct pack *p, struct err *e)
 		}
 		if (open_output(p, o, e) < 0)
 			return -1;
+		if (o->fd < 0)
+			continue;
 		io_place_init(&o->place, o->fd, o->l.end);
 		if (emit(o, o->l.head.p, o->l.head.len, 0, e) < 0)
 			return -1;
@@ -319,6 +353,9 @@ pack_put(struct pack *p, size_t tensor, const void *b, uint64_t off, size_t n, s
 			o->crc_at[i] = CRC_SCATTERED;
 		}
 	}
+	if (p->t.format == &format_lattice &&
+	    (lattice_check(&o->check, t, b, n, off, e) < 0 || reach(p, o, e) < 0))
+		return err_prefix(e, "%s", t->name);
 	if (emit(o, b, n, at, e) < 0)
 		return err_prefix(e, "%s", t->name);
 	if (p->t.progress)
@@ -463,6 +500,12 @@ freshen(struct buf *b, struct err *e)
 	return buf_check(b, e);
 }
 
+static const char *
+index_name(const struct pack *p)
+{
+	return p->t.format == &format_lattice ? LATTICE_INDEX : INDEX;
+}
+
 /* A travelling file: held for what is made of it, written into the
  * directory, or dropped by a sink that has no place for it. */
 static int
@@ -473,7 +516,8 @@ file(struct pack *p, struct stream_in *in, const struct member *m, struct err *e
 	struct buf *held = NULL;
 
 	/* An index is for shards: no other sink gets one. */
-	if (!strcmp(name, INDEX) && !p->t.dir)
+	if ((!strcmp(name, INDEX) || !strcmp(name, LATTICE_INDEX)) &&
+	    (!p->t.dir || strcmp(name, index_name(p))))
 		return 0;
 	if (holds(p, name) || stale(p, name)) {
 		struct carried *f = realloc(p->file, (p->nfile + 1) * sizeof *f);
@@ -495,7 +539,7 @@ file(struct pack *p, struct stream_in *in, const struct member *m, struct err *e
 	if (!p->t.dir || header || p->in->plan)
 		return 0;
 	/* The index is judged when the shards are known. */
-	if (!strcmp(name, INDEX))
+	if (!strcmp(name, index_name(p)))
 		return slurp(in, &p->index, e);
 	return write_file(p, name, held, in, e);
 }
@@ -530,7 +574,7 @@ finish_output(struct pack *p, struct output *o, struct err *e)
 {
 	unsigned char crc[4];
 
-	if (zeros(o, o->l.end, e) < 0)
+	if (reach(p, o, e) < 0 || zeros(o, o->l.end, e) < 0)
 		return -1;
 	if (o->seek && ftruncate(o->fd, (off_t)o->l.end) < 0)
 		return err_sys(e, "write");
@@ -544,6 +588,7 @@ finish_output(struct pack *p, struct output *o, struct err *e)
 	if (o->temp || p->t.path) {
 		int fd = o->fd;
 
+		p->reached = NULL;
 		o->fd = -1;
 		return close_file(fd, o->temp ? o->temp : p->t.path, e);
 	}
@@ -559,7 +604,7 @@ write_index(struct pack *p, struct err *e)
 	/* Shards without the old files' names have a new index, or none. */
 	if (p->index.len == 0 || (p->nout < 2 && !p->keep_index))
 		return 0;
-	if ((fd = open_in_dir(p, INDEX, &path, e)) < 0) {
+	if ((fd = open_in_dir(p, index_name(p), &path, e)) < 0) {
 		free(path);
 		return -1;
 	}

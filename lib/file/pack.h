@@ -6,6 +6,8 @@
 #include <apr/arch.h>
 #include <apr/pack.h>
 
+#include "lattice.h"
+
 /* One file of the output. */
 struct output {
 	char		*name;		/* within the directory, or NULL */
@@ -20,6 +22,7 @@ struct output {
 	uint64_t	 align;		/* verbatim: natural padding */
 	uint64_t	 end;		/* of the data, unpadded */
 	uint64_t	 size;
+	struct lattice_check check;
 	/* In order: how far it is.  CRCs of the pieces, for a footer. */
 	size_t		 next;
 	uint64_t	 at;
@@ -66,6 +69,7 @@ struct pack {
 	size_t		 nsrc;
 	struct output	*out;
 	size_t		 nout;
+	struct output	*reached;	/* of lattice's many files, the open one */
 	struct buf	 index;		/* a new index.json, or nothing */
 	bool		 keep_index;	/* the old one is right */
 	struct { size_t out, pos; } *place;	/* of each tensor */

@@ -31,9 +31,12 @@ quantized(const struct manifest *m)
 static struct output *
 add_output(struct pack *p, const char *name, struct err *e)
 {
-	struct output *o = realloc(p->out, (p->nout + 1) * sizeof *o);
+	struct output *o = p->out;
+	size_t n;
 
-	if (!o) {
+	/* (Room grows by powers of two.) */
+	if ((p->nout & (p->nout - 1)) == 0 &&
+	    !(o = realloc(p->out, (p->nout ? p->nout * 2 : 1) * sizeof *o))) {
 		err_set(e, "out of memory");
 		return NULL;
 	}
@@ -41,8 +44,8 @@ add_output(struct pack *p, const char *name, struct err *e)
 	o += p->nout;
 	memset(o, 0, sizeof *o);
 	o->fd = -1;
-	if ((name && !(o->name = strdup(name))) ||
-	    !(o->which = calloc(p->m->ntensor + 1, sizeof *o->which))) {
+	n = p->t.dir && p->t.format == &format_lattice ? 1 : p->m->ntensor + 1;
+	if ((name && !(o->name = strdup(name))) || !(o->which = calloc(n, sizeof *o->which))) {
 		free(o->name);
 		err_set(e, "out of memory");
 		return NULL;
@@ -134,6 +137,36 @@ by_size(struct pack *p, uint64_t max, struct err *e)
 			return err_set(e, "out of memory");
 	}
 	return 0;
+}
+
+/* lattice's: a file a tensor. */
+static int
+by_tensor(struct pack *p, struct err *e)
+{
+	const struct manifest *m = p->m;
+	struct buf name = { 0 };
+	int r = 0;
+
+	if (lattice_names(m, e) < 0)
+		return -1;
+	for (size_t i = 0; r == 0 && i < m->ntensor; i++) {
+		const struct tensor *t = &m->tensor[i];
+		struct output *o;
+
+		if (t->tied_to || pack_captured(p, t->name))
+			continue;
+		name.len = 0;
+		lattice_file(t, &name);
+		buf_put(&name, "", 1);
+		if ((r = buf_check(&name, e)) < 0)
+			break;
+		if (!(o = add_output(p, (char *)name.p, e)))
+			r = -1;
+		else
+			o->which[o->n++] = i;
+	}
+	buf_release(&name);
+	return r;
 }
 
 static int
@@ -311,6 +344,10 @@ make_index(struct pack *p, struct err *e)
 	const char **shard;
 	int r;
 
+	if (p->t.format == &format_lattice) {
+		p->keep_index = true;
+		return lattice_index(p->m, &p->index, e);
+	}
 	if (p->keep_index)
 		return 0;
 	p->index.len = 0;	/* an old one is wrong now */
@@ -339,7 +376,10 @@ pack_plan(struct pack *p, struct err *e)
 	if (p->t.split && !same)
 		return err_set(e, "--split-like-source: the source has no parts, or its"
 		    " tensors changed");
-	if ((p->t.dir && same) || p->t.split) {
+	if (p->t.dir && p->t.format == &format_lattice) {
+		if (by_tensor(p, e) < 0)
+			return -1;
+	} else if ((p->t.dir && same) || p->t.split) {
 		if (by_shards(p, e) < 0)
 			return -1;
 		p->keep_index = true;

@@ -10,7 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lattice.h"
 #include "source.h"
+
+#define LATTICE_INDEX_MAX	((uint64_t)16 << 20)
 
 static struct part *
 add_part(struct source *s, const char *path, struct err *e)
@@ -46,10 +49,34 @@ add_part(struct source *s, const char *path, struct err *e)
 	return p;
 }
 
+static const char *
+base(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
 static bool
 is_tar(const unsigned char *p, size_t n)
 {
 	return n >= 512 && !memcmp(p + 257, "ustar", 5);
+}
+
+/* A file that is one tensor says what it is called; standard input does not. */
+static int
+name_alone(struct source *s, const struct part *p, struct err *e)
+{
+	const char *name = base(p->path), *dot = strrchr(name, '.');
+	size_t n = dot && dot > name ? (size_t)(dot - name) : strlen(name);
+	struct tensor *t = &s->m->tensor[p->h.first];
+
+	if (!strcmp(p->path, "-"))
+		return 0;
+	if (!utf8_valid(name, n) || n > TENSOR_NAME)
+		return err_set(e, "its file's name can be no tensor's");
+	t->name = arena_strn(&s->m->arena, name, n);
+	return t->name ? 0 : err_set(e, "out of memory");
 }
 
 /* Parse part k's header; several parts are numbered from 1. */
@@ -79,6 +106,8 @@ parse(struct source *s, size_t k, const struct format *want, bool shards, struct
 		in_crc_start(p->in);
 	if (header_parse(&p->h, f, p->in, s->m, shards ? (unsigned)k + 1 : 0, e) < 0)
 		goto bad;
+	if (f->alone && name_alone(s, p, e) < 0)
+		goto bad;
 	p->data = in_pos(p->in);
 	p->count = s->m->ntensor - p->h.first;
 	header_sort(s->m, p->h.first);
@@ -87,14 +116,6 @@ parse(struct source *s, size_t k, const struct format *want, bool shards, struct
 	return 0;
 bad:
 	return err_prefix(e, "%s", strcmp(p->path, "-") ? p->path : "standard input");
-}
-
-static const char *
-base(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
 }
 
 /* The other parts of a split GGUF, by the name of the first. */
@@ -220,6 +241,31 @@ name_dir(struct source *s, struct err *e)
 	return 0;
 }
 
+/* Each tensor is a file, and all of them are one part. */
+static int
+open_lattice(struct source *s, const char *index, struct err *e)
+{
+	struct part *p = add_part(s, index, e);
+	struct buf b = { 0 };
+	uint64_t size;
+	int r;
+
+	if (!p)
+		return -1;
+	s->m->source = "lattice";
+	p->h = (struct header){ .format = &format_lattice, .m = s->m };
+	size = in_size(p->in);
+	if (size > LATTICE_INDEX_MAX)
+		return err_set(e, "%s: more than %" PRIu64 " bytes", index, LATTICE_INDEX_MAX);
+	if ((r = in_append(p->in, &b, size, e)) < 0)
+		err_prefix(e, "%s", index);
+	else if ((r = lattice_dir(&p->h, s->dir.dir, &b, e)) < 0)
+		err_prefix(e, "%s", s->dir.dir);
+	p->count = s->m->ntensor;
+	buf_release(&b);
+	return r;
+}
+
 static int
 open_dir(struct source *s, const char *path, struct err *e)
 {
@@ -233,6 +279,13 @@ open_dir(struct source *s, const char *path, struct err *e)
 	if (buf_check(&name, e) < 0 || read_config(s, (char *)name.p, e) < 0)
 		goto out;
 	s->m->source = "hf";
+	if (s->dir.lattice) {
+		name.len = 0;
+		buf_printf(&name, "%s/" LATTICE_INDEX, s->dir.dir);
+		buf_put(&name, "", 1);
+		if (buf_check(&name, e) < 0 || open_lattice(s, (char *)name.p, e) < 0)
+			goto out;
+	}
 	for (size_t i = 0; i < s->dir.nshard; i++) {
 		name.len = 0;
 		buf_printf(&name, "%s/%s", s->dir.dir, s->dir.shard[i]);
