@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include <apr/dot.h>
+#include <apr/float.h>
 
 enum { G = DOT_GROUP };
 
@@ -28,20 +29,22 @@ nearest(float v)
 static void
 group(const float *x, size_t len, struct dot_act *a)
 {
-	float max = 0, id;
+	uint32_t most = 0, u;
+	float max, id;
 	int sum[2] = { 0, 0 };
 
-	/* The first comparison is false with NaN, so ask the other way. */
-	for (size_t i = 0; i < len; i++)
-		if (!(fabsf(x[i]) <= max))
-			max = fabsf(x[i]);
-	/* A maximum so small that 127 / max is infinite counts as nothing. */
-	id = 127 / max;
-	if (!(max > 0) || !isfinite(max))
-		id = 0;
-	a->s = (max > 0 && id == 0) || isnan(max) ? NAN : max / 127;
+	/* Bits order as magnitudes do, infinity and NaN last. */
+	for (size_t i = 0; i < len; i++) {
+		u = f32_bits(x[i]) & 0x7fffffff;
+		most = u > most ? u : most;
+	}
+	/* Infinite or no number: so is the sum.  A maximum so small that
+	 * 127 / max is infinite counts as nothing. */
+	max = bits_f32(most);
+	id = most < 0x7f800000 && isfinite(127 / max) ? 127 / max : 0;
+	a->s = most < 0x7f800000 ? max / 127 : NAN;
 	for (size_t i = 0; i < G; i++) {
-		a->q[i] = (int8_t)(i < len && id > 0 && isfinite(id) ? nearest(x[i] * id) : 0);
+		a->q[i] = (int8_t)(i < len && id > 0 ? nearest(x[i] * id) : 0);
 		sum[i / 16] += a->q[i];
 	}
 	a->ms = a->s * (float)(sum[0] + sum[1]);
