@@ -15,6 +15,8 @@ INLINE void vf_store(float *p, vf v) { vst1q_f32(p, v); }
 INLINE vi vi_load(const void *p) { vi v; memcpy(&v, p, sizeof v); return v; }
 INLINE void vi_store(void *p, vi v) { memcpy(p, &v, sizeof v); }
 INLINE vf vf_set1(float x) { return vdupq_n_f32(x); }
+INLINE vf vf_fma(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); }
+INLINE vf vf_fnma(vf a, vf b, vf c) { return vfmsq_f32(c, a, b); }
 INLINE vi vi_set1(int32_t x) { return (vi)vdupq_n_s32(x); }
 INLINE vf vf_abs(vf v) { return vabsq_f32(v); }
 INLINE vf vf_sqrt(vf v) { return vsqrtq_f32(v); }

@@ -10,6 +10,7 @@
  *	vf_load vf_store	unaligned, W floats
  *	vf_set1 vi_set1		the same in all lanes
  *	vf_abs vf_sqrt
+ *	vf_fma vf_fnma		a * b + c, c - a * b, rounded once
  *	vf_inverse		1/d, and 0 for 0
  *	vf_lt vf_le vf_eq	a < b ...: vm (false with NaN)
  *	vf_min vf_max		a < b ? a : b, a > b ? a : b

@@ -15,6 +15,8 @@ INLINE void vf_store(float *p, vf v) { _mm256_storeu_ps(p, v); }
 INLINE vi vi_load(const void *p) { return (vi)_mm256_loadu_si256(p); }
 INLINE void vi_store(void *p, vi v) { _mm256_storeu_si256(p, (__m256i)v); }
 INLINE vf vf_set1(float x) { return _mm256_set1_ps(x); }
+INLINE vf vf_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
+INLINE vf vf_fnma(vf a, vf b, vf c) { return _mm256_fnmadd_ps(a, b, c); }
 INLINE vi vi_set1(int32_t x) { return (vi)_mm256_set1_epi32(x); }
 INLINE vf vf_abs(vf v) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), v); }
 INLINE vf vf_sqrt(vf v) { return _mm256_sqrt_ps(v); }

@@ -19,6 +19,8 @@ INLINE void vf_store(float *p, vf v) { _mm512_storeu_ps(p, v); }
 INLINE vi vi_load(const void *p) { return (vi)_mm512_loadu_si512(p); }
 INLINE void vi_store(void *p, vi v) { _mm512_storeu_si512(p, (__m512i)v); }
 INLINE vf vf_set1(float x) { return _mm512_set1_ps(x); }
+INLINE vf vf_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
+INLINE vf vf_fnma(vf a, vf b, vf c) { return _mm512_fnmadd_ps(a, b, c); }
 INLINE vi vi_set1(int32_t x) { return (vi)_mm512_set1_epi32(x); }
 INLINE vf vf_abs(vf v) { return _mm512_abs_ps(v); }
 INLINE vf vf_sqrt(vf v) { return _mm512_sqrt_ps(v); }
