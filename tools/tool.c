@@ -17,7 +17,7 @@
 
 #include "tool.h"
 
-#define TEMPS	4096
+#define TEMPS	70000		/* parts of a model, and some */
 
 static const char *progname = "apr";
 static int level = 1;		/* 0 quiet, 1 warnings, 2 notes */
