@@ -17,7 +17,7 @@
 
 #include "tool.h"
 
-#define TEMPS	(1 << 17)	/* lattice has a file a tensor */
+#define TEMPS	(1 << 17)	/* a file a tensor: lattice, parts */
 
 static const char *progname = "apr";
 static int level = 1;		/* 0 quiet, 1 warnings, 2 notes */

@@ -34,6 +34,10 @@ void	json_with(struct buf *b, const void *text, size_t n, const char *key,
 /* Onto b: the object's text without a member, its other bytes as they are. */
 void	json_without(struct buf *b, const void *text, size_t n, const char *key);
 
+/* Onto b: the object's text without the members whose text is longer than
+ * `most`. */
+void	json_short(struct buf *b, const void *text, size_t n, size_t most);
+
 /* Where --provenance puts the stream's history, in every format; as set by
  * apr-pack: the JSON text of a string, or NULL. */
 #define HISTORY_KEY	"apr_tools.history"
@@ -100,6 +104,11 @@ struct layout_in {
 	 * whether lm_head is the embedding; NULL: as far as the manifest says. */
 	const struct buf	*members;
 	bool			 tied;
+	/* One of several files, part (from 0) of parts; 0: it is whole. */
+	size_t			 part, parts;
+	uint64_t		 bytes;		/* of all parts' tensors */
+	const char		*pattern;	/* how they are called */
+	struct buf		*cache;		/* the format's, from part to part */
 };
 
 struct format {

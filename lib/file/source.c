@@ -317,6 +317,51 @@ is_dir(const char *path)
 	    (n > 11 && !strcmp(path + n - 11, ".index.json")));
 }
 
+/* The other parts of a stream: their tensors behind the first one's, and
+ * nothing else that they might have. */
+static int
+open_streams(struct source *s, struct err *e)
+{
+	struct manifest *m = stream_manifest(s->stream);
+
+	if (s->npart > 1 && !(s->more = calloc(s->npart - 1, sizeof *s->more)))
+		return err_set(e, "out of memory");
+	for (size_t k = 1; k < s->npart; k++) {
+		struct part *p = &s->part[k];
+		struct manifest *o;
+		const unsigned char *b;
+		size_t got;
+
+		if (in_peek(p->in, 512, &b, &got, e) < 0)
+			return err_prefix(e, "%s", p->path);
+		if (!is_tar(b, got))
+			return err_set(e, "%s: is no stream, the first part is one", p->path);
+		s->more[s->nmore] = stream_open(p->in, e);
+		p->in = NULL;
+		if (!s->more[s->nmore])
+			return err_prefix(e, "%s", p->path);
+		o = stream_manifest(s->more[s->nmore++]);
+		if (o->nfile > 0 || o->plan || m->plan)
+			return err_set(e, "%s: has files of its own or is a plan, so it is no part"
+			    " of %s", p->path, s->part[0].path);
+		if ((o->convention && m->convention && strcmp(o->convention, m->convention)) ||
+		    o->nshard != m->nshard)
+			return err_set(e, "%s: is of another model than %s", p->path,
+			    s->part[0].path);
+		for (size_t i = 0; i < o->ntensor; i++) {
+			const struct tensor *from = &o->tensor[i];
+			struct tensor *t = manifest_add_tensor(m, from->name, strlen(from->name), e);
+			const char *name = t ? t->name : NULL;
+
+			if (!t)
+				return -1;
+			*t = *from;	/* that manifest stays until the end */
+			t->name = name;
+		}
+	}
+	return manifest_check(m, e);
+}
+
 static int
 open_files(struct source *s, char *const *path, size_t n, struct err *e)
 {
@@ -333,11 +378,9 @@ open_files(struct source *s, char *const *path, size_t n, struct err *e)
 	if (in_peek(s->part[0].in, 512, &b, &got, e) < 0)
 		return err_prefix(e, "%s", path[0]);
 	if (is_tar(b, got)) {
-		if (n > 1)
-			return err_set(e, "%s: a saved stream is a whole model", path[0]);
 		s->stream = stream_open(s->part[0].in, e);
 		s->part[0].in = NULL;
-		return s->stream ? 0 : err_prefix(e, "%s", path[0]);
+		return s->stream ? open_streams(s, e) : err_prefix(e, "%s", path[0]);
 	}
 	if (n == 1) {
 		/* How many parts there are is in the first one's header. */
@@ -420,6 +463,9 @@ source_close(struct source *s)
 {
 	if (!s)
 		return;
+	for (size_t i = 0; i < s->nmore; i++)
+		stream_close(s->more[i]);
+	free(s->more);
 	stream_close(s->stream);
 	for (size_t i = 0; i < s->npart; i++) {
 		struct part *p = &s->part[i];
