@@ -6,8 +6,8 @@
 
 #include <apr/arch.h>
 
+#include "convert.h"
 #include "resolve.h"
-#include "scale.h"
 
 const char *const quant_fallbacks[] = { "table", "error", "f16", "pad", NULL };
 const char *const quant_efforts[] = { "reference", "high", "apr", NULL };
@@ -341,7 +341,8 @@ decide(struct tally *y, struct resolver *s, size_t i, const struct quant_opts *o
 	wanted = d.type;
 	if (why == CHOSEN && !d.exact && fit(y, t, o, &d.type, &how, &why, e) < 0)
 		return -1;
-	if (t->type != d.type && quantized(t->type) && !o->requantize)
+	if (t->type != d.type && quantized(t->type) && !o->requantize &&
+	    !same_numbers(t->type, d.type, t->ndim ? t->dim[t->ndim - 1] : 1))
 		return err_set(e, "%s: is %s already: not made %s from that without"
 		    " --allow-requantize", t->name, t->type->name, d.type->name);
 	needs = t->type != d.type && resolver_needs_weights(s, t, d.type);
