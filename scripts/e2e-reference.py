@@ -22,6 +22,7 @@ PROMPTS = [
     ("sum", "12+7=", 3),
     ("days", "monday tuesday", 3),
     ("months", "january february march", 3),
+    ("numbers", "9 10 11", 3),
     ("long", SUMS + "40+6=", 2),
 ]
 

@@ -113,6 +113,49 @@ struct kernel_dot {
 enum { KERNEL_DOT_TMP = 1 << 20 };
 typedef void kernel_dot_fn(const struct kernel_dot *);
 
+/*
+ * Float products in dot.h's order of sums, and the functions of fmath.h, over
+ * vectors.  Every set has all of them.
+ */
+enum kernel_curve { KERNEL_SILU, KERNEL_GELU };
+struct kernel_floats {
+	/* Onto the 16 sums from p[(c * rows + r) * 16] on: n products of row r
+	 * of w and column c of x. */
+	void	(*partial)(float *p, const float *w, size_t ldw, size_t rows,
+		    const float *x, size_t ldx, size_t cols, size_t n);
+	/* y[i]: the 16 sums from p[16 * i] on as one. */
+	void	(*finish)(float *y, const float *p, size_t n);
+	/* y[c * ldy + r]: both at once, from 0. */
+	void	(*dots)(float *y, size_t ldy, const float *w, size_t ldw, size_t rows,
+		    const float *x, size_t ldx, size_t cols, size_t n);
+	/* The same for w transposed, row r's weights from w[r] on and ldw apart:
+	 * the sums lie at p[(c * 16 + k % 16) * rows + r]. */
+	void	(*partial_across)(float *p, const float *w, size_t ldw, size_t rows,
+		    const float *x, size_t ldx, size_t cols, size_t n);
+	void	(*finish_across)(float *y, size_t ldy, const float *p, size_t rows, size_t cols);
+	float	(*sum)(const float *x, size_t n);
+	/*
+	 * Scores s[from .. to) to e^(s - their maximum), which is returned;
+	 * first s = s * scale, and cap * tanh(s / cap) unless cap is 0.  The
+	 * weights' sum as sum_f32 makes it of all up to a multiple of 16, of
+	 * which those below `from` are 0.  s has whole groups of 16.
+	 */
+	float	(*weigh)(float *s, size_t from, size_t to, float scale, float cap, float *sum);
+	/* y[c * ldy + k] += w[c * ldw + j] * v[j * ldv + k], k < n, for j from
+	 * `from` up to `to`, each step one fmaf. */
+	void	(*blend)(float *y, size_t ldy, const float *w, size_t ldw, size_t cols,
+		    const float *v, size_t ldv, size_t from, size_t to, size_t n);
+	/* y = act(gate) * y, or act(y) without gate. */
+	void	(*activate)(float *y, const float *gate, size_t n, enum kernel_curve);
+	/* y = x * by * w + bias; w and bias may be NULL. */
+	void	(*scale)(float *y, const float *x, float by, const float *w, const float *bias,
+		    size_t n);
+	/* y += x * by; with 1 just the sum. */
+	void	(*add)(float *y, const float *x, float by, size_t n);
+	/* Pairs (a[i], b[i]) turned by an angle. */
+	void	(*turn)(float *a, float *b, const float *cos, const float *sin, size_t n);
+};
+
 struct kernels {
 	const char	*name;		/* "scalar" "avx2" "avx512" "neon" */
 	kernel_decode	*to_f32[KERNEL_TYPES];
@@ -125,6 +168,7 @@ struct kernels {
 	kernel_act	*act;
 	kernel_dot_fn	*dot[KERNEL_TYPES];	/* rows of any number */
 	kernel_dot_fn	*dot_any;		/* of any type */
+	struct kernel_floats f;
 };
 
 /* The best set that this CPU has and APR_CPU (a set's name) allows. */

@@ -13,12 +13,11 @@ static const struct dot_type *const dots[] = {
 
 enum { SEG = DOT_SEGMENT, GROUPS = SEG / DOT_GROUP };
 
-/* A segment of one row, taken apart; or a row's tile as floats. */
+/* A segment of one row, taken apart. */
 struct scratch {
 	int8_t	q[SEG];
 	float	s[GROUPS], m[GROUPS];
 	int16_t	k[2 * GROUPS], mk[2 * GROUPS];
-	float	x[SEG];
 };
 
 const struct dot_type *
@@ -47,86 +46,9 @@ size_t
 mat_scratch(const struct mat *w)
 {
 	(void)w;
-	return sizeof(struct scratch) > KERNEL_DOT_TMP ? sizeof(struct scratch) : KERNEL_DOT_TMP;
-}
-
-static void
-finish(const float *p, float *y)
-{
-	float t[8];
-
-	for (int i = 0; i < 8; i++)
-		t[i] = p[i] + p[i + 8];
-	for (int i = 0; i < 4; i++)
-		t[i] += t[i + 4];
-	for (int i = 0; i < 2; i++)
-		t[i] += t[i + 2];
-	*y = t[0] + t[1];
-}
-
-/* Onto 16 partial sums; column 0 of w is a multiple of 16. */
-static void
-partial(float *p, const float *w, const float *x, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		p[i % 16] = fmaf(w[i], x[i], p[i % 16]);
-}
-
-float
-dot_f32(const float *a, const float *b, size_t n)
-{
-	float p[16] = { 0 }, y;
-
-	partial(p, a, b, n);
-	finish(p, &y);
-	return y;
-}
-
-float
-sum_f32(const float *a, size_t n)
-{
-	float p[16] = { 0 }, y;
-
-	for (size_t i = 0; i < n; i++)
-		p[i % 16] += a[i];
-	finish(p, &y);
-	return y;
-}
-
-/* Elements [from, from + n) of a row as f32; from is a multiple of SEG. */
-static void
-row_tile(const struct mat *w, size_t row, size_t from, size_t n, float *dst)
-{
-	const struct type *t = w->type;
-	const unsigned char *p = w->data;
-
-	if (w->transposed) {
-		for (size_t i = 0; i < n; i++)
-			type_decoder(t)(dst + i, p + (from + i) * w->stride + row * t->bytes, 1);
-	} else if (t->flags & TYPE_WHOLE) {
-		type_q8_to_f32(dst, (const int8_t *)p + row * w->stride + from, n, w->scale);
-	} else if (t->flags & TYPE_FLAT) {
-		/* Element by block: a row may begin inside one. */
-		size_t at = w->skip + row * w->cols + from, left = n;
-		float block[256];
-
-		while (left > 0) {
-			size_t skip = at % t->block, k = t->block - skip;
-
-			if (k > left)
-				k = left;
-			type_decoder(t)(block, p + at / t->block * t->bytes, skip + k);
-			memcpy(dst, block + skip, k * sizeof *dst);
-			dst += k;
-			at += k;
-			left -= k;
-		}
-	} else {
-		/* Rows may be padded to whole blocks: the last ones may be read. */
-		size_t whole = (n + t->block - 1) / t->block * t->block;
-
-		type_decoder(t)(dst, p + row * w->stride + from / t->block * t->bytes, whole);
-	}
+	return sizeof(struct scratch) > KERNEL_DOT_TMP && sizeof(struct scratch) > mul_float_scratch ?
+	    sizeof(struct scratch) : KERNEL_DOT_TMP > mul_float_scratch ? (size_t)KERNEL_DOT_TMP :
+	    mul_float_scratch;
 }
 
 struct mat
@@ -141,41 +63,6 @@ mat_slice(const struct mat *w, size_t from, size_t rows)
 		m.data = (const unsigned char *)w->data +
 		    from * (w->transposed ? w->type->bytes : w->stride);
 	return m;
-}
-
-void
-mat_row(const struct mat *w, size_t row, float *dst)
-{
-	float tile[SEG];
-
-	for (size_t i = 0, n; i < w->cols; i += n) {
-		n = w->cols - i < SEG ? w->cols - i : SEG;
-		row_tile(w, row, i, n, tile);
-		memcpy(dst + i, tile, n * sizeof *dst);
-	}
-}
-
-static void
-mul_float(const struct mat *w, size_t from, size_t to, const struct act *a, float *y,
-    size_t ldy, struct scratch *t)
-{
-	enum { COLS = 16 };
-	float p[COLS][16];
-
-	for (size_t c = 0, nc; c < a->n; c += nc) {
-		nc = a->n - c < COLS ? a->n - c : COLS;
-		for (size_t r = from; r < to; r++) {
-			memset(p, 0, sizeof p);
-			for (size_t i = 0, n; i < w->cols; i += n) {
-				n = w->cols - i < SEG ? w->cols - i : SEG;
-				row_tile(w, r, i, n, t->x);
-				for (size_t j = 0; j < nc; j++)
-					partial(p[j], t->x, a->x + (c + j) * a->ld + i, n);
-			}
-			for (size_t j = 0; j < nc; j++)
-				finish(p[j], y + (c + j) * ldy + r);
-		}
-	}
 }
 
 static int

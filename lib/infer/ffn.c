@@ -4,19 +4,27 @@
 #include <string.h>
 
 #include <apr/fmath.h>
+#include <apr/kernel.h>
 
 #include "infer.h"
 
-/* up = act(gate) * up, or act(up) where there is no gate. */
-static void
-activate(const struct hparams *h, const float *gate, float *up, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		float v = gate ? gate[i] : up[i];
+struct inner {
+	struct infer	*f;
+	size_t		 width;
+};
 
-		v = h->gelu ? fm_gelu(v) : fm_silu(v);
-		up[i] = gate ? v * up[i] : v;
-	}
+/* b = act(c) * b, or act(b) where there is no gate. */
+static void
+activate(void *arg, size_t from, size_t to, unsigned who)
+{
+	const struct inner *a = arg;
+	const struct infer *f = a->f;
+	const struct hparams *h = &f->m->h;
+
+	(void)who;
+	for (size_t i = from; i < to; i++)
+		kernels()->f.activate(f->b + i * f->wide, h->gated ? f->c + i * f->wide : NULL,
+		    a->width, h->gelu ? KERNEL_GELU : KERNEL_SILU);
 }
 
 int
@@ -27,8 +35,7 @@ infer_ffn(struct infer *f, const struct layer *l, struct err *e)
 	infer_mul(f, &l->up, l->up_b, f->h, h->n_embd, f->n, f->b, f->wide);
 	if (h->gated)
 		infer_mul(f, &l->gate, NULL, f->h, h->n_embd, f->n, f->c, f->wide);
-	for (size_t i = 0; i < f->n; i++)
-		activate(h, h->gated ? f->c + i * f->wide : NULL, f->b + i * f->wide, h->n_ff);
+	crew_run(f->crew, f->n, 4, activate, &(struct inner){ f, h->n_ff });
 	if (infer_traced(f, "ffn_act", f->b, h->n_ff, f->wide, e) < 0)
 		return -1;
 	infer_mul(f, &l->down, l->down_b, f->b, f->wide, f->n, f->a, f->wide);
@@ -97,8 +104,7 @@ infer_moe(struct infer *f, const struct layer *l, struct err *e)
 			continue;
 		infer_mul(f, &l->exp.up[x], NULL, f->gather, d, n, f->b, f->wide);
 		infer_mul(f, &l->exp.gate[x], NULL, f->gather, d, n, f->c, f->wide);
-		for (size_t i = 0; i < n; i++)
-			activate(h, f->c + i * f->wide, f->b + i * f->wide, h->n_ff_exp);
+		crew_run(f->crew, n, 4, activate, &(struct inner){ f, h->n_ff_exp });
 		infer_mul(f, &l->exp.down[x], NULL, f->b, f->wide, n, f->gather, d);
 		for (size_t i = 0; i < n; i++) {
 			float w = f->route[f->pick[i] * h->n_expert + x];

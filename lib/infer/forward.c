@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <apr/fmath.h>
+#include <apr/kernel.h>
 #include <apr/size.h>
 
 #include "infer.h"
@@ -59,11 +60,13 @@ plan(const struct model *m, const struct infer_opts *o, struct plan *p)
 	p->wide = n * w;
 	p->rope = 2 * n * half_rot(m);
 	p->route = n * h->n_expert;
-	p->pick = n;
+	p->pick = n + 1;
 	p->gather = h->n_expert ? n * h->n_embd : 0;
 	p->act = act_scratch(w, n);
 	p->tmp = (mat_scratch(&one) + 63) / 64 * 64;
-	p->work = w > 4096 ? w : 4096;
+	p->work = infer_attention_work(h->head_dim);
+	if (p->work < w)
+		p->work = w;
 	p->kv = p->state = 0;
 	for (unsigned i = 0; i < h->n_layer; i++)
 		if (m->layer[i].mixer == MIX_ATTENTION)
@@ -256,21 +259,27 @@ norm_to_h(struct infer *f, const float *w, const float *b)
 		memcpy(f->h, f->x, f->n * d * sizeof *f->h);
 }
 
+static void
+add(void *arg, size_t from, size_t to, unsigned who)
+{
+	const struct infer *f = arg;
+	const struct hparams *h = &f->m->h;
+
+	(void)who;
+	for (size_t i = from; i < to; i++)
+		kernels()->f.add(f->x + i * h->n_embd, f->a + i * f->wide, h->residual_scale,
+		    h->n_embd);
+}
+
 /* x += scale * norm(a) */
 static void
 add_branch(struct infer *f, const float *w)
 {
-	const struct hparams *h = &f->m->h;
+	size_t d = f->m->h.n_embd;
 
 	if (w)
-		infer_norm(f, w, NULL, f->a, f->wide, f->a, f->wide, f->n, h->n_embd, h->n_embd);
-	for (size_t i = 0; i < f->n; i++)
-		for (size_t k = 0; k < h->n_embd; k++) {
-			float v = f->a[i * f->wide + k];
-
-			f->x[i * h->n_embd + k] += h->residual_scale != 1 ?
-			    v * h->residual_scale : v;
-		}
+		infer_norm(f, w, NULL, f->a, f->wide, f->a, f->wide, f->n, d, d);
+	crew_run(f->crew, f->n, 4, add, f);
 }
 
 static int

@@ -7,7 +7,8 @@
 
 #include "model.h"
 
-enum { KEY_BLOCK = 256 };		/* keys that attention takes together */
+enum { KEY_BLOCK = 256 };		/* keys that attention takes together, */
+enum { ATTEND_QUERIES = 64 };		/* and queries at most */
 
 /* One layer's memory of all sequences. */
 struct cache {
@@ -42,7 +43,7 @@ struct infer {
 	size_t			 work_floats;
 	/* Mixtures. */
 	float			*route;		/* n x n_expert */
-	uint32_t		*pick;		/* n x n_used */
+	uint32_t		*pick;		/* n + 1 */
 	float			*gather;	/* columns of one expert */
 };
 
@@ -59,6 +60,7 @@ void	infer_rope_tables(struct infer *);
 /* Turn `heads` heads of hd in each column. */
 void	infer_rope(struct infer *, unsigned rope, float *x, size_t ld, unsigned heads);
 /* Each reads f->h and leaves n x n_embd in f->a. */
+size_t	infer_attention_work(size_t head_dim);
 int	infer_attention(struct infer *, const struct layer *, struct cache *, struct err *);
 int	infer_deltanet(struct infer *, const struct layer *, struct cache *, struct err *);
 int	infer_ffn(struct infer *, const struct layer *, struct err *);

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include <apr/fmath.h>
+#include <apr/kernel.h>
 
 #include "infer.h"
 
@@ -72,13 +72,7 @@ norm_one(const struct norm *m, const float *x, float *y)
 		x = y;
 	}
 	inv = 1 / sqrtf(dot_f32(x, x, n) / (float)n + m->h->eps);
-	for (size_t i = 0; i < n; i++) {
-		float v = x[i] * inv;
-
-		if (m->w)
-			v *= m->w[i];
-		y[i] = m->bias ? v + m->bias[i] : v;
-	}
+	kernels()->f.scale(y, x, inv, m->w, m->bias, n);
 }
 
 static void
@@ -124,26 +118,47 @@ infer_rope_tables(struct infer *f)
 	}
 }
 
-void
-infer_rope(struct infer *f, unsigned which, float *x, size_t ld, unsigned heads)
+struct turn {
+	struct infer	*f;
+	unsigned	 which, heads;
+	float		*x;
+	size_t		 ld;
+};
+
+static void
+turn(void *arg, size_t from, size_t to, unsigned who)
 {
+	const struct turn *t = arg;
+	const struct infer *f = t->f;
 	const struct hparams *h = &f->m->h;
-	size_t half = f->m->rope[which].n_rot / 2;
-	size_t step = h->adjacent ? 2 : 1, other = h->adjacent ? 1 : half;
+	size_t half = f->m->rope[t->which].n_rot / 2;
 
-	for (size_t c = 0; c < f->n; c++) {
-		const float *cs = f->cos + (which * f->o.n_batch + c) * f->rope_ld;
-		const float *sn = f->sin + (which * f->o.n_batch + c) * f->rope_ld;
+	(void)who;
+	for (size_t c = from; c < to; c++) {
+		const float *cs = f->cos + (t->which * f->o.n_batch + c) * f->rope_ld;
+		const float *sn = f->sin + (t->which * f->o.n_batch + c) * f->rope_ld;
 
-		for (unsigned a = 0; a < heads; a++) {
-			float *v = x + c * ld + a * h->head_dim;
+		for (unsigned a = 0; a < t->heads; a++) {
+			float *v = t->x + c * t->ld + a * h->head_dim;
 
+			if (!h->adjacent) {
+				kernels()->f.turn(v, v + half, cs, sn, half);
+				continue;
+			}
 			for (size_t i = 0; i < half; i++) {
-				float p = v[i * step], q = v[i * step + other];
+				float p = v[2 * i], q = v[2 * i + 1];
 
-				v[i * step] = p * cs[i] - q * sn[i];
-				v[i * step + other] = q * cs[i] + p * sn[i];
+				v[2 * i] = p * cs[i] - q * sn[i];
+				v[2 * i + 1] = q * cs[i] + p * sn[i];
 			}
 		}
 	}
+}
+
+void
+infer_rope(struct infer *f, unsigned which, float *x, size_t ld, unsigned heads)
+{
+	struct turn t = { f, which, heads, x, ld };
+
+	crew_run(f->crew, f->n, 4, turn, &t);
 }

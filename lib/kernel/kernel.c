@@ -44,7 +44,7 @@ static struct set {
 	void		(*fill)(struct kernels *);
 	bool		usable;
 } sets[] = {
-	{ { .name = "scalar" }, always, NULL, false },
+	{ { .name = "scalar" }, always, kernel_fill_scalar, false },
 #ifdef __x86_64__
 	{ { .name = "avx2" }, has_avx2, kernel_fill_avx2, false },
 	{ { .name = "avx512" }, has_avx512, kernel_fill_avx512, false },
@@ -70,8 +70,8 @@ choose(void)
 		if (i > 0) {
 			sets[i].k = sets[i - 1].k;
 			sets[i].k.name = name;
-			sets[i].fill(&sets[i].k);
 		}
+		sets[i].fill(&sets[i].k);
 		sets[i].usable = true;
 		if (!best || !want || strcmp(best->name, want))
 			best = &sets[i].k;

@@ -5,6 +5,7 @@
 
 #include <apr/kernel.h>
 
+void	kernel_fill_scalar(struct kernels *);
 void	kernel_fill_avx2(struct kernels *);
 void	kernel_fill_avx512(struct kernels *);
 void	kernel_fill_neon(struct kernels *);

@@ -300,4 +300,16 @@ vd_max_abs(vd m, vd v)
 	return vbslq_f64(vcgtq_f64(v, m), v, m);
 }
 
+
+INLINE vf
+vf_sums(const vf *v)
+{
+	vf a = vcombine_f32(vget_low_f32(v[0]), vget_low_f32(v[1])) +
+	    vcombine_f32(vget_high_f32(v[0]), vget_high_f32(v[1]));
+	vf b = vcombine_f32(vget_low_f32(v[2]), vget_low_f32(v[3])) +
+	    vcombine_f32(vget_high_f32(v[2]), vget_high_f32(v[3]));
+
+	return vuzp1q_f32(a, b) + vuzp2q_f32(a, b);
+}
+
 #endif

@@ -53,6 +53,8 @@ kernel_encode	KERNEL(tq1_0_from_f32), KERNEL(tq2_0_from_f32);
 kernel_encode	KERNEL(iq1_s_from_f32), KERNEL(iq1_m_from_f32), KERNEL(iq2_xxs_from_f32),
 		KERNEL(iq2_xs_from_f32), KERNEL(iq2_s_from_f32), KERNEL(iq3_xxs_from_f32),
 		KERNEL(iq3_s_from_f32);
+/* floats.c */
+extern const struct kernel_floats KERNEL(floats);
 /* try.c */
 kernel_try	KERNEL(try);
 

@@ -71,4 +71,5 @@ KERNEL(kernel_fill)(struct kernels *k)
 	k->absmax = KERNEL(absmax);
 	k->errors = KERNEL(errors);
 	k->try = KERNEL(try);
+	k->f = KERNEL(floats);
 }

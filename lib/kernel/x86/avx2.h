@@ -276,4 +276,22 @@ vd_max_abs(vd m, vd v)
 	return _mm256_max_pd(_mm256_andnot_pd(_mm256_set1_pd(-0.0), v), m);
 }
 
+
+INLINE vf
+vf_sums(const vf *v)
+{
+	vf a[4], b[2];
+
+	UNROLL
+	for (int i = 0; i < 4; i++)
+		a[i] = _mm256_permute2f128_ps(v[2 * i], v[2 * i + 1], 0x20) +
+		    _mm256_permute2f128_ps(v[2 * i], v[2 * i + 1], 0x31);
+	UNROLL
+	for (int i = 0; i < 2; i++)
+		b[i] = _mm256_shuffle_ps(a[2 * i], a[2 * i + 1], 0x44) +
+		    _mm256_shuffle_ps(a[2 * i], a[2 * i + 1], 0xee);
+	b[0] = _mm256_shuffle_ps(b[0], b[1], 0x88) + _mm256_shuffle_ps(b[0], b[1], 0xdd);
+	return _mm256_permutevar8x32_ps(b[0], _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+}
+
 #endif

@@ -236,6 +236,29 @@ typedef __m512d vd;
 static inline vd vd_load_f32(const float *p) { return _mm512_cvtps_pd(_mm256_loadu_ps(p)); }
 static inline vd vd_max_abs(vd m, vd v) { return _mm512_max_pd(_mm512_abs_pd(v), m); }
 
+
+INLINE vf
+vf_sums(const vf *v)
+{
+	vf a[8], b[4], c[2];
+
+	UNROLL
+	for (int i = 0; i < 8; i++)
+		a[i] = _mm512_shuffle_f32x4(v[2 * i], v[2 * i + 1], 0x44) +
+		    _mm512_shuffle_f32x4(v[2 * i], v[2 * i + 1], 0xee);
+	UNROLL
+	for (int i = 0; i < 4; i++)
+		b[i] = _mm512_shuffle_f32x4(a[2 * i], a[2 * i + 1], 0x88) +
+		    _mm512_shuffle_f32x4(a[2 * i], a[2 * i + 1], 0xdd);
+	UNROLL
+	for (int i = 0; i < 2; i++)
+		c[i] = _mm512_shuffle_ps(b[2 * i], b[2 * i + 1], 0x44) +
+		    _mm512_shuffle_ps(b[2 * i], b[2 * i + 1], 0xee);
+	c[0] = _mm512_shuffle_ps(c[0], c[1], 0x88) + _mm512_shuffle_ps(c[0], c[1], 0xdd);
+	return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3,
+	    7, 11, 15), c[0]);
+}
+
 #pragma GCC diagnostic pop
 
 #endif

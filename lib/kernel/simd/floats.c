@@ -1,0 +1,547 @@
+/* SPDX-License-Identifier: MIT */
+/* floats.c -- float products and functions, see kernel.h. */
+#include <math.h>
+#include <stdbool.h>
+
+#include <apr/fmath.h>
+
+#include "simd.h"
+#include "vec.h"
+
+/*
+ * A pair of row and column has its 16 sums in V vectors.  B rows by B columns
+ * of pairs share what they load.
+ */
+enum { V = 16 / W, B = W == 16 ? 4 : 2, PAIRS = B * B };
+
+/* B x B pairs, or rows x cols of them; both are constants where it counts. */
+INLINE void
+pairs(vf *p, size_t rows, size_t cols, const float *w, size_t ldw, const float *x, size_t ldx,
+    size_t n)
+{
+	for (size_t k = 0; k + 16 <= n; k += 16)
+		UNROLL
+		for (size_t v = 0; v < V; v++) {
+			vf a[B];
+
+			UNROLL
+			for (size_t r = 0; r < rows; r++)
+				a[r] = vf_load(w + r * ldw + k + v * W);
+			UNROLL
+			for (size_t c = 0; c < cols; c++) {
+				vf b = vf_load(x + c * ldx + k + v * W);
+
+				UNROLL
+				for (size_t r = 0; r < rows; r++)
+					p[(c * rows + r) * V + v] = vf_fma(a[r], b, p[(c * rows + r) * V + v]);
+			}
+		}
+}
+
+/* What is behind the last whole 16 columns. */
+static void
+rest(float *p, const float *w, const float *x, size_t n)
+{
+	for (size_t k = n / 16 * 16; k < n; k++)
+		p[k % 16] = fmaf(w[k], x[k], p[k % 16]);
+}
+
+INLINE void
+partial_block(float *p, size_t all, size_t rows, size_t cols, const float *w, size_t ldw,
+    const float *x, size_t ldx, size_t n)
+{
+	vf s[PAIRS * V];
+
+	UNROLL
+	for (size_t c = 0; c < cols; c++)
+		UNROLL
+		for (size_t i = 0; i < rows * V; i++)
+			s[c * rows * V + i] = vf_load(p + c * all * 16 + i * W);
+	pairs(s, rows, cols, w, ldw, x, ldx, n);
+	UNROLL
+	for (size_t c = 0; c < cols; c++)
+		UNROLL
+		for (size_t i = 0; i < rows * V; i++)
+			vf_store(p + c * all * 16 + i * W, s[c * rows * V + i]);
+	if (n % 16)
+		for (size_t c = 0; c < cols; c++)
+			for (size_t r = 0; r < rows; r++)
+				rest(p + (c * all + r) * 16, w + r * ldw, x + c * ldx, n);
+}
+
+static void
+partial(float *p, const float *w, size_t ldw, size_t rows, const float *x, size_t ldx,
+    size_t cols, size_t n)
+{
+	size_t c = 0, r;
+
+	for (; c + B <= cols; c += B) {
+		for (r = 0; r + B <= rows; r += B)
+			partial_block(p + (c * rows + r) * 16, rows, B, B, w + r * ldw, ldw, x + c * ldx, ldx, n);
+		for (; r < rows; r++)
+			partial_block(p + (c * rows + r) * 16, rows, 1, B, w + r * ldw, ldw, x + c * ldx, ldx, n);
+	}
+	for (; c < cols; c++) {
+		for (r = 0; r + B <= rows; r += B)
+			partial_block(p + (c * rows + r) * 16, rows, B, 1, w + r * ldw, ldw, x + c * ldx, ldx, n);
+		for (; r < rows; r++)
+			partial_block(p + (c * rows + r) * 16, rows, 1, 1, w + r * ldw, ldw, x + c * ldx, ldx, n);
+	}
+}
+
+/* 16 sums as W; vf_sums() does what is left. */
+INLINE vf
+fold(const vf *p)
+{
+	vf s[V];
+
+	UNROLL
+	for (int i = 0; i < V; i++)
+		s[i] = p[i];
+	UNROLL
+	for (int n = V / 2; n > 0; n /= 2)
+		UNROLL
+		for (int i = 0; i < n; i++)
+			s[i] += s[i + n];
+	return s[0];
+}
+
+INLINE vf
+fold_load(const float *p)
+{
+	vf s[V];
+
+	UNROLL
+	for (int i = 0; i < V; i++)
+		s[i] = vf_load(p + i * W);
+	return fold(s);
+}
+
+static void
+finish(float *y, const float *p, size_t n)
+{
+	vf s[W];
+	float t[W];
+
+	for (; n >= W; n -= W, y += W, p += 16 * W) {
+		UNROLL
+		for (int i = 0; i < W; i++)
+			s[i] = fold_load(p + 16 * i);
+		vf_store(y, vf_sums(s));
+	}
+	if (n == 0)
+		return;
+	for (size_t i = 0; i < W; i++)
+		s[i] = i < n ? fold_load(p + 16 * i) : vf_set1(0);
+	vf_store(t, vf_sums(s));
+	memcpy(y, t, n * sizeof *y);
+}
+
+/* Pairs whose sums wait to be folded together, and where they go. */
+struct waiting {
+	vf	s[W];
+	float	*y[W];
+	int	n;
+};
+
+static void
+deliver(struct waiting *q)
+{
+	float t[W];
+
+	for (int i = q->n; i < W; i++)
+		q->s[i] = vf_set1(0);
+	vf_store(t, vf_sums(q->s));
+	for (int i = 0; i < q->n; i++)
+		*q->y[i] = t[i];
+	q->n = 0;
+}
+
+INLINE void
+dots_block(struct waiting *q, float *y, size_t ldy, size_t rows, size_t cols, const float *w,
+    size_t ldw, const float *x, size_t ldx, size_t n)
+{
+	vf s[PAIRS * V];
+
+	UNROLL
+	for (size_t i = 0; i < rows * cols * V; i++)
+		s[i] = vf_set1(0);
+	pairs(s, rows, cols, w, ldw, x, ldx, n);
+	if (n % 16) {
+		float p[PAIRS * 16];
+
+		for (size_t i = 0; i < rows * cols * V; i++)
+			vf_store(p + i * W, s[i]);
+		for (size_t c = 0; c < cols; c++)
+			for (size_t r = 0; r < rows; r++)
+				rest(p + (c * rows + r) * 16, w + r * ldw, x + c * ldx, n);
+		for (size_t i = 0; i < rows * cols * V; i++)
+			s[i] = vf_load(p + i * W);
+	}
+	UNROLL
+	for (size_t c = 0; c < cols; c++)
+		UNROLL
+		for (size_t r = 0; r < rows; r++) {
+			q->s[q->n] = fold(s + (c * rows + r) * V);
+			q->y[q->n] = y + c * ldy + r;
+			if (++q->n == W)
+				deliver(q);
+		}
+}
+
+static void
+dots(float *y, size_t ldy, const float *w, size_t ldw, size_t rows, const float *x, size_t ldx,
+    size_t cols, size_t n)
+{
+	struct waiting q;
+	size_t c = 0, r;
+
+	q.n = 0;
+	for (; c + B <= cols; c += B) {
+		for (r = 0; r + B <= rows; r += B)
+			dots_block(&q, y + c * ldy + r, ldy, B, B, w + r * ldw, ldw, x + c * ldx, ldx, n);
+		for (; r < rows; r++)
+			dots_block(&q, y + c * ldy + r, ldy, 1, B, w + r * ldw, ldw, x + c * ldx, ldx, n);
+	}
+	for (; c < cols; c++) {
+		for (r = 0; r + B <= rows; r += B)
+			dots_block(&q, y + c * ldy + r, ldy, B, 1, w + r * ldw, ldw, x + c * ldx, ldx, n);
+		for (; r < rows; r++)
+			dots_block(&q, y + c * ldy + r, ldy, 1, 1, w + r * ldw, ldw, x + c * ldx, ldx, n);
+	}
+	if (q.n)
+		deliver(&q);
+}
+
+/* Rows side by side; half of the 16 sums at a time where registers are few. */
+enum { ACROSS = W == 8 ? 8 : 16 };
+
+INLINE void
+across(float *p, size_t rows, const float *w, size_t ldw, const float *x, size_t n)
+{
+	vf s[ACROSS];
+	size_t k = 0;
+
+	UNROLL
+	for (size_t i = 0; i < ACROSS; i++)
+		s[i] = vf_load(p + i * rows);
+	for (; k + ACROSS <= n; k += 16)
+		UNROLL
+		for (size_t i = 0; i < ACROSS; i++)
+			s[i] = vf_fma(vf_load(w + (k + i) * ldw), vf_set1(x[k + i]), s[i]);
+	UNROLL
+	for (size_t i = 0; i < ACROSS; i++)
+		vf_store(p + i * rows, s[i]);
+	for (size_t i = 0; k + i < n; i++)
+		vf_store(p + i * rows, vf_fma(vf_load(w + (k + i) * ldw), vf_set1(x[k + i]),
+		    vf_load(p + i * rows)));
+}
+
+static void
+partial_across(float *p, const float *w, size_t ldw, size_t rows, const float *x, size_t ldx,
+    size_t cols, size_t n)
+{
+	for (size_t c = 0; c < cols; c++, p += 16 * rows) {
+		size_t r = 0;
+
+		for (; r + W <= rows; r += W)
+			for (size_t i = 0; i < 16 && i < n; i += ACROSS)
+				across(p + i * rows + r, rows, w + i * ldw + r, ldw, x + c * ldx + i, n - i);
+		for (; r < rows; r++)
+			for (size_t k = 0; k < n; k++)
+				p[k % 16 * rows + r] = fmaf(w[k * ldw + r], x[c * ldx + k],
+				    p[k % 16 * rows + r]);
+	}
+}
+
+static void
+finish_across(float *y, size_t ldy, const float *p, size_t rows, size_t cols)
+{
+	for (size_t c = 0; c < cols; c++, p += 16 * rows) {
+		size_t r = 0;
+
+		for (; r + W <= rows; r += W) {
+			vf s[16];
+
+			UNROLL
+			for (size_t i = 0; i < 16; i++)
+				s[i] = vf_load(p + i * rows + r);
+			UNROLL
+			for (size_t h = 8; h > 0; h /= 2)
+				UNROLL
+				for (size_t i = 0; i < h; i++)
+					s[i] += s[i + h];
+			vf_store(y + c * ldy + r, s[0]);
+		}
+		for (; r < rows; r++) {
+			float t[16];
+
+			for (size_t i = 0; i < 16; i++)
+				t[i] = p[i * rows + r];
+			finish(y + c * ldy + r, t, 1);
+		}
+	}
+}
+
+static float
+sum(const float *x, size_t n)
+{
+	float p[16] = { 0 }, y;
+	vf s[V];
+	size_t i;
+
+	UNROLL
+	for (int v = 0; v < V; v++)
+		s[v] = vf_set1(0);
+	for (i = 0; i + 16 <= n; i += 16)
+		UNROLL
+		for (int v = 0; v < V; v++)
+			s[v] += vf_load(x + i + (size_t)v * W);
+	UNROLL
+	for (int v = 0; v < V; v++)
+		vf_store(p + v * W, s[v]);
+	for (; i < n; i++)
+		p[i % 16] += x[i];
+	finish(&y, p, 1);
+	return y;
+}
+
+/* fmath.h's lines, W at a time. */
+INLINE vf
+exps(vf x)
+{
+	const vf magic = vf_set1(12582912.0f);
+	vf n = vf_fma(x, vf_set1(0x1.715476p+0f), magic) - magic, r, p;
+
+	r = vf_fma(n, vf_set1(-0x1.62e4p-1f), x);
+	r = vf_fma(n, vf_set1(-0x1.7f7d1cp-20f), r);
+	p = vf_set1(0x1.a01a02p-13f);
+	p = vf_fma(p, r, vf_set1(0x1.6c16c2p-10f));
+	p = vf_fma(p, r, vf_set1(0x1.111112p-7f));
+	p = vf_fma(p, r, vf_set1(0x1.555556p-5f));
+	p = vf_fma(p, r, vf_set1(0x1.555556p-3f));
+	p = vf_fma(p, r, vf_set1(0.5f));
+	p = vf_fma(p, r, vf_set1(1.0f));
+	p = vf_fma(p, r, vf_set1(1.0f));
+	p *= vi_bits((vi_trunc(n) + vi_set1(127)) << 23);
+	p = vf_select(vf_lt(x, vf_set1(-87.0f)), vf_set1(0), p);
+	p = vf_select(vf_lt(vf_set1(88.0f), x), vf_set1(INFINITY), p);
+	return vf_select(vf_unordered(x, x), x, p);
+}
+
+INLINE vf
+tanhs(vf x)
+{
+	vf z = x * x, p;
+
+	p = vf_set1(-0x1.ba1ba2p-5f) + z * vf_set1(0x1.664f48p-6f);
+	p = vf_fma(p, z, vf_set1(0x1.111112p-3f));
+	p = vf_fma(p, z, vf_set1(-0x1.555556p-2f));
+	p = vf_fma(x * z, p, x);
+	return vf_select(vf_lt(z, vf_set1(0.0625f)), p,
+	    vf_set1(1.0f) - vf_set1(2.0f) / (vf_set1(1.0f) + exps(vf_set1(2.0f) * x)));
+}
+
+INLINE vf
+silu(vf x)
+{
+	return x / (vf_set1(1.0f) + exps(-x));
+}
+
+INLINE vf
+gelu(vf x)
+{
+	vf u = vf_set1(0x1.988454p-1f) * vf_fma(vf_set1(0x1.6e4e26p-5f) * x * x, x, x);
+
+	return x / (vf_set1(1.0f) + exps(vf_set1(-2.0f) * u));
+}
+
+static float
+weigh(float *s, size_t from, size_t to, float scale, float cap, float *total)
+{
+	size_t first = from / 16 * 16, end = (to + 15) / 16 * 16;
+	vf max = vf_set1(-INFINITY), m, p[V];
+	float part[16];
+
+	/* Beside the scores stands what weighs nothing. */
+	UNROLL
+	for (int v = 0; v < V; v++)
+		p[v] = vf_set1(0);
+	for (size_t j = to; j < end; j++)
+		s[j] = 0;
+	for (size_t j = first; j < from; j++)
+		s[j] = 0;
+	for (size_t j = first; j < end; j += W) {
+		vf x = vf_load(s + j) * vf_set1(scale);
+
+		if (cap != 0)
+			x = vf_set1(cap) * tanhs(x / vf_set1(cap));
+		vf_store(s + j, x);
+		if (j < from || j + W > to) {
+			for (size_t k = j; k < j + W; k++)
+				if (k < from || k >= to)
+					s[k] = -INFINITY;
+			x = vf_load(s + j);
+		}
+		max = vf_max(x, max);
+	}
+	m = vf_set1(vf_hmax(max));
+	for (size_t j = first; j < end; j += 16)
+		UNROLL
+		for (size_t v = 0; v < V; v++) {
+			vf e = exps(vf_load(s + j + v * W) - m);
+
+			vf_store(s + j + v * W, e);
+			p[v] += e;
+		}
+	UNROLL
+	for (int v = 0; v < V; v++)
+		vf_store(part + v * W, p[v]);
+	finish(total, part, 1);
+	return vf_hmax(max);
+}
+
+/* cols x vecs vectors of sums stay in registers. */
+enum { BV = W == 8 ? 2 : 4 };
+
+INLINE void
+blend_block(float *y, size_t ldy, const float *w, size_t ldw, size_t cols, const float *v,
+    size_t ldv, size_t from, size_t to, size_t vecs)
+{
+	vf s[4 * BV];
+
+	UNROLL
+	for (size_t c = 0; c < cols; c++)
+		UNROLL
+		for (size_t i = 0; i < vecs; i++)
+			s[c * vecs + i] = vf_load(y + c * ldy + i * W);
+	for (size_t j = from; j < to; j++) {
+		vf x[BV];
+
+		UNROLL
+		for (size_t i = 0; i < vecs; i++)
+			x[i] = vf_load(v + j * ldv + i * W);
+		UNROLL
+		for (size_t c = 0; c < cols; c++) {
+			vf a = vf_set1(w[c * ldw + j]);
+
+			UNROLL
+			for (size_t i = 0; i < vecs; i++)
+				s[c * vecs + i] = vf_fma(a, x[i], s[c * vecs + i]);
+		}
+	}
+	UNROLL
+	for (size_t c = 0; c < cols; c++)
+		UNROLL
+		for (size_t i = 0; i < vecs; i++)
+			vf_store(y + c * ldy + i * W, s[c * vecs + i]);
+}
+
+static void
+blend(float *y, size_t ldy, const float *w, size_t ldw, size_t cols, const float *v, size_t ldv,
+    size_t from, size_t to, size_t n)
+{
+	for (size_t c = 0; c < cols; ) {
+		bool four = c + 4 <= cols;
+		size_t k = 0;
+
+		for (; k + BV * W <= n; k += BV * W)
+			if (four)
+				blend_block(y + k, ldy, w, ldw, 4, v + k, ldv, from, to, BV);
+			else
+				blend_block(y + k, ldy, w, ldw, 1, v + k, ldv, from, to, BV);
+		for (; k + W <= n; k += W)
+			if (four)
+				blend_block(y + k, ldy, w, ldw, 4, v + k, ldv, from, to, 1);
+			else
+				blend_block(y + k, ldy, w, ldw, 1, v + k, ldv, from, to, 1);
+		for (; k < n; k++)
+			for (size_t i = 0; i < (four ? 4 : 1); i++)
+				for (size_t j = from; j < to; j++)
+					y[i * ldy + k] = fmaf(w[i * ldw + j], v[j * ldv + k], y[i * ldy + k]);
+		c += four ? 4 : 1;
+		y += (four ? 4 : 1) * ldy;
+		w += (four ? 4 : 1) * ldw;
+	}
+}
+
+static void
+activate(float *y, const float *gate, size_t n, enum kernel_curve how)
+{
+	size_t i = 0;
+
+	for (; i + W <= n; i += W) {
+		vf v = vf_load(gate ? gate + i : y + i);
+
+		v = how == KERNEL_GELU ? gelu(v) : silu(v);
+		if (gate)
+			v *= vf_load(y + i);
+		vf_store(y + i, v);
+	}
+	for (; i < n; i++) {
+		float v = gate ? gate[i] : y[i];
+
+		v = how == KERNEL_GELU ? fm_gelu(v) : fm_silu(v);
+		y[i] = gate ? v * y[i] : v;
+	}
+}
+
+static void
+scale(float *y, const float *x, float by, const float *w, const float *bias, size_t n)
+{
+	size_t i = 0;
+
+	for (; i + W <= n; i += W) {
+		vf v = vf_load(x + i) * vf_set1(by);
+
+		if (w)
+			v *= vf_load(w + i);
+		if (bias)
+			v += vf_load(bias + i);
+		vf_store(y + i, v);
+	}
+	for (; i < n; i++) {
+		float v = x[i] * by;
+
+		if (w)
+			v *= w[i];
+		y[i] = bias ? v + bias[i] : v;
+	}
+}
+
+static void
+add(float *y, const float *x, float by, size_t n)
+{
+	size_t i = 0;
+
+	/* A product with 1 is exact. */
+	for (; i + W <= n; i += W)
+		vf_store(y + i, vf_load(y + i) + vf_load(x + i) * vf_set1(by));
+	for (; i < n; i++)
+		y[i] += x[i] * by;
+}
+
+static void
+turn(float *a, float *b, const float *cs, const float *sn, size_t n)
+{
+	size_t i = 0;
+
+	for (; i + W <= n; i += W) {
+		vf p = vf_load(a + i), q = vf_load(b + i), c = vf_load(cs + i), s = vf_load(sn + i);
+
+		vf_store(a + i, p * c - q * s);
+		vf_store(b + i, q * c + p * s);
+	}
+	for (; i < n; i++) {
+		float p = a[i], q = b[i];
+
+		a[i] = p * cs[i] - q * sn[i];
+		b[i] = q * cs[i] + p * sn[i];
+	}
+}
+
+const struct kernel_floats KERNEL(floats) = {
+	.partial = partial, .finish = finish, .dots = dots,
+	.partial_across = partial_across, .finish_across = finish_across, .sum = sum, .weigh = weigh, .blend = blend,
+	.activate = activate, .scale = scale, .add = add, .turn = turn,
+};
