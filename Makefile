@@ -96,12 +96,12 @@ $(BUILD)/test/%: $(BUILD)/tests/%.o $(BUILD)/libapr.a
 
 # check and demo set the machine up first; a second make then sees the packages.
 check: setup
-	@$(MAKE) --no-print-directory all lint golden kernel floats codebook high suite && echo "check: passed"
+	@$(MAKE) --no-print-directory all lint golden kernel floats codebook high dot suite && echo "check: passed"
 demo: setup
 	@$(MAKE) --no-print-directory all demo-now
 setup:
 	@scripts/setup
-golden kernel floats codebook high: %: $(BUILD)/test/%
+golden kernel floats codebook high dot: %: $(BUILD)/test/%
 	$(EMULATOR) $<
 JOBS = $(shell parallel --version 2>/dev/null | grep -q '^GNU' && echo -j 2)
 suite: all
@@ -149,13 +149,13 @@ mutants:
 SANITIZE = address,undefined
 SANFLAGS = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
 asan:
-	@APR_ASAN=1 $(MAKE) --no-print-directory BUILD=build/asan CC=clang golden kernel floats codebook high suite \
+	@APR_ASAN=1 $(MAKE) --no-print-directory BUILD=build/asan CC=clang golden kernel floats codebook high dot suite \
 	    CFLAGS='$(SANFLAGS) -fsanitize=$(SANITIZE)'
 
 # The types and NEON's kernels, which need no library, on an emulated ARM.
 qemu:
-	@$(MAKE) --no-print-directory BUILD=build/qemu CC=aarch64-linux-gnu-gcc golden kernel floats codebook high \
-	    EMULATOR=qemu-aarch64-static LDFLAGS=-static LIBSRC='$(wildcard lib/type/*.c lib/kernel/*.c lib/codebook/*.c)' \
+	@$(MAKE) --no-print-directory BUILD=build/qemu CC=aarch64-linux-gnu-gcc golden kernel floats codebook high dot \
+	    EMULATOR=qemu-aarch64-static LDFLAGS=-static LIBSRC='$(wildcard lib/type/*.c lib/kernel/*.c lib/codebook/*.c lib/dot/*.c)' \
 	    HEADERS=stdio.h PCFLAGS= PLIBS=
 
 # FUZZ_TIME seconds a harness; what it finds stays as build/fuzz/NAME-crash-*.

@@ -56,6 +56,14 @@
  *	vb_low vb_high vb_join	halves
  *	vb_tops			the highest bit of each byte, the first lowest
  *	vi_bytes		W signed bytes of a b16, from the k * Wth on, as int32
+ *	vi_rounded		half to even, for what fits
+ *	vi_lut			table[byte] for each byte, 16 entries, byte < 16
+ *	vi_rows			vector j the jth 4 bytes of W rows, j < 4
+ *	vf_rows_f16		one half of each of W rows
+ *	vf_half			the low 16 bits as a half
+ *	vi_dot_u vi_dot_s	sum + products of 4 bytes and 4 signed bytes; _u: the
+ *				first are 0..127, _s: signed, or where DOT_BIASED
+ *				signed + 128
  *	vd			VD doubles
  *	vd_load_f32		VD floats
  *	vd_max_abs		the larger of m and |v|; m if v is NaN
@@ -83,6 +91,12 @@
 #endif
 
 #define INLINE static inline __attribute__((always_inline))
+
+static inline int
+le16(const uint8_t *p)
+{
+	return p[0] | p[1] << 8;
+}
 
 typedef uint8_t vb __attribute__((vector_size(32)));
 typedef int8_t vb_signed __attribute__((vector_size(32)));
