@@ -31,12 +31,11 @@ add_f64(const double *a, const double *b, size_t n, struct tile *t)
 	size_t i = 0;
 
 	for (; i < n; i += LANES) {
-		size_t k = n - i < LANES ? n - i : LANES;
 		lanes x = { 0 }, y = { 0 }, d;
 		masks m;
 
-		memcpy(&x, a + i, k * sizeof *a);
-		memcpy(&y, b + i, k * sizeof *b);
+		memcpy(&x, a + i, (n - i < LANES ? n - i : LANES) * sizeof *a);
+		memcpy(&y, b + i, (n - i < LANES ? n - i : LANES) * sizeof *b);
 		d = x - y;
 		aa += x * x;
 		bb += y * y;
@@ -53,6 +52,35 @@ add_f64(const double *a, const double *b, size_t n, struct tile *t)
 		t->equal += (uint64_t)equal[l];
 	}
 	t->equal -= i - n;	/* what was filled up with zeros */
+}
+
+/* What type_errors() leaves to do, in the same order. */
+static double
+products(const float *a, const float *b, size_t n)
+{
+	lanes sum = { 0 };
+	size_t i = 0;
+
+	for (; i + LANES <= n; i += LANES) {
+		lanes p;
+
+		for (size_t l = 0; l < LANES; l++)
+			p[l] = (double)a[i + l] * (double)b[i + l];
+		sum += p;
+	}
+	for (size_t l = 0; i + l < n; l++)
+		sum[l] += (double)a[i + l] * (double)b[i + l];
+	return tree(&sum);
+}
+
+static uint64_t
+equals(const float *a, const float *b, size_t n)
+{
+	uint32_t some = 0;	/* a tile has fewer */
+
+	for (size_t i = 0; i < n; i++)
+		some += a[i] == b[i];
+	return some;
 }
 
 /* Tiles in which something is not finite: an element at a time, with what
@@ -78,6 +106,21 @@ judge(struct diff_sums *s, double *a, double *b, size_t n, uint64_t at, uint64_t
 			s->odd_at = at + i;
 		}
 	}
+}
+
+static void
+add_tile(struct diff_sums *s, const struct tile *t)
+{
+	exact_add(&s->aa, t->aa);
+	exact_add(&s->bb, t->bb);
+	exact_add(&s->ab, t->ab);
+	exact_add(&s->dd, t->dd);
+}
+
+static bool
+farther(const struct diff_sums *s, const struct tile *t, uint64_t at)
+{
+	return t->max > s->max || (t->max == s->max && t->max > 0 && at < s->max_at);
 }
 
 static void
@@ -107,17 +150,13 @@ add(struct diff_sums *s, const double *a, const double *b, size_t n, uint64_t at
 		s->odd += n - t.equal;
 		return;
 	}
-	exact_add(&s->aa, t.aa);
-	exact_add(&s->bb, t.bb);
-	exact_add(&s->ab, t.ab);
-	exact_add(&s->dd, t.dd);
-	if (t.max > s->max || (t.max == s->max && t.max > 0 && at < s->max_at))
-		for (size_t i = 0; i < n; i++)
-			if (fabs(a[i] - b[i]) == t.max) {
-				s->max = t.max;
-				s->max_at = at + i;
-				break;
-			}
+	add_tile(s, &t);
+	for (size_t i = 0; farther(s, &t, at) && i < n; i++)
+		if (fabs(a[i] - b[i]) == t.max) {
+			s->max = t.max;
+			s->max_at = at + i;
+			break;
+		}
 }
 
 void
@@ -129,18 +168,45 @@ diff_add_f64(struct diff_sums *s, const double *a, const double *b, size_t n, ui
 	}
 }
 
-void
-diff_add(struct diff_sums *s, const float *a, const float *b, size_t n, uint64_t at)
+static void
+widen(struct diff_sums *s, const float *a, const float *b, size_t n, uint64_t at)
 {
 	double x[DIFF_TILE], y[DIFF_TILE];
 
-	for (size_t i = 0, k; i < n; i += k) {
-		k = n - i < DIFF_TILE ? n - i : DIFF_TILE;
-		for (size_t j = 0; j < k; j++) {
-			x[j] = (double)a[i + j];
-			y[j] = (double)b[i + j];
+	for (size_t i = 0; i < n; i++) {
+		x[i] = (double)a[i];
+		y[i] = (double)b[i];
+	}
+	add(s, x, y, n, at);
+}
+
+void
+diff_add(struct diff_sums *s, const float *a, const float *b, size_t n, uint64_t at)
+{
+	for (size_t k; n > 0; a += k, b += k, at += k, n -= k) {
+		struct type_errors e;
+		struct tile t;
+
+		k = n < DIFF_TILE ? n : DIFF_TILE;
+		e = type_errors(a, b, k);
+		if (!isfinite(e.xx) || !isfinite(e.yy)) {
+			widen(s, a, b, k, at);
+			continue;
 		}
-		add(s, x, y, k, at + i);
+		t = (struct tile){ e.xx, e.yy, e.xx, e.dd, e.max, k };
+		if (e.max > 0) {
+			t.ab = products(a, b, k);
+			t.equal = equals(a, b, k);
+		}
+		add_tile(s, &t);
+		s->n += k;
+		s->equal += t.equal;
+		for (size_t i = 0; farther(s, &t, at) && i < k; i++)
+			if (fabs((double)a[i] - (double)b[i]) == t.max) {
+				s->max = t.max;
+				s->max_at = at + i;
+				break;
+			}
 	}
 }
 
