@@ -22,7 +22,7 @@ struct report {
 	const struct diff_opts	*o;
 	struct diff		*d;
 	struct source		*s[2];
-	size_t			 count[STATUSES], retyped, renamed, tied;
+	size_t			 count[STATUSES], retyped, renamed, guessed, tied;
 	struct arena		 arena;
 	struct key_difference	*key;
 	size_t			 nkey, keys, contradictions;
@@ -87,6 +87,7 @@ judge(struct report *r)
 		r->count[status_of(x)]++;
 		r->retyped += retyped(x);
 		r->renamed += x->renamed;
+		r->guessed += x->renamed && x->why;
 		r->tied += x->tied[0] || x->tied[1];
 	}
 	if (r->o->metadata != META_IGNORE && diff_metadata(source_manifest(r->s[0]),
@@ -94,7 +95,7 @@ judge(struct report *r)
 		die("metadata: %s", e.msg);
 	for (int k = OVER; k < STATUSES; k++)
 		r->different |= r->count[k] > 0;
-	r->different |= r->contradictions > 0 || (r->o->types && r->retyped > 0) || r->renamed > 0;
+	r->different |= r->contradictions > 0 || (r->o->types && r->retyped > 0) || r->guessed > 0;
 }
 
 /* Worst first: what cannot be compared, then by what is lost. */
@@ -175,7 +176,7 @@ print_row(const struct diff_entry *e)
 static void
 print_table(struct report *r)
 {
-	size_t n = diff_count(r->d), *v = calloc(n + 1, sizeof *v), bad = 0;
+	size_t n = diff_count(r->d), *v = calloc(n + 1, sizeof *v), bad = 0, shown = 0;
 	struct err key, a, b;
 	bool head = false;
 
@@ -199,7 +200,7 @@ print_table(struct report *r)
 	if (bad > r->o->top)
 		printf("... and %zu more\n", bad - r->o->top);
 	for (size_t i = 0; i < n; i++)
-		if (diff_entry(r->d, i)->renamed)
+		if (diff_entry(r->d, i)->renamed && shown++ < r->o->top)
 			printf("renamed    %s is %s\n", tame(diff_entry(r->d, i)->source[0], &a),
 			    tame(diff_entry(r->d, i)->source[1], &b));
 	for (size_t i = 0; i < r->nkey; i++)
@@ -211,7 +212,8 @@ print_table(struct report *r)
 	for (int k = 0; k < STATUSES; k++)
 		if (r->count[k])
 			printf(", %zu %s", r->count[k], words[k]);
-	printf("; %zu of another type, %zu keys compared\n", r->retyped, r->keys);
+	printf("; %zu of another type, %zu keys compared", r->retyped, r->keys);
+	printf(r->renamed ? ", %zu renamed\n" : "\n", r->renamed);
 	free(v);
 }
 

@@ -69,7 +69,8 @@ struct diff_entry {
 	const struct type	*type[2];
 	const char		*source[2];	/* its first tensor's own name */
 	bool			 several[2];
-	bool			 renamed;	/* in one convention, by two names */
+	bool			 renamed;	/* in one convention, by two names: `why`
+						 * says so if no table knows both */
 	bool			 tied[2];	/* that side's is its embedding */
 	const char		*why;
 	/* Of DIFF_BOTH, after diff_run(); raw: n and odd count bytes, and the

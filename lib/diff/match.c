@@ -275,12 +275,37 @@ match_tied(struct diff *d, struct out *o, unsigned has, bool *done, struct err *
 	return 0;
 }
 
+/* Without a table two names are one if one is the other behind a prefix:
+ * base_model.x and x. */
+static int
+match_prefix(struct diff *d, unsigned longer, size_t first, size_t end,
+    const struct names *other, struct err *e)
+{
+	for (size_t i = first; i < end; i++) {
+		struct out *o = d->side[longer].out[i], *x;
+		const char *tail = o->name;
+
+		while (!o->taken && !o->why && (tail = strchr(tail, '.'))) {
+			size_t k = names_find(other, ++tail);
+			struct pair *p;
+
+			if (k == SIZE_MAX || (x = d->side[!longer].out[k])->taken || x->why)
+				continue;
+			if (!(p = make_pair(d, longer ? x : o, longer ? o : x, x->name, e)))
+				return -1;
+			p->e.renamed = true;
+			p->e.why = "one name is the other behind a prefix";
+		}
+	}
+	return 0;
+}
+
 /* By role, whatever conventions the two have. */
 static int
 match_roles(struct diff *d, bool *taken[2], bool all, struct err *e)
 {
 	size_t first[2] = { d->side[0].nout, d->side[1].nout }, end[2], *which, n, old;
-	struct names *names = NULL;
+	struct names *names[2] = { NULL, NULL };
 	bool done;
 	int r = -1;
 
@@ -299,22 +324,32 @@ match_roles(struct diff *d, bool *taken[2], bool all, struct err *e)
 			return -1;
 	}
 	r = -1;
-	if (!(names = names_new(d->side[1].nout - first[1] + 1, e)))
-		goto out;
-	for (size_t i = first[1]; i < d->side[1].nout; i++)
-		if (names_add(names, d->side[1].out[i]->name, i, &old, e) < 0)
-			goto out;
 	/* Embeddings may still be offered behind these. */
-	end[0] = d->side[0].nout;
-	end[1] = d->side[1].nout;
+	for (unsigned k = 0; k < 2; k++) {
+		end[k] = d->side[k].nout;
+		if (!(names[k] = names_new(end[k] - first[k] + 1, e)))
+			goto out;
+		for (size_t i = first[k]; i < end[k]; i++)
+			if (names_add(names[k], d->side[k].out[i]->name, i, &old, e) < 0)
+				goto out;
+	}
 	for (size_t i = first[0]; i < end[0]; i++) {
 		struct out *o = d->side[0].out[i];
-		size_t k = names_find(names, o->name);
+		size_t k = names_find(names[1], o->name);
 
-		if (k != SIZE_MAX && !d->side[1].out[k]->taken) {
-			if (!make_pair(d, o, d->side[1].out[k], o->name, e))
-				goto out;
-		} else if (match_tied(d, o, 0, &done, e) < 0 ||
+		if (k != SIZE_MAX && !d->side[1].out[k]->taken &&
+		    !make_pair(d, o, d->side[1].out[k], o->name, e))
+			goto out;
+	}
+	if (match_prefix(d, 0, first[0], end[0], names[1], e) < 0 ||
+	    match_prefix(d, 1, first[1], end[1], names[0], e) < 0)
+		goto out;
+	for (size_t i = first[0]; i < end[0]; i++) {
+		struct out *o = d->side[0].out[i];
+
+		if (o->taken)
+			continue;
+		if (match_tied(d, o, 0, &done, e) < 0 ||
 		    (!done && !make_pair(d, o, NULL, o->name, e))) {
 			goto out;
 		}
@@ -328,7 +363,8 @@ match_roles(struct diff *d, bool *taken[2], bool all, struct err *e)
 	}
 	r = 0;
 out:
-	names_free(names);
+	names_free(names[0]);
+	names_free(names[1]);
 	return r;
 }
 
