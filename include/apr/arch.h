@@ -81,6 +81,9 @@ struct arch_model *arch_of(const struct manifest *, bool *unknown, struct err *)
  * name); false: the model does not say. */
 bool	arch_number(const struct arch_model *, const char *key, uint64_t *);
 
+/* Is a key of GGUF's only what transformers supposes where nothing is said? */
+bool	arch_presumed(const struct arch_model *, const char *key);
+
 /* What happens to each value on the way. */
 enum arch_value { VALUE_SAME, VALUE_PLUS_1, VALUE_MINUS_1, VALUE_NEG_EXP, VALUE_LOG_NEG };
 

@@ -36,6 +36,11 @@ int	source_copy(struct source *, struct stream_out *,
 /* Where a tensor's bytes lie: its file is mapped, read-only, until
  * source_close().  Regular files alone. */
 const void *source_map(struct source *, const struct tensor *, struct err *);
+/* n bytes of a tensor from byte `at` on; of files that can seek.  Several
+ * threads may, if source_threads(). */
+int	source_get(struct source *, const struct tensor *, uint64_t at, void *, size_t n,
+	    struct err *) APR_MUSTCHECK;
+bool	source_threads(const struct source *);
 /* The i-th travelling file, onto buf. */
 int	source_file(struct source *, size_t i, struct buf *, struct err *)
 	    APR_MUSTCHECK;

@@ -171,6 +171,8 @@ struct arch_model {
 	uint64_t		 layers, hidden, heads, kv_heads, head_dim, vocab, experts;
 	uint64_t		 k_heads, k_dim, v_heads, v_dim;	/* linear attention */
 	bool			 partial;	/* the source's words are not all */
+	const char		*presumed[32];	/* words that it did not say */
+	size_t			 npresumed;
 };
 
 /* config.c: into doc. */

@@ -114,6 +114,8 @@ defaults(struct arch_model *m, struct err *e)
 			r = doc_put_u64(d, p[0], hidden / heads, e);
 		if (r < 0)
 			return -1;
+		if (p[1][0] != '=' && m->npresumed < sizeof m->presumed / sizeof *m->presumed)
+			m->presumed[m->npresumed++] = p[0];
 	}
 	return 0;
 }
@@ -464,6 +466,20 @@ arch_number(const struct arch_model *m, const char *key, uint64_t *v)
 	for (const struct arch_key *k = m->arch->key; k->gguf; k++)
 		if (k->how == KEY_PLAIN && !strcmp(k->gguf, key))
 			return doc_u64(&m->doc, k->hf, v);
+	return false;
+}
+
+bool
+arch_presumed(const struct arch_model *m, const char *key)
+{
+	size_t n = strlen(m->arch->name);
+
+	if (strncmp(key, m->arch->name, n) || key[n] != '.')
+		return false;
+	for (const struct arch_key *k = m->arch->key; k->gguf; k++)
+		for (size_t i = 0; !strcmp(k->gguf, key + n + 1) && i < m->npresumed; i++)
+			if (!strcmp(k->hf, m->presumed[i]))
+				return true;
 	return false;
 }
 

@@ -326,21 +326,24 @@ collect(struct mapper *y, const struct found *f, size_t want, struct err *e)
 	const struct tensor *first = &y->m->tensor[f->first];
 	char name[TENSOR_NAME + 1];
 	struct arch_hit h = f->hit;
+	/* Of more than there are tensors, one of so many is missing. */
+	size_t look = want > y->m->ntensor ? y->m->ntensor + 1 : want;
 
-	for (size_t i = 0; i < want; i++)
+	for (size_t i = 0; i < look; i++)
 		y->order[i] = NONE;
 	for (size_t i = f->head; i != NONE; i = y->src[i].next) {
 		const struct tensor *t = &y->m->tensor[i];
 
 		if (y->src[i].place >= want)
 			return err_set(e, "%s: the metadata say that there are %zu", t->name, want);
-		y->order[y->src[i].place] = i;
+		if (y->src[i].place < look)
+			y->order[y->src[i].place] = i;
 		if (t->type != first->type || t->row_bytes != first->row_bytes)
 			return err_set(e, "%s: is %s, and %s, with which it becomes one tensor,"
 			    " is %s: apr-cat --as %s joins them before apr-quant", t->name,
 			    t->type->name, first->name, first->type->name, as(y));
 	}
-	for (size_t i = 0; i < want; i++)
+	for (size_t i = 0; i < look; i++)
 		if (y->order[i] == NONE) {
 			if (h.expert >= 0)
 				h.expert = (long)i;
@@ -574,8 +577,6 @@ build(struct mapper *y, struct found *f, struct err *e)
 	if (f->hit.expert >= 0 || arch_parts_of(in) > 1) {
 		want = f->hit.expert < 0 ? arch_parts_of(in) :
 		    y->model->experts ? (size_t)y->model->experts : f->n;
-		if (want > y->m->ntensor)
-			return err_set(e, "%s: %zu experts, and not as many tensors", src->name, want);
 		if (collect(y, f, want, e) < 0)
 			return -1;
 		r = f->hit.expert >= 0 ? stack(y, g, f, e) : join(y, g, f, e);

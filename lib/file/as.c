@@ -309,16 +309,6 @@ find(struct reading *r, uint64_t at, uint64_t *from, uint64_t *to)
 	return &r->s->from[i];
 }
 
-static int
-part_get(const struct part *p, const struct tensor *t, uint64_t off, void *dst, size_t n,
-    struct err *e)
-{
-	int r = p->h.spots ? spot_get(p->h.spots, p->fd, t, off, dst, n, e) :
-	    spill_get(p->fd, dst, n, t->offset + off, e);
-
-	return r < 0 ? err_prefix(e, "%s", t->name) : 0;
-}
-
 /* Bytes of the run, in its type: where they lie in a file, converted. */
 static int
 get(void *ctx, void *dst, uint64_t at, size_t n, struct err *e)
@@ -332,19 +322,18 @@ get(void *ctx, void *dst, uint64_t at, size_t n, struct err *e)
 		return spill_get(r->spill, dst, n, at, e);
 	while (n > 0) {
 		const struct tensor *t = find(r, at, &from, &to);
-		const struct part *p = &r->s->part[t->shard ? t->shard - 1 : 0];
 
 		k = to - at < n ? to - at : n;
 		off = at - from;
 		if (g->from == g->to && g->value == VALUE_SAME) {
-			if (part_get(p, t, off, d, (size_t)k, e) < 0)
+			if (source_get(r->s, t, off, d, (size_t)k, e) < 0)
 				return -1;
 		} else {
 			uint64_t most = sizeof raw / g->from->bytes * g->to->bytes;
 
 			k = k < most ? k : most;
 			off = off / g->to->bytes * g->from->bytes;
-			if (part_get(p, t, off, raw, (size_t)(k / g->to->bytes *
+			if (source_get(r->s, t, off, raw, (size_t)(k / g->to->bytes *
 			    g->from->bytes), e) < 0)
 				return -1;
 			arch_values(g, d, raw, (size_t)(k / g->to->bytes));

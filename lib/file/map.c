@@ -10,6 +10,8 @@
 #include <apr/size.h>
 
 #include "source.h"
+#include "spill.h"
+#include "spot.h"
 
 static int
 map(struct part *p, struct err *e)
@@ -48,6 +50,27 @@ source_map(struct source *s, const struct tensor *t, struct err *e)
 		return NULL;
 	}
 	return (const unsigned char *)p->map + t->offset;
+}
+
+int
+source_get(struct source *s, const struct tensor *t, uint64_t at, void *dst, size_t n,
+    struct err *e)
+{
+	const struct part *p = &s->part[t->shard ? t->shard - 1 : 0];
+	int r = p->h.spots ? spot_get(p->h.spots, p->fd, t, at, dst, n, e) :
+	    spill_get(p->fd, dst, n, t->offset + at, e);
+
+	return r < 0 ? err_prefix(e, "%s", t->name) : 0;
+}
+
+bool
+source_threads(const struct source *s)
+{
+	/* What is unpacked is unpacked once, for all. */
+	for (size_t k = 0; k < s->npart; k++)
+		if (s->part[k].h.spots)
+			return false;
+	return true;
 }
 
 static int
