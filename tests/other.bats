@@ -116,6 +116,44 @@ equal() {
 	says "neither *.safetensors nor pytorch_model.bin"
 }
 
+# A model is the same model whatever it lies in.
+@test "a model of PyTorch's, in other conventions and orders" {
+	local c='{"architectures":["LlamaForCausalLM"],"model_type":"llama","hidden_size":32,
+		"num_hidden_layers":1,"num_attention_heads":4,"num_key_value_heads":2,
+		"intermediate_size":64,"vocab_size":40,"rms_norm_eps":1e-5}' as
+	has jq
+	mkdir -p s/m t/m
+	echo "$c" | tee s/m/config.json >t/m/config.json
+	cp "$D/llama.safetensors" s/m/model.safetensors
+	cp "$D/llama.bin" t/m/pytorch_model.bin
+	for as in "--as gguf" "--as apr" "--order convert" "--order quantize" "--as gguf --order quantize"; do
+		# shellcheck disable=SC2086
+		apr-cat $as s/m | sums >want
+		# shellcheck disable=SC2086
+		apr-cat $as t/m | sums >got
+		same got want "$as"
+	done
+	# Where it lies in the file is not known to who maps files.
+	fails 1 apr-infer -n 1 -p a t/m
+	says "apr-cat gives them as a stream"
+	apr-cat s/m | apr-pack -f want.gguf
+	apr-cat t/m | apr-pack -f got.gguf
+	same got.gguf want.gguf
+	apr-cat --as gguf t/m | apr-quant -q q8_0 | apr-pack -f got.gguf
+	apr-cat --as gguf s/m | apr-quant -q q8_0 | apr-pack -f want.gguf
+	same got.gguf want.gguf
+	apr-cat --as gguf t/m | apr-pack --format gguf - | cmp - <(apr-cat --as gguf s/m | apr-pack --format gguf -)
+	# By themselves they do not say what they are.
+	for f in llama.bin plain.npz; do
+		fails 1 apr-cat --as gguf "$D/$f"
+		says "no config.json says what architecture it is"
+		apr-cat "$D/$f" >x.s
+		fails 1 apr-pack x.gguf <x.s
+		says "no config.json says what architecture it is"
+	done
+	nothing x.gguf
+}
+
 # Damage anywhere: status 1 with a line, or the tensors as they were (nobody
 # reads an archive's dates).
 @test "every byte of an archive turned" {
@@ -174,6 +212,22 @@ equal() {
 	printf '{\n  "model_type": "llama",\n  "z": 1\n}\n' | cmp - out/config.json
 	apr-cat d | apr-pack same/
 	same d/config.json same/config.json
+	# Rows that change places leave the scales of their block behind.
+	rm -rf d
+	mkdir d
+	echo '{"architectures":["LlamaForCausalLM"],"hidden_size":32,"num_attention_heads":4,
+		"num_hidden_layers":1,"vocab_size":9,"intermediate_size":8}' >d/config.json
+	head -c 1028 /dev/zero | st d/model.safetensors '{"model.layers.0.self_attn.q_proj.weight":{"dtype":"F8_E4M3",
+		"shape":[32,32],"data_offsets":[0,1024]},"model.layers.0.self_attn.q_proj.weight_scale_inv":{"dtype":"F32",
+		"shape":[1,1],"data_offsets":[1024,1028]}}'
+	fails 1 apr-cat --as gguf d
+	says "q_proj.weight_scale_inv: 8-bit floats"
+	says "without --as"
+	apr-cat d >s
+	fails 1 apr-pack x.gguf <s
+	says "apr-dequant comes first"
+	nothing x.gguf
+	apr-cat d | apr-dequant -q bf16 | apr-pack x.gguf
 }
 
 @test "8-bit floats whose scales are not theirs" {

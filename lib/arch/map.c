@@ -598,6 +598,15 @@ build(struct mapper *y, struct found *f, struct err *e)
 	return 0;
 }
 
+static bool
+is_scale(const char *name)
+{
+	static const char tail[] = ".weight_scale_inv";
+	size_t n = strlen(name), k = sizeof tail - 1;
+
+	return n > k && !strcmp(name + n - k, tail);
+}
+
 /* Which group a source belongs to: tensors that are one in GGUF share it. */
 static int
 place(struct mapper *y, size_t i, struct err *e)
@@ -615,6 +624,11 @@ place(struct mapper *y, size_t i, struct err *e)
 	if (t->tied_to && y->to != ARCH_APR)
 		return 0;
 	if (!arch_match(y->model, y->from, t->name, &h)) {
+		if ((y->to == ARCH_GGUF || y->from == ARCH_GGUF) &&
+		    !arch_passed_over(y->model, t->name) && is_scale(t->name))
+			return err_set(e, "%s: 8-bit floats do not change rows and names with"
+			    " their scales: apr-quant or apr-dequant comes first, without --as",
+			    t->name);
 		if ((y->to == ARCH_GGUF || y->from == ARCH_GGUF) &&
 		    !arch_passed_over(y->model, t->name))
 			return err_set(e, "%s: is no tensor of %s, as far as is known", t->name,

@@ -53,6 +53,13 @@ read_config(struct source *s, struct buf *b, struct err *e)
 	return 0;
 }
 
+/* Do these have metadata of their own? */
+static bool
+says_architecture(const char *source)
+{
+	return !strcmp(source, "gguf") || !strcmp(source, "apr");
+}
+
 const struct arch_model *
 source_model(struct source *s, struct err *e)
 {
@@ -66,7 +73,7 @@ source_model(struct source *s, struct err *e)
 		goto out;
 	if (config.len > 0)
 		s->model = arch_open("hf", config.p, config.len, &unknown, e);
-	else if (!strcmp(source, "hf") || !strcmp(source, "safetensors"))
+	else if (!says_architecture(source))
 		err_set(e, "no config.json says what architecture it is");
 	else
 		s->model = arch_open(source, s->m->metadata ? s->m->metadata : "{}",

@@ -42,6 +42,11 @@ source_map(struct source *s, const struct tensor *t, struct err *e)
 		err_set(e, "%s: a stream cannot be mapped", t->name);
 		return NULL;
 	}
+	if (p->h.spots) {
+		err_set(e, "%s: %s's tensors lie in an archive, or in files of their own: apr-cat"
+		    " gives them as a stream", p->path, p->h.format->name);
+		return NULL;
+	}
 	if (map(p, e) < 0)
 		return NULL;
 	if (u64_add(&end, t->offset, t->bytes) || end > p->mapped) {

@@ -32,7 +32,7 @@ open_model(struct pack *p, bool *unknown, struct err *e)
 	*unknown = true;
 	if (config)
 		p->model = arch_open("hf", config->p, config->n, unknown, e);
-	else if (!source || !strcmp(source, "safetensors") || !strcmp(source, "hf"))
+	else if (!source || (strcmp(source, "gguf") && strcmp(source, "apr")))
 		err_set(e, "no config.json says what architecture it is; known are: %s",
 		    arch_known());
 	else

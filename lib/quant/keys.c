@@ -79,6 +79,10 @@ keys_set(struct manifest *m, const struct quant_opts *o, struct err *e)
 	const struct recipe *r = o->recipe;
 	int number = r->file_type == FILE_TYPE_COMMON ? most_common(m) : r->file_type;
 
+	/* (Another filter may have set it, in another place.) */
+	if (number >= 0 && says(m->set, m->nset, file_type) &&
+	    manifest_set(m, file_type, NULL, NULL, e) < 0)
+		return -1;
 	if (number >= 0 && !says(r->set, r->nset, version) && !says(o->kv, o->nkv, version) &&
 	    keys_set_u32(m, version, 2, e) < 0)
 		return -1;

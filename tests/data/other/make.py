@@ -97,3 +97,17 @@ for k, v in fp8.items():
     done[k] = (spread(v, s) if s is not None else v.float() if 'fp8' not in k else v).bfloat16()
 save_file(fp8, 'fp8.safetensors')
 save_file(done, 'fp8.bf16.safetensors')
+
+# A Llama of one layer, whose queries are views and whose keys lie transposed.
+torch.manual_seed(2)
+qk = torch.randn(48, 32).bfloat16()
+llama = {'model.embed_tokens.weight': torch.randn(40, 32).bfloat16(),
+         'model.norm.weight': torch.randn(32).bfloat16(), 'lm_head.weight': torch.randn(40, 32).bfloat16()}
+for k, shape in {'self_attn.v_proj': (16, 32), 'self_attn.o_proj': (32, 32), 'mlp.gate_proj': (64, 32),
+                 'mlp.up_proj': (64, 32), 'mlp.down_proj': (32, 64), 'input_layernorm': (32,),
+                 'post_attention_layernorm': (32,)}.items():
+    llama[f'model.layers.0.{k}.weight'] = torch.randn(shape).bfloat16()
+llama['model.layers.0.self_attn.q_proj.weight'] = qk[:32]
+llama['model.layers.0.self_attn.k_proj.weight'] = torch.randn(32, 16).bfloat16().t()
+torch.save(llama, 'llama.bin')
+save_file({k: v.clone().contiguous() for k, v in llama.items()}, 'llama.safetensors')
