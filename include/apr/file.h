@@ -34,6 +34,16 @@ void	json_with(struct buf *b, const void *text, size_t n, const char *key,
 /* Onto b: the object's text without a member, its other bytes as they are. */
 void	json_without(struct buf *b, const void *text, size_t n, const char *key);
 
+/* Onto b: the same with the value in its old place, if there is one. */
+void	json_put(struct buf *b, const void *text, size_t n, const char *key,
+	    const char *value);
+/* A source's own metadata, JSON, with what `unset` and entries of `set` of the
+ * type "json" say: in other words than GGUF's, which a sink of the source's
+ * format heeds. */
+#define JSON_SET	"json"
+void	json_edited(struct buf *b, const void *text, size_t n, const struct manifest *);
+bool	json_is_edited(const struct manifest *);
+
 /* Onto b: the object's text without the members whose text is longer than
  * `most`. */
 void	json_short(struct buf *b, const void *text, size_t n, size_t most);
@@ -150,6 +160,9 @@ void	header_release(struct header *);
  * VOCAB_NONE if there is none. */
 int	header_vocab(const struct header *, struct vocab *, struct err *)
 	    APR_MUSTCHECK;
+/* The type of a GGUF's key, as sets spell it ("u32", "[string]"); NULL: there is
+ * no such key. */
+const char *header_key_type(const struct header *, const char *key, char type[16]);
 /* Sort m's tensors from `first` on into the order of their data. */
 void	header_sort(struct manifest *, size_t first);
 /* Overlaps, and data behind the file's end (size UINT64_MAX: unknown). */

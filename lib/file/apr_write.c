@@ -181,6 +181,12 @@ whole_metadata(const struct layout_in *in, bool ghost, struct buf *b, struct err
 		json_without(&text, in->source->raw.p + a->meta, a->meta_len, "sharding");
 	else if (a)
 		buf_put(&text, in->source->raw.p + a->meta, a->meta_len);
+	if (a && json_is_edited(in->m)) {
+		json_edited(&next, text.p, text.len, in->m);
+		buf_release(&text);
+		text = next;
+		next = (struct buf){ 0 };
+	}
 	if (history) {
 		json_with(&next, text.len ? (const void *)text.p : "{}", text.len ? text.len : 2,
 		    HISTORY_KEY, history);

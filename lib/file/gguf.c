@@ -8,6 +8,7 @@
  * tee), which is also where they are looked at.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -202,6 +203,28 @@ gguf_parse(struct in *in, struct header *h, struct err *e)
 	if (ret != 0)
 		gguf_free(h);
 	return ret;
+}
+
+const char *
+header_key_type(const struct header *h, const char *key, char type[16])
+{
+	const struct gguf *g = h->format == &format_gguf ? h->priv : NULL;
+
+	for (size_t i = 0; g && i < g->nkv; i++) {
+		const unsigned char *p = h->raw.p + g->kv[i].from;
+		uint32_t t, of;
+
+		if (strcmp(g->kv[i].key, key))
+			continue;
+		p += 8 + strlen(key);
+		t = le32_get(p);
+		of = t == GGUF_ARRAY ? le32_get(p + 4) : t;
+		if (of >= GGUF_TYPES)
+			return NULL;
+		snprintf(type, 16, t == GGUF_ARRAY ? "[%s]" : "%s", gguf_type_name[of]);
+		return type;
+	}
+	return NULL;
 }
 
 const struct format format_gguf = {

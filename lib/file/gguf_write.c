@@ -161,6 +161,12 @@ put_arch(struct writer *w, struct err *e)
 	return 0;
 }
 
+static bool
+is_ours(const struct mset *s)
+{
+	return gguf_has_key(s->key) && strcmp(s->type, JSON_SET) != 0;
+}
+
 /* What llama-gguf-split writes behind the keys of the first part, and alone
  * into the others; readers count tensors of all parts. */
 static int
@@ -227,7 +233,7 @@ put_kvs(struct writer *w, struct err *e)
 	if ((w->done = calloc(m->nset + 1, sizeof *w->done)) == NULL)
 		return err_set(e, "out of memory");
 	for (i = 0; i < m->nset; i++)
-		if (gguf_has_key(m->set[i].key) &&
+		if (is_ours(&m->set[i]) &&
 		    names_add(w->set, m->set[i].key, i, NULL, e) < 0)
 			return -1;
 	for (i = 0; i < m->nunset; i++)
@@ -237,7 +243,7 @@ put_kvs(struct writer *w, struct err *e)
 	    put_arch(w, e)) != 0)
 		return -1;
 	for (i = 0; i < m->nset; i++)
-		if (!w->done[i] && gguf_has_key(m->set[i].key) &&
+		if (!w->done[i] && is_ours(&m->set[i]) &&
 		    put_set(w, i, e) != 0)
 			return -1;
 	return w->in->parts > 0 ? put_split(w, e) : 0;

@@ -283,6 +283,64 @@ json_with(struct buf *b, const void *text, size_t n, const char *key, const char
 }
 
 void
+json_put(struct buf *b, const void *text, size_t n, const char *key, const char *value)
+{
+	struct scan s = { text, (const unsigned char *)text + n, text };
+	size_t a, k;
+
+	blanks(&s);
+	s.p += s.p < s.end;
+	for (blanks(&s); s.p < s.end && *s.p == '"'; blanks(&s)) {
+		string(&s, &a, &k);
+		blanks(&s);
+		if (is(&s, a, k, key)) {
+			size_t from = (size_t)(s.p - s.base);
+
+			skip(&s);
+			buf_put(b, text, from);
+			buf_str(b, value);
+			buf_put(b, s.p, n - (size_t)(s.p - s.base));
+			return;
+		}
+		skip(&s);
+	}
+	json_with(b, text, n, key, value);
+}
+
+bool
+json_is_edited(const struct manifest *m)
+{
+	for (size_t i = 0; i < m->nset; i++)
+		if (!strcmp(m->set[i].type, JSON_SET))
+			return true;
+	return m->nunset > 0;
+}
+
+void
+json_edited(struct buf *b, const void *text, size_t n, const struct manifest *m)
+{
+	struct buf now = { 0 }, next = { 0 };
+
+	buf_put(&now, n ? text : "{}", n ? n : 2);
+	for (size_t i = 0; i < m->nunset + m->nset; i++) {
+		const struct mset *s = i < m->nunset ? NULL : &m->set[i - m->nunset];
+
+		if (s && strcmp(s->type, JSON_SET))
+			continue;
+		if (s)
+			json_put(&next, now.p, now.len, s->key, s->value);
+		else
+			json_without(&next, now.p, now.len, m->unset[i]);
+		buf_release(&now);
+		now = next;
+		next = (struct buf){ 0 };
+	}
+	buf_put(b, now.p, now.len);
+	b->bad |= now.bad;
+	buf_release(&now);
+}
+
+void
 json_without(struct buf *b, const void *text, size_t n, const char *key)
 {
 	struct scan s = { text, (const unsigned char *)text + n, text };

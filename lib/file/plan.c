@@ -212,6 +212,9 @@ is_verbatim(const struct pack *p, const struct output *o, size_t k)
 
 	if (s->ntensor != o->n)
 		return false;
+	/* A directory's metadata is not in its headers. */
+	if (p->t.format != &format_gguf && strcmp(m->source, "hf") && json_is_edited(m))
+		return false;
 	for (size_t i = 0; i < m->nset; i++)
 		if (p->t.format->has_key(m->set[i].key))
 			return false;

@@ -169,9 +169,12 @@ put_metadata(struct buf *b, const struct layout_in *in, struct err *e)
 	const struct safetensors *s = h ? h->priv : NULL;
 	const unsigned char *p = (const unsigned char *)usual;
 	size_t n = sizeof usual - 1;
+	bool edited = s && json_is_edited(in->m) && in->m->source &&
+	    !strcmp(in->m->source, "safetensors");
+	struct buf text = { 0 };
 
 	if (s && s->metadata == 0) {
-		if (!history)
+		if (!history && !edited)
 			return 0;
 		p = (const unsigned char *)"{}";
 		n = 2;
@@ -179,10 +182,17 @@ put_metadata(struct buf *b, const struct layout_in *in, struct err *e)
 	    !(p = span(h->raw.p + 8, h->raw.len - 8, s->metadata, &n))))
 		return err_set(e, "header: the source's __metadata__ is not there");
 	buf_str(b, "\"" SAFETENSORS_METADATA "\":");
+	if (edited) {
+		json_edited(&text, p, n, in->m);
+		p = text.p;
+		n = text.len;
+	}
 	if (history)
 		json_with(b, p, n, HISTORY_KEY, history);
 	else
 		buf_put(b, p, n);
+	b->bad |= text.bad;
+	buf_release(&text);
 	return 0;
 }
 

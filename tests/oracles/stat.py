@@ -43,7 +43,7 @@ def compare(path):
         edges = np.array(s["edges"], "f4").astype(np.float64)
         if most > 0 and x.min() < x.max():
             # A value on an edge below zero belongs to the bin under it.
-            count = [((x > a) & (x <= b) if b <= 0 else (x >= a) & (x < b) if a >= 0 else (x > a) & (x < b)).sum()
+            count = [((x > a) & (x <= b) if b < 0 else (x >= a) & (x < b) if a >= 0 else (x > a) & (x < b)).sum()
                      for a, b in zip(edges, edges[1:])]
             count[0] += (x == edges[0]).sum() if edges[0] < 0 else 0
             count[-1] += (x == edges[-1]).sum() if edges[-1] > 0 else 0
