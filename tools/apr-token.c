@@ -96,6 +96,31 @@ print_pieces(const struct tokenizer *t, const struct ids *ids)
 	}
 }
 
+/* "5 17 2": by hand, for there may be millions. */
+static void
+print_ids(const struct ids *ids)
+{
+	char out[16384], digits[12], *p = out;
+
+	for (size_t i = 0; i < ids->n; i++) {
+		unsigned v = (unsigned)ids->p[i], k = 0;
+
+		if (p + sizeof digits > out + sizeof out) {
+			fwrite(out, 1, (size_t)(p - out), stdout);
+			p = out;
+		}
+		if (i)
+			*p++ = ' ';
+		do
+			digits[k++] = (char)('0' + v % 10);
+		while (v /= 10);
+		while (k)
+			*p++ = digits[--k];
+	}
+	*p++ = '\n';
+	fwrite(out, 1, (size_t)(p - out), stdout);
+}
+
 static void
 encode(struct tokenizer *t, const char *s, size_t n, unsigned how)
 {
@@ -107,10 +132,7 @@ encode(struct tokenizer *t, const char *s, size_t n, unsigned how)
 	if (pieces)
 		print_pieces(t, &ids);
 	else
-		for (size_t i = 0; i < ids.n; i++)
-			printf("%s%d", i ? " " : "", ids.p[i]);
-	if (!pieces)
-		putchar('\n');
+		print_ids(&ids);
 	ids_release(&ids);
 }
 

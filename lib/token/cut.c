@@ -2,6 +2,7 @@
 /* cut.c -- text into the pieces that are merged each by itself. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@ struct cutter {
 	size_t			 n;
 	pcre2_code		*code[VOCAB_STEPS];
 	pcre2_match_data	*data[VOCAB_STEPS];
+	bool			 jit[VOCAB_STEPS];
 	pcre2_match_context	*context;
 	pcre2_jit_stack		*stack;
 };
@@ -77,7 +79,7 @@ cutter_new(const struct vocab_pre *p, struct err *e)
 			return NULL;
 		}
 		bytes |= p->step[c->n].cut == VOCAB_CUT_BYTES;
-		(void)pcre2_jit_compile(c->code[c->n], PCRE2_JIT_COMPLETE);
+		c->jit[c->n] = pcre2_jit_compile(c->code[c->n], PCRE2_JIT_COMPLETE) == 0;
 		c->data[c->n] = pcre2_match_data_create(1, NULL);
 		if (!c->data[c->n]) {
 			pcre2_code_free(c->code[c->n]);
@@ -103,7 +105,9 @@ cut(struct cutter *c, size_t step, const char *s, size_t n,
 		return piece(ctx, s, n, e);
 	while (at < n) {
 		PCRE2_SIZE *v;
-		int r = pcre2_match(c->code[step], (PCRE2_SPTR)s, n, at, PCRE2_NO_UTF_CHECK,
+		int r = c->jit[step] ?
+		    pcre2_jit_match(c->code[step], (PCRE2_SPTR)s, n, at, 0, c->data[step], c->context) :
+		    pcre2_match(c->code[step], (PCRE2_SPTR)s, n, at, PCRE2_NO_UTF_CHECK,
 		    c->data[step], c->context);
 
 		/* A match too deep for the compiled code is done without it. */

@@ -265,6 +265,40 @@ index_merges(struct tokenizer *t, struct err *e)
 	return 0;
 }
 
+/* Is there a blank behind something else? */
+static bool
+over_end(const unsigned char *p, size_t n)
+{
+	bool other = false;
+
+	for (size_t i = 0; i < n; ) {
+		if (n - i >= 3 && !memcmp(p + i, LOW_LINE, 3)) {
+			if (other)
+				return true;
+			i += 3;
+			continue;
+		}
+		other = true;
+		i++;
+	}
+	return false;
+}
+
+/* May each word (SentencePiece's, blanks first) be merged by itself? */
+static bool
+by_words(const struct tokenizer *t)
+{
+	const struct vocab *v = t->v;
+
+	for (size_t i = 0; i < v->nmerge; i++)
+		if (over_end(v->text.p + v->merge[i].at, (size_t)v->merge[i].left + v->merge[i].right))
+			return false;
+	for (size_t i = 0; i <= t->tokens.mask && v->nmerge == 0; i++)
+		if (t->tokens.slot[i].id >= 0 && over_end(t->tokens.slot[i].p, t->tokens.slot[i].n))
+			return false;
+	return true;
+}
+
 struct tokenizer *
 tokenizer_new(const struct vocab *v, struct err *e)
 {
@@ -291,6 +325,7 @@ tokenizer_new(const struct vocab *v, struct err *e)
 	if (index_tokens(t, e) < 0 || index_merges(t, e) < 0 || !(t->memory = memory_new(e)) ||
 	    (v->kind == VOCAB_BPE && !(t->cutter = cutter_new(v->pre, e))))
 		goto bad;
+	t->words = v->kind == VOCAB_SPM && by_words(t);
 	return t;
 bad:
 	tokenizer_free(t);

@@ -45,6 +45,7 @@ struct tokenizer {
 	struct pairs		 pairs;
 	int32_t			 byte[256];	/* of single bytes, or -1 */
 	int32_t			 unk;		/* or -1 */
+	bool			 words;		/* no token goes over a word's end (SPM) */
 	int32_t			*added;		/* longest first */
 	size_t			 nadded;
 	bool			 begins[256];	/* an added token may begin so */

@@ -210,30 +210,53 @@ bpe_anew(struct tokenizer *t, const char *s, size_t n, struct ids *ids, struct e
 	return r;
 }
 
+/* Where a piece is remembered; its len is 0 or another's if it is not. */
+static struct word *
+known(struct tokenizer *t, const char *s, size_t n)
+{
+	struct word *m;
+
+	if (n > WORD)
+		return NULL;
+	m = &t->memory->word[table_hash(s, n) % WORDS];
+	if (m->len != n || memcmp(m->text, s, n))
+		m->len = 0;
+	return m;
+}
+
+static int
+recall(const struct word *m, struct ids *ids, struct err *e)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (ids_add(ids, m->id[i], e) < 0)
+			return -1;
+	return 0;
+}
+
+static void
+keep(struct word *m, const char *s, size_t n, const struct ids *ids, size_t first)
+{
+	if (ids->n - first > WORD_IDS)
+		return;
+	m->len = (uint8_t)n;
+	m->n = (uint8_t)(ids->n - first);
+	memcpy(m->text, s, n);
+	if (m->n)
+		memcpy(m->id, ids->p + first, m->n * sizeof *m->id);
+}
+
 int
 merge_bpe(struct tokenizer *t, const char *s, size_t n, struct ids *ids, struct err *e)
 {
-	struct word *m;
+	struct word *m = known(t, s, n);
 	size_t first = ids->n;
 
-	if (n > WORD)
-		return bpe_anew(t, s, n, ids, e);
-	m = &t->memory->word[table_hash(s, n) % WORDS];
-	if (m->len == n && !memcmp(m->text, s, n)) {
-		for (size_t i = 0; i < m->n; i++)
-			if (ids_add(ids, m->id[i], e) < 0)
-				return -1;
-		return 0;
-	}
+	if (m && m->len == n)
+		return recall(m, ids, e);
 	if (bpe_anew(t, s, n, ids, e) < 0)
 		return -1;
-	if (ids->n - first <= WORD_IDS) {
-		m->len = (uint8_t)n;
-		m->n = (uint8_t)(ids->n - first);
-		memcpy(m->text, s, n);
-		if (m->n)
-			memcpy(m->id, ids->p + first, m->n * sizeof *m->id);
-	}
+	if (m)
+		keep(m, s, n, ids, first);
 	return 0;
 }
 
@@ -259,11 +282,10 @@ fall_back(struct tokenizer *t, const char *s, size_t n, struct ids *ids, bool *u
 	return ids_add(ids, t->unk, e);
 }
 
-int
-merge_spm(struct tokenizer *t, const char *s, size_t n, struct ids *ids, struct err *e)
+static int
+spm_anew(struct tokenizer *t, const char *s, size_t n, struct ids *ids, bool *unk, struct err *e)
 {
 	struct work w;
-	bool unk = false;
 	int r = 0;
 
 	if (begin(&w, t, s, n, e) < 0)
@@ -277,14 +299,59 @@ merge_spm(struct tokenizer *t, const char *s, size_t n, struct ids *ids, struct 
 		const struct sym *y = &w.sym[i];
 
 		if (y->id >= 0) {
-			unk = false;
+			*unk = false;
 			r = ids_add(ids, y->id, e);
 		} else {
-			r = fall_back(t, s + y->at, y->len, ids, &unk, e);
+			r = fall_back(t, s + y->at, y->len, ids, unk, e);
 		}
 	}
 	end(&w);
 	return r;
+}
+
+/* Bytes of a word: blanks, and what is behind them up to the next. */
+static size_t
+word_len(const char *s, size_t n)
+{
+	size_t i = 0;
+
+	while (n - i >= 3 && !memcmp(s + i, LOW_LINE, 3))
+		i += 3;
+	for (; i < n; i++)
+		if (s[i] == LOW_LINE[0] && n - i >= 3 && !memcmp(s + i, LOW_LINE, 3))
+			break;
+	return i;
+}
+
+int
+merge_spm(struct tokenizer *t, const char *s, size_t n, struct ids *ids, struct err *e)
+{
+	bool unk = false;
+
+	if (!t->words)
+		return spm_anew(t, s, n, ids, &unk, e);
+	for (size_t k; n > 0; s += k, n -= k) {
+		struct word *m;
+		size_t first = ids->n;
+
+		k = word_len(s, n);
+		m = known(t, s, k);
+		if (m && m->len == k) {
+			unk = false;
+			if (recall(m, ids, e) < 0)
+				return -1;
+			continue;
+		}
+		if (spm_anew(t, s, k, ids, &unk, e) < 0)
+			return -1;
+		/* A run of unknown characters may go on from word to word. */
+		for (size_t i = first; i < ids->n && m; i++)
+			if (ids->p[i] == t->unk)
+				m = NULL;
+		if (m && ids->n > first && !unk)
+			keep(m, s, k, ids, first);
+	}
+	return 0;
 }
 
 /* The cut whose scores sum to most; what no token has costs 10 more than the

@@ -63,20 +63,13 @@ normal_utf8(const char *s, size_t n, struct buf *out, struct err *e)
 	return buf_check(out, e);
 }
 
-int
-normal_form(const struct vocab *v, const char *s, size_t n, struct buf *out, struct err *e)
+static int
+whole_form(const struct vocab *v, const char *s, size_t n, struct buf *out, struct err *e)
 {
 	utf8proc_option_t o = UTF8PROC_STABLE;
 	utf8proc_uint8_t *p;
 	utf8proc_ssize_t k;
-	bool ascii = true;
 
-	for (size_t i = 0; i < n && ascii; i++)
-		ascii = (unsigned char)s[i] < 0x80;
-	if (v->norm == 0 || (ascii && !(v->norm & VOCAB_LOWERCASE))) {
-		buf_put(out, s, n);
-		return buf_check(out, e);
-	}
 	o |= v->norm & (VOCAB_NFD | VOCAB_NFKD) ? UTF8PROC_DECOMPOSE : UTF8PROC_COMPOSE;
 	if (v->norm & (VOCAB_NFKC | VOCAB_NFKD))
 		o |= UTF8PROC_COMPAT;
@@ -99,5 +92,37 @@ normal_form(const struct vocab *v, const char *s, size_t n, struct buf *out, str
 		buf_put(out, p, (size_t)k);
 	}
 	free(p);
+	return buf_check(out, e);
+}
+
+/* Two ASCII characters never become one, so only what is not ASCII is looked
+ * at, each run of it with the character before. */
+int
+normal_form(const struct vocab *v, const char *s, size_t n, struct buf *out, struct err *e)
+{
+	size_t done = 0, i = 0;
+
+	if (v->norm & VOCAB_LOWERCASE)
+		return whole_form(v, s, n, out, e);
+	while (v->norm && i < n) {
+		size_t from;
+		bool fixed = v->norm == VOCAB_NFC;
+
+		if ((unsigned char)s[i] < 0x80) {
+			i++;
+			continue;
+		}
+		from = i > done ? i - 1 : i;
+		for (; i < n && (unsigned char)s[i] >= 0x80; i++)
+			/* From U+0300 on (CC 80) marks join what is before. */
+			fixed = fixed && (unsigned char)s[i] < 0xcc;
+		if (fixed)
+			continue;
+		buf_put(out, s + done, from - done);
+		if (whole_form(v, s + from, i - from, out, e) < 0)
+			return -1;
+		done = i;
+	}
+	buf_put(out, s + done, n - done);
 	return buf_check(out, e);
 }
