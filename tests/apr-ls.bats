@@ -30,6 +30,13 @@ G=gguf/llama3.q8_0.gguf
 	[ "$(grep -c '^Q8_0 ' want)" -gt 0 ]
 }
 
+@test "a plan is read to its end" {
+	need gguf/llama3.q4_k_m.gguf
+	for i in 1 2 3 4 5; do
+		{ apr-cat --plan "$F/gguf/llama3.q4_k_m.gguf"; head -c 300000 /dev/zero; } | apr-ls >/dev/null
+	done
+}
+
 @test "shapes, types and lengths are those of who wrote the file" {
 	for f in q8_0 q1_0 tq1_0 im.iq1_s; do
 		need "gguf/llama3.$f.gguf" "expected/llama3.${f}.json"

@@ -76,6 +76,16 @@ print_table(const struct manifest *m)
 	    m->plan ? ", a plan" : "");
 }
 
+/* A plan is short: who writes it need not die of a closed pipe. */
+static void
+drain(void)
+{
+	char b[65536];
+
+	while (read(STDIN_FILENO, b, sizeof b) > 0)
+		;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -103,6 +113,8 @@ main(int argc, char **argv)
 	else
 		print_table(source_manifest(s));
 	tool_flush();
+	if (source_manifest(s)->plan && optind == argc)
+		drain();
 	source_close(s);
 	return STATUS_OK;
 }
