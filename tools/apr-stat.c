@@ -6,14 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <apr/arch.h>
 #include <apr/pool.h>
-#include <apr/source.h>
 #include <apr/stat.h>
 
+#include "piped.h"
 #include "plot.h"
 #include "tool.h"
 
@@ -230,64 +229,15 @@ done(void *ctx, size_t i, const struct stat_tensor *st, struct err *e)
 	return 0;
 }
 
-static pid_t child;
-static int from;
-
-/* Who could not read the source has said why. */
-static void NORETURN
-fail(const struct err *e)
-{
-	int st;
-
-	if (child > 0) {
-		close(from);
-		if (waitpid(child, &st, 0) == child && WIFEXITED(st) && WEXITSTATUS(st))
-			exit(WEXITSTATUS(st));
-	}
-	die("%s", e->msg);
-}
-
-/* Operands are what apr-cat would write, by a stream in a pipe. */
-static int
-cat(char **path, size_t n)
-{
-	int fd[2];
-
-	if (n == 0)
-		return STDIN_FILENO;
-	if (pipe(fd) < 0)
-		die("pipe: out of descriptors");
-	if ((child = fork()) < 0)
-		die("fork: no more processes");
-	if (child == 0) {
-		struct stream_out *out;
-		struct source *s;
-		struct err e;
-
-		close(fd[0]);
-		if (!(s = source_open(path, n, &e)) ||
-		    !(out = stream_create(fd[1], source_manifest(s), 0, &e)) ||
-		    source_copy(s, out, NULL, &e) < 0 || stream_end(out, &e) < 0) {
-			die("%s", e.msg);
-		}
-		source_close(s);
-		_exit(STATUS_OK);
-	}
-	close(fd[1]);
-	io_widen_pipe(fd[0]);
-	return fd[0];
-}
-
 int
 main(int argc, char **argv)
 {
 	struct run r = { 0 };
 	struct stat_opts o = { .progress = tool_progress, .wants_hist = wants, .done = done, .ctx = &r };
 	const char *svg = NULL, *errors = NULL;
-	struct stream_in *in;
+	struct piped in;
 	bool force = false, unknown;
 	uint64_t total = 0;
-	struct in *fd;
 	struct err e;
 	int c;
 
@@ -319,10 +269,8 @@ main(int argc, char **argv)
 	r.plot = svg ? plot_new() : NULL;
 	if (r.check)
 		tool_predicate();
-	from = cat(argv + optind, (size_t)(argc - optind));
-	if (!(fd = in_open(from, &e)) || !(in = stream_open(fd, &e)))
-		fail(&e);
-	r.m = stream_manifest(in);
+	piped_open(&in, argv + optind, (size_t)(argc - optind), NULL);
+	r.m = stream_manifest(in.in);
 	if (r.m->plan)
 		die("a plan has no tensors to look at");
 	r.arch = arch_of(r.m, &unknown, &e);
@@ -333,8 +281,8 @@ main(int argc, char **argv)
 	if (r.json)
 		printf("{\"tensors\":[");
 	tool_progress_begin(total);
-	if (stat_run(in, &o, &e) < 0)
-		fail(&e);
+	if (stat_run(in.in, &o, &e) < 0)
+		piped_fail(&in, &e);
 	tool_progress_end();
 	if (r.json) {
 		printf("\n],\"check\":");
@@ -348,7 +296,7 @@ main(int argc, char **argv)
 	tool_flush();
 	buf_release(&r.found);
 	arch_close(r.arch);
-	stream_close(in);
+	piped_close(&in);
 	free(r.glob);
 	return r.check && r.bad > 0 ? STATUS_FAIL : STATUS_OK;
 }
