@@ -96,12 +96,12 @@ $(BUILD)/test/%: $(BUILD)/tests/%.o $(BUILD)/libapr.a
 
 # check and demo set the machine up first; a second make then sees the packages.
 check: setup
-	@$(MAKE) --no-print-directory all lint golden kernel floats codebook high suite && echo "check: passed"
+	@$(MAKE) --no-print-directory all lint golden kernel floats codebook high dot suite && echo "check: passed"
 demo: setup
 	@$(MAKE) --no-print-directory all demo-now
 setup:
 	@scripts/setup
-golden kernel floats codebook high: %: $(BUILD)/test/%
+golden kernel floats codebook high dot: %: $(BUILD)/test/%
 	$(EMULATOR) $<
 JOBS = $(shell parallel --version 2>/dev/null | grep -q '^GNU' && echo -j 2)
 suite: all
@@ -139,16 +139,23 @@ bench: all
 bench-quant: all
 	@$(RUN_ENV) CC="$(CC)" scripts/bench-quant
 
+# The sample from checkpoint to tokens, beside transformers'.
+e2e: all
+	@$(RUN_ENV) scripts/e2e
+# Bugs put in one by one: does a test see each?  (Half an hour.)
+mutants:
+	@scripts/mutants
+
 SANITIZE = address,undefined
 SANFLAGS = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
 asan:
-	@APR_ASAN=1 $(MAKE) --no-print-directory BUILD=build/asan CC=clang golden kernel floats codebook high suite \
+	@APR_ASAN=1 $(MAKE) --no-print-directory BUILD=build/asan CC=clang golden kernel floats codebook high dot suite \
 	    CFLAGS='$(SANFLAGS) -fsanitize=$(SANITIZE)'
 
 # The types and NEON's kernels, which need no library, on an emulated ARM.
 qemu:
-	@$(MAKE) --no-print-directory BUILD=build/qemu CC=aarch64-linux-gnu-gcc golden kernel floats codebook high \
-	    EMULATOR=qemu-aarch64-static LDFLAGS=-static LIBSRC='$(wildcard lib/type/*.c lib/kernel/*.c lib/codebook/*.c)' \
+	@$(MAKE) --no-print-directory BUILD=build/qemu CC=aarch64-linux-gnu-gcc golden kernel floats codebook high dot \
+	    EMULATOR=qemu-aarch64-static LDFLAGS=-static LIBSRC='$(wildcard lib/type/*.c lib/kernel/*.c lib/codebook/*.c lib/dot/*.c)' \
 	    HEADERS=stdio.h PCFLAGS= PLIBS=
 
 # FUZZ_TIME seconds a harness; what it finds stays as build/fuzz/NAME-crash-*.
@@ -182,7 +189,7 @@ dist:
 	mkdir -p $(BUILD) && git archive --prefix=apr-tools-$(VERSION)/ HEAD | gzip -9n >$(BUILD)/apr-tools-$(VERSION).tar.gz
 clean:
 	rm -rf $(BUILD)
-.PHONY: all check demo setup golden kernel floats suite demo-now lint oracles bench bench-quant asan qemu fuzz fuzz-now codebook high \
+.PHONY: all check demo setup golden kernel floats suite demo-now lint oracles bench bench-quant e2e mutants asan qemu fuzz fuzz-now codebook high dot \
 	install uninstall dist clean force
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -41,6 +41,54 @@ G=gguf/llama3.q8_0.gguf
 	done
 }
 
+# What llama.cpp's converter made of each checkpoint says how many weights it
+# has, and how many of them an expert's.
+@test "a line for people: architecture, parameters, active ones, type, size" {
+	local m title want
+	while read -r m title; do
+		need hf/$m expected/$m.convert-f32.json
+		want=$(jq -r --arg t "$title" '
+			def three: . as $v | (if $v >= 999500 then [$v / 1000000, " M"] else [$v / 1000, " K"] end)
+				| .[0] as $x | (if $x < 9.995 then 100 elif $x < 99.95 then 10 else 1 end) as $d
+				| [($x * $d | round) / $d, .[1]] | "\(.[0])\(.[1])";
+			([.metadata | to_entries[] | select(.key | endswith(".expert_count")).value | .value? // .][0]) as $n
+			| ([.metadata | to_entries[] | select(.key | endswith(".expert_used_count")).value | .value? // .][0]) as $k
+			| [.tensors[] | select(.name | startswith("rope_") | not)
+				| {e: (.name | contains("_exps.")), n: (reduce .shape[] as $d (1; . * $d))}] as $t
+			| ([$t[].n] | add) as $all | ([$t[] | select(.e).n] | add // 0) as $exps
+			| "\(if $n then ($all - $exps + $exps / $n * $k) else 0 end | three) \($all | three)"
+			' "$F/expected/$m.convert-f32.json")
+		apr-ls "$F/hf/$m" | grep " parameters, " >got
+		echo "$m: $want; $(cat got)"
+		sed -E 's/([0-9]\.[0-9]*[1-9])0+ /\1 /g; s/\.0+ / /g' got >trimmed
+		grep -F "$title, ${want#* * } parameters, " trimmed
+		case $want in
+		"0 K "*) [ "$(grep -c active got)" = 0 ] ;;
+		*) grep -F " parameters, ${want% * *} active, " trimmed ;;
+		esac
+		# The same of GGUF, whose types and sizes it has.
+		[ ! -e "$F/gguf/$m.q4_k_m.gguf" ] ||
+		    apr-ls "$F/gguf/$m.q4_k_m.gguf" | grep "^.*, .* parameters, .*Q4_K_M [0-9.]* bpw, [0-9.]* [MK]B$"
+	done <<-'X'
+	gemma2 Gemma 2
+	gemma3 Gemma 3
+	gpt2 GPT-2
+	granite Granite
+	llama Llama
+	llama3 Llama
+	mistral Mistral
+	mixtral Mixtral
+	olmo2 OLMo 2
+	phi3 Phi-3
+	qwen2 Qwen2
+	qwen2-odd Qwen2
+	qwen3 Qwen3
+	qwen3-5 Qwen3.5
+	qwen3-moe Qwen3 MoE
+	smollm Llama
+	X
+}
+
 @test "--json" {
 	for f in $G apr/smollm.int4.apr apr/made/golden_A.apr hf/llama3; do
 		need "$f"

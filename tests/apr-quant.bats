@@ -266,6 +266,21 @@ dtypes() {
 	sums <in | cmp - a
 }
 
+@test "aprender's 4 bits and Q4_0 are the same numbers, and go over into each other" {
+	need apr/qwen2.int4.apr
+	local j
+	apr-cat "$F/apr/qwen2.int4.apr" >in
+	apr-dequant -q --all f32 <in | sums >want
+	for j in 1 2; do
+		APR_CHUNK_ROWS=$((j * 3)) apr-quant -q -j $j --pure q4_0 <in >q4_0
+		[ "$(dtypes <q4_0 | grep -c Q4_0)" -ge 10 ]
+		! dtypes <q4_0 | grep -q apr_q4
+		apr-dequant -q --all f32 <q4_0 | sums | cmp - want
+		apr-quant -q --rules=apr apr_q4 <q4_0 | sums >back
+		sums <in | cmp - back
+	done
+}
+
 @test "norms, routers, positions and odd names stay" {
 	need hf/mixtral hf/gpt2 hf/qwen3-5 hf/qwen3-moe
 	apr-cat "$F/hf/mixtral" | apr-quant -q q8_0 | dtypes >got
@@ -497,7 +512,8 @@ dtypes() {
 	2 ATTN_[^KQO]\.W
 	0 attn_\D\.
 	END
-	for re in '(?!blk)' '(a)\1' '[a' 'a[]' 'a(' '\p'; do
+	for re in '(?!blk)' '(a)\1' '[a' 'a[]' 'a(' '\p' 'a++' '*a' 'a|?' 'a{,2}' 'a{256}' \
+	    '((a{99}){99}){99}' "$(printf '(%.0s' {1..33})a$(printf ')+%.0s' {1..33})"; do
 		fails 2 apr-quant --tensor-type "$re=q8_0" q4_k <in
 	done
 }

@@ -66,7 +66,7 @@ trial(const struct kernel_floats *a, const struct kernel_floats *b, int wild)
 	size_t n = below(3) ? 1 + below(N) : 16 * (1 + below(N / 16)), rows = 1 + below(ROWS);
 	size_t cols = 1 + below(COLS), from, to;
 	float t[2] = { 0 }, m[2];
-	enum kernel_act how = below(2) ? KERNEL_GELU : KERNEL_SILU;
+	enum kernel_curve how = below(2) ? KERNEL_GELU : KERNEL_SILU;
 	const struct kernel_floats *f[2] = { a, b };
 
 	fill(w, ROWS * N, wild);

@@ -464,6 +464,43 @@ test_apr(void)
 	}
 }
 
+/* lattice's own tests' block, and what its file of 32 values has. */
+static void
+test_lattice(void)
+{
+	static const float tail[3] = { 5, 6, 7 };
+	static const unsigned char want[20] = { 0x44, 0x30, 0x00, 0x45, 0x70, 0x0f };
+	static const unsigned char want32[20] = {
+		0x6f, 0x42, 0x10, 0xce, 0x52, 0xa8, 0x1d, 0x63, 0xc9, 0x2f,
+		0x85, 0xeb, 0x41, 0xa7, 0x0d, 0x63, 0xc9, 0x2e, 0x75, 0xda,
+	};
+	unsigned char b[21];
+	float x[32], y[33];
+	size_t i, bad;
+
+	memset(b, 0x55, sizeof b);
+	type_lattice_q4.from_f32(b, tail, 3, NULL);
+	check(memcmp(b, want, 20) == 0 && b[20] == 0x55, "lattice_q4", "tail");
+	for (i = 0; i < 32; i++)
+		x[i] = (float)((int)((i * 37 + 26) % 200) - 100) / 4;
+	type_lattice_q4.from_f32(b, x, 32, NULL);
+	check(memcmp(b, want32, 20) == 0 && b[20] == 0x55, "lattice_q4", "codes");
+	y[32] = 99;
+	type_lattice_q4.to_f32(y, b, 31);
+	for (i = bad = 0; i < 31; i++)
+		bad += bits_of(y[i]) != bits_of((float)(want32[4 + i / 2] >> i % 2 * 4 & 15) *
+		    type_f16_to(0x426f) + type_f16_to(0xce10));
+	check(bad == 0, "lattice_q4", "floats");
+	/* All equal: the scale is 1. */
+	for (i = 0; i < 32; i++)
+		x[i] = -3;
+	type_lattice_q4.from_f32(b, x, 32, NULL);
+	for (i = 4, bad = 0; i < 20; i++)
+		bad += b[i] != 0;
+	check(bad == 0 && b[0] == 0 && b[1] == 0x3c && b[2] == 0 && b[3] == 0xc2,
+	    "lattice_q4", "one value");
+}
+
 /*
  * Encoding twice, and from an unaligned place, is the same; so is encoding
  * what came back, twice.  Nothing is written past the blocks.
@@ -602,6 +639,7 @@ main(void)
 	test_goldens(x, y, q);
 	test_halves();
 	test_apr();
+	test_lattice();
 	test_stable(x, y, q, r);
 	test_extremes(x, y, q);
 	test_names();

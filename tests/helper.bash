@@ -7,6 +7,8 @@ REPO=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
 export LC_ALL=C
 command -v apr-cat >/dev/null || PATH=${APR_BUILD:-$REPO/build}/bin:$PATH
 
+export LSAN_OPTIONS=suppressions=$REPO/tests/lsan.supp:print_suppressions=0
+
 # The leak sanitizer cannot work under strace.
 NO_LEAKS=ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
 

@@ -250,9 +250,9 @@ values() {
 		*) printf 'model_type\nparam_count\nrope_type\n' ;;
 		esac | cmp differ -
 	done
-	for t in int4:apr_q4 int8:apr_q8; do
+	for t in int4:apr_q4 int8:apr_q8 q4k:q4k; do
 		need hf/gpt2 apr/gpt2.${t%:*}.apr
-		apr-cat --as apr "$F/hf/gpt2" | apr-quant -q --rules=apr ${t#*:} | apr-pack -f a.apr
+		apr-cat --as apr "$F/hf/gpt2" | apr-quant -q --rules=apr --effort=apr ${t#*:} | apr-pack -f a.apr
 		apr-cat a.apr | sums | sed /lm_head/d >got
 		apr-cat "$F/apr/gpt2.${t%:*}.apr" | sums | sed /lm_head/d >want
 		same got want $t

@@ -14,7 +14,7 @@
 const char usage_text[] =
     "usage: apr-pack [-fqv] [options] out\n"
     "  -f, --force             replace what is there\n"
-    "      --format FORMAT     apr, gguf or safetensors; else the name decides\n"
+    "      --format FORMAT     apr, gguf, safetensors or lattice; else the name decides\n"
     "      --raw               write foreign names as they are\n"
     "      --apr-codes=legacy  codes 8 and 9 for apr_q4 and apr_q8\n"
     "      --provenance        write the stream's history into the output\n"
@@ -57,7 +57,7 @@ static void
 decide(struct pack_target *t, char *path, const char *format, const struct manifest *m)
 {
 	if (format && !(t->format = format_by_name(format)))
-		usage("--format: %s is none of apr, gguf, safetensors", format);
+		usage("--format: %s is none of apr, gguf, safetensors, lattice", format);
 	if (t->format && !t->format->layout)
 		usage("--format: %s is only read", format);
 	if (!strcmp(path, "-")) {
@@ -78,9 +78,14 @@ decide(struct pack_target *t, char *path, const char *format, const struct manif
 		t->dir = true;
 		while (n > 1 && path[n - 1] == '/')
 			path[--n] = '\0';
-		if (t->format && t->format != &format_safetensors)
-			usage("%s: a directory holds safetensors", path);
-		t->format = &format_safetensors;
+		if (t->format && t->format != &format_safetensors && t->format != &format_lattice)
+			usage("%s: a directory holds safetensors, or lattice's files", path);
+		/* No other directory can have its type. */
+		for (size_t i = 0; !t->format && i < m->ntensor; i++)
+			if (m->tensor[i].type == &type_lattice_q4)
+				t->format = &format_lattice;
+		if (!t->format)
+			t->format = &format_safetensors;
 		return;
 	}
 	if (!t->format && (t->format = format_by_suffix(path)) && !t->format->layout)

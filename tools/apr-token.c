@@ -173,7 +173,7 @@ decode(const struct tokenizer *t, const char *s, size_t n)
 static void
 run(struct tokenizer *t, const struct buf *in, bool back)
 {
-	const char *p = (const char *)in->p, *end = p + in->len, *nl;
+	const char *p = in->len ? (const char *)in->p : "", *end = p + in->len, *nl;
 
 	if (!lines) {
 		if (back)

@@ -12,7 +12,7 @@
 #include "tool.h"
 #include "where.h"
 
-static const char *const rules[] = { "ggml", "apr", NULL };
+static const char *const rules[] = { "ggml", "apr", "lattice", NULL };
 
 static struct quant_opts o = { .rules = RULES_GGML };
 static struct recipe *recipe;
@@ -78,8 +78,8 @@ recipe_operand(const char *arg, enum quant_rules how)
 	struct recipe *r;
 	struct err e;
 
-	if (p && how == RULES_APR && !type_by_name(arg))
-		usage("%s is a mix of types, and --rules=apr wants a type", arg);
+	if (p && how != RULES_GGML && !type_by_name(arg))
+		usage("%s is a mix of types, and --rules=%s wants a type", arg, rules[how]);
 	if (p && how == RULES_GGML) {
 		r = recipe_preset(p, &e);
 		if (r && !recipe_base(r))
@@ -192,9 +192,9 @@ settle(void)
 	o.effort = effort < 0 ? EFFORT_REFERENCE : (enum effort)effort;
 	if (o.pure && !recipe_base(recipe))
 		usage("--pure: the recipe has no base");
-	if (o.rules == RULES_APR &&
+	if (o.rules != RULES_GGML &&
 	    (o.leave_output || o.output_type || o.embedding_type || overrides.len))
-		usage("--rules=apr: aprender has no such options");
+		usage("--rules=%s: there are no such options there", rules[o.rules]);
 	if (recipe_wants_imatrix(recipe) && !o.imatrix)
 		die("%s was made with an importance matrix, and there is none (--imatrix)",
 		    recipe_name(recipe));
@@ -209,8 +209,8 @@ mix_settle(const char *operand, const struct imatrix *im)
 	o.imatrix = im;
 	if ((operand != NULL) + (path != NULL) + fit_wanted() != 1)
 		usage("one of a type, a recipe and a target is wanted");
-	if (!operand && o.rules == RULES_APR)
-		usage("--rules=apr wants a type");
+	if (!operand && o.rules != RULES_GGML)
+		usage("--rules=%s wants a type", rules[o.rules]);
 	recipe = operand ? recipe_operand(operand, o.rules) :
 	    path ? recipe_open(path, &where_jq, &e) : recipe_empty("target", &e);
 	if (!recipe)

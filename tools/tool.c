@@ -17,10 +17,11 @@
 
 #include "tool.h"
 
-#define TEMPS	4096
+#define TEMPS	(1 << 17)	/* a file a tensor: lattice, parts */
 
 static const char *progname = "apr";
 static int level = 1;		/* 0 quiet, 1 warnings, 2 notes */
+static int failed = STATUS_FAIL;
 
 /* Read by a signal handler: entries are complete before the count grows. */
 static struct { const char *path; bool dir; } temps[TEMPS];
@@ -97,7 +98,13 @@ die(const char *fmt, ...)
 	va_start(ap, fmt);
 	message(fmt, ap);
 	va_end(ap);
-	exit(STATUS_FAIL);
+	exit(failed);
+}
+
+void
+tool_predicate(void)
+{
+	failed = STATUS_TROUBLE;
 }
 
 void

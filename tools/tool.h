@@ -15,6 +15,8 @@
 #define TOOL_VERSION	"0.1.0"
 
 enum { STATUS_OK = 0, STATUS_FAIL = 1, STATUS_USAGE = 2 };
+/* Of tools that answer a question, where 1 is an answer. */
+enum { STATUS_SAME = 0, STATUS_DIFFERENT = 1, STATUS_TROUBLE = 2 };
 
 /* Options all tools have; TOOL_OPTIONS ends the table. */
 enum { OPT_HELP = 256, OPT_VERSION, OPT_OWN };
@@ -38,6 +40,8 @@ bool	tool_verbose(void);
 /* The message, if fmt is not NULL, then the usage; exits 2. */
 void	usage(const char *fmt, ...) APR_PRINTF(1, 2) NORETURN;
 void	die(const char *fmt, ...) APR_PRINTF(1, 2) NORETURN;	/* exits 1 */
+/* From now on, since 1 is an answer, die() and tool_flush() exit 2. */
+void	tool_predicate(void);
 void	warn(const char *fmt, ...) APR_PRINTF(1, 2);	/* unless --quiet */
 void	note(const char *fmt, ...) APR_PRINTF(1, 2);	/* if --verbose */
 

@@ -31,24 +31,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <apr/kernel.h>
 #include <apr/type.h>
-
-enum { DOT_GROUP = 32, DOT_SEGMENT = 4096 };
-enum { DOT_MIN = 1, DOT_MIN_HALVES = 2, DOT_HALF_SCALES = 4, DOT_HALVES = 8 };
-
-/* Groups of weights, side by side: n of each (q: 32 n; k, mk: 2 n). */
-struct dot_groups {
-	int8_t	*q;
-	float	*s, *m;			/* m: minimum, or s2 */
-	int16_t	*k, *mk;		/* only with DOT_HALVES / DOT_MIN_HALVES */
-};
 
 /* How a packed type is taken apart. */
 struct dot_type {
 	int		 ggml;		/* the type's number; -1: see dot_type() */
 	unsigned	 flags;
 	/* n elements, whole blocks, into n / 32 groups. */
-	void		(*unpack)(struct dot_groups *, const void *src, size_t n);
+	kernel_groups	*unpack;
 };
 /* NULL: its products are float products. */
 const struct dot_type *dot_type(const struct type *);
@@ -70,14 +61,9 @@ struct mat {
 struct act {
 	size_t	 cols, n, ld;		/* x: ld floats from one to the next */
 	const float *x;
-	/* Made by act_quantize(), cols rounded up to whole groups (gcols). */
-	size_t	 gcols;
-	int8_t	*q;			/* n x gcols */
-	float	*s;			/* n x gcols / 32 */
-	int16_t	*sum;			/* n x gcols / 16: sums of halves */
-	bool	 quantized;
+	struct dot_acts p;		/* made by act_quantize() */
 };
-/* Bytes of scratch for n columns, and its use: q, s and sum point into it. */
+/* Bytes of scratch for n columns, and its use: p points into it. */
 size_t	act_scratch(size_t cols, size_t n);
 void	act_quantize(struct act *, size_t from, size_t to, void *scratch);
 
@@ -90,6 +76,11 @@ bool	mat_packed(const struct mat *, bool precise);
 void	mat_mul(const struct mat *, size_t from, size_t to, const struct act *,
 	    bool precise, float *y, size_t ldy, void *tmp);
 size_t	mat_scratch(const struct mat *);
+/* The same two by another set of kernels than this CPU's best: for tests. */
+void	mat_mul_with(const struct kernels *, const struct mat *, size_t from, size_t to,
+	    const struct act *, bool precise, float *y, size_t ldy, void *tmp);
+void	act_quantize_with(const struct kernels *, struct act *, size_t from, size_t to,
+	    void *scratch);
 /* Rows [from, from + rows) of a matrix as one of their own. */
 struct mat mat_slice(const struct mat *, size_t from, size_t rows);
 /* One row as f32. */

@@ -34,6 +34,10 @@ void	json_with(struct buf *b, const void *text, size_t n, const char *key,
 /* Onto b: the object's text without a member, its other bytes as they are. */
 void	json_without(struct buf *b, const void *text, size_t n, const char *key);
 
+/* Onto b: the object's text without the members whose text is longer than
+ * `most`. */
+void	json_short(struct buf *b, const void *text, size_t n, size_t most);
+
 /* Where --provenance puts the stream's history, in every format; as set by
  * apr-pack: the JSON text of a string, or NULL. */
 #define HISTORY_KEY	"apr_tools.history"
@@ -100,11 +104,17 @@ struct layout_in {
 	 * whether lm_head is the embedding; NULL: as far as the manifest says. */
 	const struct buf	*members;
 	bool			 tied;
+	/* One of several files, part (from 0) of parts; 0: it is whole. */
+	size_t			 part, parts;
+	uint64_t		 bytes;		/* of all parts' tensors */
+	const char		*pattern;	/* how they are called */
+	struct buf		*cache;		/* the format's, from part to part */
 };
 
 struct format {
 	const char	*name;		/* "gguf", as in --format */
 	const char	*suffix;	/* ".gguf": only to choose an output */
+	bool		 alone;		/* a file is one tensor, called like it */
 	/* How sure: bits of content that matched; 0: it is not. */
 	int		(*probe)(const unsigned char *, size_t);
 	/* From the file's first byte to the first of the data (padding too,
@@ -121,6 +131,7 @@ struct format {
 };
 
 extern const struct format format_apr, format_gguf, format_safetensors;
+extern const struct format format_lattice;
 extern const struct format format_npz, format_torch;	/* only read */
 extern const struct format *const formats[];	/* NULL at the end */
 
@@ -152,6 +163,7 @@ int	header_check(const struct manifest *, size_t first, uint64_t data,
 struct hfdir {
 	struct arena	 arena;
 	const char	*dir;
+	bool		 lattice;	/* no shards, but lattice's index */
 	const char	**shard;	size_t nshard;	/* by name */
 	struct mfile	*file;		size_t nfile;	/* by bytes of the name */
 	const char	**skipped;	size_t nskipped;

@@ -14,7 +14,10 @@
 #include <stdint.h>
 
 /* Slots by type: ggml's numbers, then those of types that have none. */
-enum { KERNEL_APR_Q4 = 60, KERNEL_F8_E4M3, KERNEL_F8_E5M2, KERNEL_TYPES = 64 };
+enum {
+	KERNEL_APR_Q4 = 60, KERNEL_F8_E4M3, KERNEL_F8_E5M2, KERNEL_APR_Q8,
+	KERNEL_TYPES = 64
+};
 
 /* As struct type's: whole blocks, one row, qw its columns' importance. */
 typedef void kernel_decode(float *dst, const void *src, size_t n);
@@ -56,7 +59,7 @@ typedef void kernel_try(const struct levels *, int n, const float *x, const floa
  * Float products in dot.h's order of sums, and the functions of fmath.h, over
  * vectors.  Every set has all of them.
  */
-enum kernel_act { KERNEL_SILU, KERNEL_GELU };
+enum kernel_curve { KERNEL_SILU, KERNEL_GELU };
 struct kernel_floats {
 	/* Onto the 16 sums from p[(c * rows + r) * 16] on: n products of row r
 	 * of w and column c of x. */
@@ -85,7 +88,7 @@ struct kernel_floats {
 	void	(*blend)(float *y, size_t ldy, const float *w, size_t ldw, size_t cols,
 		    const float *v, size_t ldv, size_t from, size_t to, size_t n);
 	/* y = act(gate) * y, or act(y) without gate. */
-	void	(*activate)(float *y, const float *gate, size_t n, enum kernel_act);
+	void	(*activate)(float *y, const float *gate, size_t n, enum kernel_curve);
 	/* y = x * by * w + bias; w and bias may be NULL. */
 	void	(*scale)(float *y, const float *x, float by, const float *w, const float *bias,
 		    size_t n);
@@ -94,6 +97,64 @@ struct kernel_floats {
 	/* Pairs (a[i], b[i]) turned by an angle. */
 	void	(*turn)(float *a, float *b, const float *cos, const float *sin, size_t n);
 };
+
+/*
+ * Products of packed weights with int8 activations; dot.h has what they are
+ * and in which order they are summed.  Groups of weights, side by side: n of
+ * each (q: 32 n; k, mk: 2 n).
+ */
+enum { DOT_GROUP = 32, DOT_SEGMENT = 4096 };
+enum { DOT_MIN = 1, DOT_MIN_HALVES = 2, DOT_HALF_SCALES = 4, DOT_HALVES = 8 };
+struct dot_groups {
+	int8_t	*q;
+	float	*s, *m;			/* m: minimum, or s2 */
+	int16_t	*k, *mk;		/* only with DOT_HALVES / DOT_MIN_HALVES */
+};
+typedef void kernel_groups(struct dot_groups *, const void *src, size_t n);
+
+/*
+ * Columns of activations as int8: records of 32, in blocks of up to eight
+ * columns, in a block group by group.
+ */
+enum { DOT_BLOCK = 8 };
+struct dot_act {
+	int8_t	q[DOT_GROUP];
+	int32_t	zero[2];		/* -128 times the sums of the halves */
+	float	s;			/* scale */
+	float	ms, hs[2];		/* s times the sum, and those of the halves */
+	float	unused[2];
+};
+struct dot_acts {
+	size_t		 n, groups;
+	struct dot_act	*g;		/* n x groups */
+};
+static inline struct dot_act *
+dot_act(const struct dot_acts *a, size_t column, size_t group)
+{
+	size_t first = column / DOT_BLOCK * DOT_BLOCK;
+	size_t n = a->n - first < DOT_BLOCK ? a->n - first : DOT_BLOCK;
+
+	return a->g + first * a->groups + group * n + (column - first);
+}
+/* Quantize columns [from, to), each of cols values, ld from one to the next. */
+typedef void kernel_act(const struct dot_acts *, const float *x, size_t cols, size_t ld,
+	    size_t from, size_t to);
+
+/* y[c * ldy + r] = row r times column c. */
+struct kernel_dot {
+	const unsigned char *w;
+	size_t		 rows, cols, stride;
+	size_t		 block, bytes;	/* the type's */
+	unsigned	 flags;
+	kernel_groups	*unpack;	/* any row's, if need be */
+	float		 scale;		/* of apr_q8 */
+	struct dot_acts	 a;
+	float		*y;
+	size_t		 ldy;
+	void		*tmp;		/* KERNEL_DOT_TMP bytes, 64-aligned */
+};
+enum { KERNEL_DOT_TMP = 1 << 20 };
+typedef void kernel_dot_fn(const struct kernel_dot *);
 
 struct kernels {
 	const char	*name;		/* "scalar" "avx2" "avx512" "neon" */
@@ -105,6 +166,9 @@ struct kernels {
 	kernel_error_fn	*errors;
 	kernel_try	*try;
 	struct kernel_floats f;
+	kernel_act	*act;
+	kernel_dot_fn	*dot[KERNEL_TYPES];	/* rows of any number */
+	kernel_dot_fn	*dot_any;		/* of any type */
 };
 
 /* The best set that this CPU has and APR_CPU (a set's name) allows. */

@@ -11,7 +11,7 @@
 #include <apr/recipe.h>
 #include <apr/stream.h>
 
-enum quant_rules { RULES_GGML, RULES_APR };
+enum quant_rules { RULES_GGML, RULES_APR, RULES_LATTICE };
 /* What becomes of rows that are not whole blocks. */
 enum quant_fallback { FALLBACK_TABLE, FALLBACK_ERROR, FALLBACK_F16, FALLBACK_PAD };
 /* Their names, and those of enum effort; NULL at the end. */
@@ -20,7 +20,7 @@ extern const char *const quant_fallbacks[], *const quant_efforts[];
 /* All borrowed. */
 struct quant_opts {
 	const struct recipe	*recipe;
-	enum quant_rules	 rules;		/* RULES_APR: of recipe_type() only */
+	enum quant_rules	 rules;		/* but ggml's: of recipe_type() only */
 	enum quant_fallback	 fallback;
 	enum effort		 effort;
 	const struct imatrix	*imatrix;	/* or NULL */

@@ -30,6 +30,12 @@ struct member {
 struct stream_in;
 struct stream_out;
 
+#define MEMBER_NAME	(TENSOR_NAME * 3 + 16)
+
+/* "tensors/NAME", "files/NAME", "tail.json": bytes outside [A-Za-z0-9._-]
+ * and a leading dot as %XX (but for files/.source/).  Returns dst. */
+const char *member_name(enum member_kind, const char *name, char dst[MEMBER_NAME]);
+
 /* Read up to the manifest.  The stream takes `in`, in any case. */
 struct stream_in *stream_open(struct in *in, struct err *);
 /* The manifest: owned by the stream; a filter may edit it in place (the

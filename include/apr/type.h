@@ -5,7 +5,7 @@
  * One file a type (or a family that shares its search) in lib/type/, each a
  * `const struct type type_NAME`; lib/type/type.c is the table.  Layouts and
  * reference algorithms are ggml's, and their output is ggml's to the byte;
- * apr_q4 and apr_q8 are aprender's.
+ * apr_q4 and apr_q8 are aprender's, lattice_q4 is lattice's.
  */
 #ifndef APR_TYPE_H
 #define APR_TYPE_H
@@ -23,7 +23,7 @@ typedef void type_encode(void *dst, const float *src, size_t n, const float *qw)
 
 enum {
 	TYPE_INTEGER = 1,	/* passed through, never converted */
-	TYPE_FLAT = 2,		/* blocks run over row ends (apr_q4) */
+	TYPE_FLAT = 2,		/* blocks run over row ends (apr_q4, lattice_q4) */
 	TYPE_WHOLE = 4,		/* one scale for the whole tensor (apr_q8) */
 	TYPE_PLAIN = 8,		/* F32 F16 BF16 F64: one element a block */
 	TYPE_ROW = 16,		/* with weights, from_f32 wants a row at once */
@@ -80,7 +80,7 @@ const struct type *type_by_safetensors(const char *);
 
 /* The usual suspects. */
 extern const struct type type_f32, type_f16, type_bf16, type_f64,
-    type_apr_q4, type_apr_q8;
+    type_apr_q4, type_apr_q8, type_lattice_q4;
 
 /* apr_q8 is 4 bytes of f32 scale, then n int8: the scale from the largest
  * |x| of the tensor, and the values, n at a time. */

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include <apr/dot.h>
+#include <apr/float.h>
 
 enum { G = DOT_GROUP };
 
@@ -12,18 +13,10 @@ groups(size_t cols)
 	return (cols + G - 1) / G;
 }
 
-static size_t
-align(size_t n)
-{
-	return (n + 63) / 64 * 64;
-}
-
 size_t
 act_scratch(size_t cols, size_t n)
 {
-	size_t g = groups(cols) * n;
-
-	return align(g * G) + align(g * sizeof(float)) + align(g * 2 * sizeof(int16_t)) + 64;
+	return (groups(cols) * n + 1) * sizeof(struct dot_act);
 }
 
 /* Half to even, as adding 1.5 * 2^23 rounds. */
@@ -34,50 +27,56 @@ nearest(float v)
 }
 
 static void
-group(const float *x, size_t len, int8_t *q, float *s, int16_t *sum)
+group(const float *x, size_t len, struct dot_act *a)
 {
-	float max = 0, id;
+	uint32_t most = 0, u;
+	float max, id;
+	int sum[2] = { 0, 0 };
 
-	/* The first comparison is false with NaN, so ask the other way. */
-	for (size_t i = 0; i < len; i++)
-		if (!(fabsf(x[i]) <= max))
-			max = fabsf(x[i]);
-	sum[0] = sum[1] = 0;
-	*s = max / 127;
-	if (!(max > 0) || !isfinite(max)) {
-		for (size_t i = 0; i < G; i++)
-			q[i] = 0;
-		if (max > 0 || isnan(max))	/* infinite or no number: so is the sum */
-			*s = NAN;
-		return;
+	/* Bits order as magnitudes do, infinity and NaN last. */
+	for (size_t i = 0; i < len; i++) {
+		u = f32_bits(x[i]) & 0x7fffffff;
+		most = u > most ? u : most;
 	}
-	/* A maximum so small that 127 / max is infinite counts as nothing. */
-	id = 127 / max;
+	/* Infinite or no number: so is the sum.  A maximum so small that
+	 * 127 / max is infinite counts as nothing. */
+	max = bits_f32(most);
+	id = most < 0x7f800000 && isfinite(127 / max) ? 127 / max : 0;
+	a->s = most < 0x7f800000 ? max / 127 : NAN;
 	for (size_t i = 0; i < G; i++) {
-		q[i] = (int8_t)(i < len && isfinite(id) ? nearest(x[i] * id) : 0);
-		sum[i / 16] = (int16_t)(sum[i / 16] + q[i]);
+		a->q[i] = (int8_t)(i < len && id > 0 ? nearest(x[i] * id) : 0);
+		sum[i / 16] += a->q[i];
 	}
+	a->ms = a->s * (float)(sum[0] + sum[1]);
+	for (int h = 0; h < 2; h++) {
+		a->zero[h] = -128 * sum[h];
+		a->hs[h] = a->s * (float)sum[h];
+	}
+}
+
+static void
+quantize(const struct dot_acts *p, const float *x, size_t cols, size_t ld, size_t from,
+    size_t to)
+{
+	for (size_t c = from; c < to; c++)
+		for (size_t i = 0; i < p->groups; i++)
+			group(x + c * ld + i * G, cols - i * G < G ? cols - i * G : G,
+			    dot_act(p, c, i));
+}
+
+void
+act_quantize_with(const struct kernels *k, struct act *a, size_t from, size_t to, void *scratch)
+{
+	unsigned char *p = scratch;
+
+	a->p.n = a->n;
+	a->p.groups = groups(a->cols);
+	a->p.g = (void *)(p + (64 - (uintptr_t)p % 64) % 64);
+	(k->act ? k->act : quantize)(&a->p, a->x, a->cols, a->ld, from, to);
 }
 
 void
 act_quantize(struct act *a, size_t from, size_t to, void *scratch)
 {
-	size_t g = groups(a->cols);
-	unsigned char *p = scratch;
-
-	p += (64 - (uintptr_t)p % 64) % 64;
-	a->gcols = g * G;
-	a->q = (void *)p;
-	p += align(g * G * a->n);
-	a->s = (void *)p;
-	p += align(g * sizeof(float) * a->n);
-	a->sum = (void *)p;
-	a->quantized = true;
-	for (size_t c = from; c < to; c++)
-		for (size_t i = 0; i < g; i++) {
-			size_t len = a->cols - i * G < G ? a->cols - i * G : G;
-
-			group(a->x + c * a->ld + i * G, len, a->q + (c * g + i) * G,
-			    a->s + c * g + i, a->sum + 2 * (c * g + i));
-		}
+	act_quantize_with(kernels(), a, from, to, scratch);
 }

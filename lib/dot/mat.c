@@ -46,8 +46,7 @@ size_t
 mat_scratch(const struct mat *w)
 {
 	(void)w;
-	return sizeof(struct scratch) > mul_float_scratch ? sizeof(struct scratch) :
-	    mul_float_scratch;
+	return sizeof(struct scratch) > KERNEL_DOT_TMP ? sizeof(struct scratch) : KERNEL_DOT_TMP;
 }
 
 struct mat
@@ -76,25 +75,24 @@ dot16(const int8_t *q, const int8_t *a)
 
 /* One group's share, see dot.h. */
 static float
-step(float acc, unsigned flags, const struct scratch *t, size_t g, const int8_t *a, float sa,
-    const int16_t *sum)
+step(float acc, unsigned flags, const struct scratch *t, size_t g, const struct dot_act *a)
 {
-	int d0 = dot16(t->q + 32 * g, a), d1 = dot16(t->q + 32 * g + 16, a + 16);
+	int d0 = dot16(t->q + 32 * g, a->q), d1 = dot16(t->q + 32 * g + 16, a->q + 16);
 
 	if (flags & DOT_HALF_SCALES) {
-		acc = fmaf(t->s[g] * sa, (float)d0, acc);
-		return fmaf(t->m[g] * sa, (float)d1, acc);
+		acc = fmaf(t->s[g] * a->s, (float)d0, acc);
+		return fmaf(t->m[g] * a->s, (float)d1, acc);
 	}
 	if (flags & DOT_HALVES)
 		d0 = t->k[2 * g] * d0 + t->k[2 * g + 1] * d1;
 	else
 		d0 += d1;
-	acc = fmaf(t->s[g] * sa, (float)d0, acc);
+	acc = fmaf(t->s[g] * a->s, (float)d0, acc);
 	if (flags & DOT_MIN)
-		acc = fmaf(-t->m[g], sa * (float)(sum[0] + sum[1]), acc);
+		acc = fmaf(-t->m[g], a->ms, acc);
 	if (flags & DOT_MIN_HALVES) {
-		acc = fmaf(-(t->m[g] * (float)t->mk[2 * g]), sa * (float)sum[0], acc);
-		acc = fmaf(-(t->m[g] * (float)t->mk[2 * g + 1]), sa * (float)sum[1], acc);
+		acc = fmaf(-(t->m[g] * (float)t->mk[2 * g]), a->hs[0], acc);
+		acc = fmaf(-(t->m[g] * (float)t->mk[2 * g + 1]), a->hs[1], acc);
 	}
 	return acc;
 }
@@ -113,7 +111,6 @@ mul_packed(const struct mat *w, size_t from, size_t to, const struct act *a, flo
 {
 	const struct dot_type *d = dot_type(w->type);
 	struct dot_groups g = { t->q, t->s, t->m, t->k, t->mk };
-	size_t per = a->gcols / DOT_GROUP;
 
 	for (size_t r = from; r < to; r++)
 		for (size_t i = 0, n; i < w->cols; i += n) {
@@ -132,21 +129,48 @@ mul_packed(const struct mat *w, size_t from, size_t to, const struct act *a, flo
 				float acc = 0, *out = y + c * ldy + r;
 
 				for (size_t k = 0; k < (n + 31) / 32; k++)
-					acc = step(acc, d->flags, t, k,
-					    a->q + c * a->gcols + 32 * (first + k),
-					    a->s[c * per + first + k],
-					    a->sum + 2 * (c * per + first + k));
+					acc = step(acc, d->flags, t, k, dot_act(&a->p, c, first + k));
 				*out = i ? *out + acc : acc;
 			}
 		}
+}
+
+static int
+slot(const struct type *t)
+{
+	return t == &type_apr_q4 ? KERNEL_APR_Q4 : t == &type_apr_q8 ? KERNEL_APR_Q8 : t->ggml;
+}
+
+void
+mat_mul_with(const struct kernels *k, const struct mat *w, size_t from, size_t to,
+    const struct act *a, bool precise, float *y, size_t ldy, void *tmp)
+{
+	const struct dot_type *d = dot_type(w->type);
+	struct kernel_dot job;
+	kernel_dot_fn *dot;
+
+	if (!mat_packed(w, precise)) {
+		mul_float(w, from, to, a, y, ldy, tmp);
+		return;
+	}
+	dot = k->dot[slot(w->type)] ? k->dot[slot(w->type)] : k->dot_any;
+	if (!dot) {
+		mul_packed(w, from, to, a, y, ldy, tmp);
+		return;
+	}
+	job = (struct kernel_dot){
+		.w = (const unsigned char *)w->data + row_at(w, from), .rows = to - from,
+		.cols = w->cols, .stride = row_at(w, from + 1) - row_at(w, from),
+		.block = w->type->block, .bytes = w->type->bytes, .flags = d->flags,
+		.unpack = d->unpack, .scale = w->scale, .a = a->p, .y = y + from, .ldy = ldy,
+		.tmp = tmp,
+	};
+	dot(&job);
 }
 
 void
 mat_mul(const struct mat *w, size_t from, size_t to, const struct act *a, bool precise,
     float *y, size_t ldy, void *tmp)
 {
-	if (mat_packed(w, precise))
-		mul_packed(w, from, to, a, y, ldy, tmp);
-	else
-		mul_float(w, from, to, a, y, ldy, tmp);
+	mat_mul_with(kernels(), w, from, to, a, precise, y, ldy, tmp);
 }

@@ -288,6 +288,7 @@ parse(struct in *in, struct header *h, struct err *e)
 		return err_set(e, "out of memory");
 	if (read_header(in, b, e) < 0)
 		return -1;
+	((struct apr *)h->priv)->sharded = le16_get(b + 6) & APR_SHARDED;
 	n = le32_get(b + 8);
 	meta = le64_get(b + 12);
 	meta_size = le32_get(b + 20);

@@ -7,13 +7,14 @@
 
 enum {
 	APR_HEADER = 64, APR_ALIGN = 64,
-	APR_LZ4 = 0x1, APR_ZSTD = 0x2, APR_ENCRYPTED = 0x4,
+	APR_LZ4 = 0x1, APR_ZSTD = 0x2, APR_ENCRYPTED = 0x4, APR_SHARDED = 0x10,
 	APR_ROW_MAJOR = 0x400, APR_COLUMN_MAJOR = 0x800,
 };
 
 struct apr {
 	size_t	 meta, meta_len;	/* the JSON's place in raw */
 	bool	 tied;			/* tied_embeddings is true */
+	bool	 sharded;		/* one of several files */
 };
 
 /* The code and layout of a type, written as the newest `apr` does; or -1. */

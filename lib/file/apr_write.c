@@ -50,12 +50,12 @@ needs_ghost(const struct layout_in *in)
 	if (!in->members && (!m->source || strcmp(m->source, "hf") || !m->metadata ||
 	    !strstr(m->metadata, "\"tie_word_embeddings\":true")))
 		return NULL;
-	for (size_t i = 0; i < m->ntensor; i++) {
+	for (size_t i = 0; i < m->ntensor; i++)
 		if (!strcmp(m->tensor[i].name, "lm_head.weight"))
 			return NULL;
-		if (name_is_embedding(m->tensor[i].name))
-			embed = &m->tensor[i];
-	}
+	for (size_t i = 0; i < in->n; i++)
+		if (name_is_embedding(m->tensor[in->which[i]].name))
+			embed = &m->tensor[in->which[i]];
 	return embed;
 }
 
@@ -145,34 +145,97 @@ out:
 	return r;
 }
 
+/* Does the output say that it is one of several? */
+static bool
+sharded(const struct layout_in *in)
+{
+	const struct apr *a = in->source ? in->source->priv : NULL;
+
+	return in->parts > 1 || (a && a->sharded && in->m->nshard < 2);
+}
+
+/* Older files have the key, and nothing in it: they keep it so, as the way
+ * back could not tell. */
+static bool
+null_sharding(const void *text, size_t n)
+{
+	static const char word[] = "\"sharding\":null";
+
+	return n > 0 && memmem(text, n, word, sizeof word - 1) != NULL;
+}
+
+/* What is known before parts are: the source's text, or a made one. */
+static int
+whole_metadata(const struct layout_in *in, bool ghost, struct buf *b, struct err *e)
+{
+	const char *history = history_of(in->m);
+	const struct apr *a = in->source ? in->source->priv : NULL;
+	struct buf text = { 0 }, next = { 0 };
+
+	if (!a && apr_metadata(in, ghost, &text, e) < 0) {
+		buf_release(&text);
+		return -1;
+	}
+	if (a && a->sharded && !sharded(in) &&
+	    !null_sharding(in->source->raw.p + a->meta, a->meta_len))
+		json_without(&text, in->source->raw.p + a->meta, a->meta_len, "sharding");
+	else if (a)
+		buf_put(&text, in->source->raw.p + a->meta, a->meta_len);
+	if (history) {
+		json_with(&next, text.len ? (const void *)text.p : "{}", text.len ? text.len : 2,
+		    HISTORY_KEY, history);
+		buf_release(&text);
+		text = next;
+	}
+	if (b->len == 0) {
+		*b = text;
+		return 0;
+	}
+	buf_put(b, text.p, text.len);
+	buf_release(&text);
+	return 0;
+}
+
+enum { PART_MEMBER = 1024 };	/* longer ones are in the first part alone */
+
+/* A part's own: all of it in the first one, what is short in the others. */
 static int
 put_metadata(const struct layout_in *in, bool ghost, struct buf *b, struct err *e)
 {
-	const char *history = history_of(in->m);
-	struct buf made = { 0 };
-	const unsigned char *text;
-	size_t n;
+	struct buf value = { 0 }, *text = in->cache;
+	bool empty;
 
-	if (in->source) {
-		const struct apr *a = in->source->priv;
+	if (in->parts < 2)
+		return whole_metadata(in, ghost, b, e);
+	if (in->part == 0 && whole_metadata(in, ghost, text, e) < 0)
+		return -1;
+	if (in->part == 1) {
+		struct buf less = { 0 };
 
-		text = in->source->raw.p + a->meta;
-		n = a->meta_len;
-	} else {
-		if (apr_metadata(in, ghost, history ? &made : b, e) < 0) {
-			buf_release(&made);
-			return -1;
-		}
-		if (!history)
-			return 0;
-		text = made.p;
-		n = made.len;
+		json_short(&less, text->p, text->len, PART_MEMBER);
+		buf_release(text);
+		*text = less;
 	}
-	if (history)
-		json_with(b, n ? (const void *)text : "{}", n ? n : 2, HISTORY_KEY, history);
+	buf_printf(&value, "{\"shard_count\":%zu,\"shard_index\":%zu,\"total_size\":%" PRIu64
+	    ",\"pattern\":", in->parts, in->part, in->bytes);
+	if (in->pattern)
+		buf_json(&value, in->pattern, strlen(in->pattern));
 	else
-		buf_put(b, text, n);
-	buf_release(&made);
+		buf_str(&value, "null");
+	buf_put(&value, "}", 2);
+	if (null_sharding(text->p, text->len)) {
+		buf_release(&value);
+		buf_put(b, text->p, text->len);
+		return 0;
+	}
+	empty = text->len == 0;
+	if (buf_check(&value, e) < 0 || buf_check(text, e) < 0) {
+		buf_release(&value);
+		return -1;
+	}
+	json_with(b, empty ? (const void *)"{}" : text->p, empty ? 2 : text->len, "sharding",
+	    (char *)value.p);
+	buf_release(&value);
 	return 0;
 }
 
@@ -225,7 +288,7 @@ apr_layout(const struct layout_in *in, struct layout *l, struct err *e)
 		goto out;
 	}
 	h[4] = 2;
-	le16_put(h + 6, APR_ROW_MAJOR);
+	le16_put(h + 6, sharded(in) ? APR_ROW_MAJOR | APR_SHARDED : APR_ROW_MAJOR);
 	le32_put(h + 8, (uint32_t)(n + (embed != NULL)));
 	le64_put(h + 12, APR_HEADER);
 	le32_put(h + 20, (uint32_t)meta);

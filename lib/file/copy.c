@@ -334,13 +334,22 @@ copy_stream(struct source *s, struct stream_out *out, void (*progress)(uint64_t)
     struct err *e)
 {
 	struct member m;
-	int r;
+	int r = 0;
 
-	while ((r = stream_next(s->stream, &m, e)) > 0) {
-		if (stream_copy(out, s->stream, &m, e) < 0)
-			return -1;
-		if (progress && m.kind == MEMBER_TENSOR)
-			progress(m.bytes);
+	for (size_t k = 0; r == 0 && k <= s->nmore; k++) {
+		struct stream_in *in = k ? s->more[k - 1] : s->stream;
+
+		while ((r = stream_next(in, &m, e)) > 0) {
+			if (m.kind == MEMBER_TAIL && k < s->nmore)
+				return err_set(e, "%s: tail.json in a part that is not the last",
+				    s->part[k].path);
+			if (stream_copy(out, in, &m, e) < 0)
+				return -1;
+			if (progress && m.kind == MEMBER_TENSOR)
+				progress(m.bytes);
+		}
+		if (r < 0 && s->nmore > 0)
+			err_prefix(e, "%s", s->part[k].path);
 	}
 	return r;
 }

@@ -11,7 +11,8 @@
 #include "spot.h"
 
 const struct format *const formats[] = {
-	&format_apr, &format_gguf, &format_safetensors, &format_npz, &format_torch, NULL
+	&format_apr, &format_gguf, &format_safetensors, &format_lattice, &format_npz,
+	&format_torch, NULL
 };
 
 const struct format *

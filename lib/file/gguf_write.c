@@ -6,6 +6,7 @@
  * say is applied on the way.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -160,6 +161,56 @@ put_arch(struct writer *w, struct err *e)
 	return 0;
 }
 
+/* What llama-gguf-split writes behind the keys of the first part, and alone
+ * into the others; readers count tensors of all parts. */
+static int
+put_split(struct writer *w, struct err *e)
+{
+	const struct layout_in *in = w->in;
+	const char *const key[] = { "split.no", "split.tensors.count", "split.count" };
+	const char *const type[] = { "u16", "i32", "u16" };
+	size_t n[] = { in->part, 0, in->parts }, val;
+
+	for (size_t i = 0; i < in->m->ntensor; i++)
+		n[1] += !in->m->tensor[i].tied_to;
+	for (size_t i = 0; i < 3; i++) {
+		char text[24];
+		struct mset set = { key[i], type[i], text };
+
+		snprintf(text, sizeof text, "%zu", n[i]);
+		if (gguf_put_set(w->out, &set, &val, e) != 0)
+			return -1;
+		w->nkv++;
+	}
+	return 0;
+}
+
+/* Parts behind the first one have no other keys, but lie as it does. */
+static int
+put_later_part(struct writer *w, struct err *e)
+{
+	const struct manifest *m = w->in->m;
+	const struct gguf *g = w->in->source ? w->in->source->priv : NULL;
+	char text[16];
+	struct mset set = { "general.alignment", "u32", text };
+	size_t val;
+
+	w->align = g ? g->align : GGUF_ALIGN;
+	for (size_t i = 0; i < m->nunset; i++)
+		if (!strcmp(m->unset[i], set.key))
+			w->align = GGUF_ALIGN;
+	for (size_t i = 0; i < m->nset; i++)
+		if (!strcmp(m->set[i].key, set.key))
+			w->align = (uint32_t)strtoul(m->set[i].value, NULL, 10);
+	snprintf(text, sizeof text, "%u", w->align);
+	if (w->align != GGUF_ALIGN) {
+		if (gguf_put_set(w->out, &set, &val, e) != 0)
+			return -1;
+		w->nkv++;
+	}
+	return put_split(w, e);
+}
+
 /* All key-values. */
 static int
 put_kvs(struct writer *w, struct err *e)
@@ -168,6 +219,8 @@ put_kvs(struct writer *w, struct err *e)
 	size_t i;
 
 	w->align = GGUF_ALIGN;
+	if (w->in->part > 0)
+		return put_later_part(w, e);
 	if ((w->set = names_new(m->nset, e)) == NULL ||
 	    (w->unset = names_new(m->nunset, e)) == NULL)
 		return -1;
@@ -187,7 +240,7 @@ put_kvs(struct writer *w, struct err *e)
 		if (!w->done[i] && gguf_has_key(m->set[i].key) &&
 		    put_set(w, i, e) != 0)
 			return -1;
-	return 0;
+	return w->in->parts > 0 ? put_split(w, e) : 0;
 }
 
 /* Infos; offsets count from the data's beginning until its place is known. */

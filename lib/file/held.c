@@ -314,6 +314,34 @@ json_without(struct buf *b, const void *text, size_t n, const char *key)
 	buf_put(b, s.base + to, n - to);
 }
 
+void
+json_short(struct buf *b, const void *text, size_t n, size_t most)
+{
+	struct scan s = { text, (const unsigned char *)text + n, text };
+	bool any = false;
+	size_t a, k;
+
+	blanks(&s);
+	s.p += s.p < s.end;
+	buf_str(b, "{");
+	for (blanks(&s); s.p < s.end && *s.p == '"'; blanks(&s)) {
+		const unsigned char *at = s.p;
+		size_t len;
+
+		string(&s, &a, &k);
+		skip(&s);
+		len = (size_t)(s.p - at);
+		while (len > 0 && strchr(" \t\r\n,", at[len - 1]))
+			len--;
+		if (len > most)
+			continue;
+		buf_str(b, any ? "," : "");
+		buf_put(b, at, len);
+		any = true;
+	}
+	buf_str(b, "}");
+}
+
 const char *
 history_of(const struct manifest *m)
 {

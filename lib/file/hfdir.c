@@ -15,6 +15,8 @@
 #include <apr/file.h>
 #include <apr/size.h>
 
+#include "lattice.h"
+
 #define INDEX		"model.safetensors.index.json"
 #define SINGLE		"model.safetensors"
 #define INDEX_SUFFIX	".index.json"
@@ -36,7 +38,7 @@ is_weight(const char *name)
 {
 	static const char *const tails[] = {
 		".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack",
-		".onnx", ".npz", ".gguf", ".apr", INDEX_SUFFIX,
+		".onnx", ".npz", ".gguf", ".apr", ".q4", ".f16", INDEX_SUFFIX,
 	};
 
 	for (size_t i = 0; i < sizeof tails / sizeof *tails; i++)
@@ -246,6 +248,8 @@ entry(struct hfdir *d, int fd, const char *name, bool index, struct err *e)
 	bool shard;
 
 	place(d, name, &shard);
+	if (d->lattice && (ends(name, ".q4") || ends(name, ".f16")))
+		return 0;	/* its index knows them */
 	if (shard || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		return 0;
 	if (name[0] == '.' ||
@@ -318,10 +322,12 @@ folder(struct hfdir *d, int fd, DIR *dp, struct err *e)
 	if ((r = index_read(d, fd, INDEX, &bytes, e)) < 0)
 		return -1;
 	index = r == 0;
-	if (!index && fstatat(fd, SINGLE, &st, 0) < 0 &&
+	d->lattice = !index && fstatat(fd, SINGLE, &st, 0) < 0 &&
+	    fstatat(fd, LATTICE_INDEX, &st, 0) == 0;
+	if (!index && !d->lattice && fstatat(fd, SINGLE, &st, 0) < 0 &&
 	    (r = index_read(d, fd, TORCH INDEX_SUFFIX, &bytes, e)) < 0)
 		return -1;
-	if (r > 0 && single(d, fd, dp, e) < 0)
+	if (r > 0 && !d->lattice && single(d, fd, dp, e) < 0)
 		return -1;
 	rewinddir(dp);
 	while (errno = 0, (de = readdir(dp)))

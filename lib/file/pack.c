@@ -40,7 +40,7 @@ pack_open(const struct pack_target *t, const struct manifest *m, struct err *e)
 	p->t = *t;
 	p->in = p->m = m;
 	p->spill = -1;
-	if (t->path && !t->force && !m->plan && exists(t->path)) {
+	if (t->path && !t->cut && !t->force && !m->plan && exists(t->path)) {
 		err_set(e, "%s: exists; -f replaces it", t->path);
 		free(p);
 		return NULL;
@@ -49,10 +49,10 @@ pack_open(const struct pack_target *t, const struct manifest *m, struct err *e)
 }
 
 static void
-said(const struct pack *p, const char *path, bool dir)
+said(const struct pack_target *t, const char *path, bool dir)
 {
-	if (p->t.temp)
-		p->t.temp(path, dir);
+	if (t->temp)
+		t->temp(path, dir);
 }
 
 /* PATH.XXXXXX in the same directory, made exclusively. */
@@ -94,7 +94,7 @@ open_dir(struct pack *p, struct err *e)
 		return -1;
 	}
 	(void)chmod(p->tempdir, 0755);
-	said(p, p->tempdir, true);
+	said(&p->t, p->tempdir, true);
 	return 0;
 }
 
@@ -108,14 +108,14 @@ open_in_dir(struct pack *p, const char *name, char **path, struct err *e)
 		return err_set(e, "%s: is no name of a file in a directory", name);
 	if (open_dir(p, e) < 0 || !(*path = join(p->tempdir, name, e)))
 		return -1;
-	said(p, *path, false);
+	said(&p->t, *path, false);
 	if ((fd = open(*path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644)) < 0)
 		return err_sys(e, "%s", *path);
 	return fd;
 }
 
-static int
-close_file(int fd, const char *path, struct err *e)
+int
+output_close(int fd, const char *path, struct err *e)
 {
 	if (fsync(fd) < 0 && errno != EINVAL && errno != EROFS) {
 		err_sys(e, "%s", path);
@@ -134,29 +134,10 @@ usual_mode(void)
 	return 0666 & ~mask;
 }
 
-static int
-open_output(struct pack *p, struct output *o, struct err *e)
+int
+output_open(const struct pack_target *t, struct output *o, const char *name, struct err *e)
 {
-	struct stat st;
-
-	if (p->t.dir) {
-		o->fd = open_in_dir(p, o->name, &o->temp, e);
-		o->seek = true;
-		return o->fd < 0 ? -1 : 0;
-	}
-	if (!p->t.path) {
-		o->fd = p->t.fd;
-		io_widen_pipe(o->fd);
-		return 0;
-	}
-	if (!p->t.split && stat(p->t.path, &st) == 0 && !S_ISREG(st.st_mode)) {
-		/* A device or a FIFO is written, not replaced. */
-		if ((o->fd = open(p->t.path, O_WRONLY | O_CLOEXEC)) < 0)
-			return err_sys(e, "%s", p->t.path);
-		io_widen_pipe(o->fd);
-		return 0;
-	}
-	if (!(o->temp = temp_name(o->name ? o->name : p->t.path, e)))
+	if (!(o->temp = temp_name(name, e)))
 		return -1;
 	if ((o->fd = mkostemp(o->temp, O_CLOEXEC)) < 0) {
 		err_sys(e, "%s", o->temp);
@@ -164,10 +145,67 @@ open_output(struct pack *p, struct output *o, struct err *e)
 		o->temp = NULL;
 		return -1;
 	}
-	said(p, o->temp, false);
+	said(t, o->temp, false);
 	(void)fchmod(o->fd, usual_mode());
 	o->seek = true;
 	return 0;
+}
+
+static int
+open_output(struct pack *p, struct output *o, struct err *e)
+{
+	struct stat st;
+
+	if (p->t.dir) {
+		o->seek = true;
+		if (p->t.format == &format_lattice)
+			return 0;	/* when its time comes */
+		o->fd = open_in_dir(p, o->name, &o->temp, e);
+		return o->fd < 0 ? -1 : 0;
+	}
+	if (!p->t.path) {
+		o->fd = p->t.fd;
+		io_widen_pipe(o->fd);
+		return 0;
+	}
+	if (!p->t.split && !p->t.cut && stat(p->t.path, &st) == 0 && !S_ISREG(st.st_mode)) {
+		/* A device or a FIFO is written, not replaced. */
+		if ((o->fd = open(p->t.path, O_WRONLY | O_CLOEXEC)) < 0)
+			return err_sys(e, "%s", p->t.path);
+		io_widen_pipe(o->fd);
+		return 0;
+	}
+	return output_open(&p->t, o, o->name ? o->name : p->t.path, e);
+}
+
+/* There are too many of lattice's files to have them all open. */
+static int
+reach(struct pack *p, struct output *o, struct err *e)
+{
+	struct output *old = p->reached;
+
+	if (p->t.format != &format_lattice || !p->t.dir || old == o)
+		return 0;
+	p->reached = NULL;
+	if (old) {
+		int fd = old->fd;
+
+		old->fd = -1;
+		if (close(fd) < 0)
+			return err_sys(e, "%s", old->temp);
+	}
+	if (o->temp) {
+		if ((o->fd = open(o->temp, O_WRONLY | O_NOFOLLOW | O_CLOEXEC)) < 0)
+			return err_sys(e, "%s", o->temp);
+		o->place.fd = o->fd;
+		p->reached = o;
+		return 0;
+	}
+	if ((o->fd = open_in_dir(p, o->name, &o->temp, e)) < 0)
+		return -1;
+	p->reached = o;
+	io_place_init(&o->place, o->fd, o->l.end);
+	return io_place(&o->place, o->l.head.p, o->l.head.len, 0, e);
 }
 
 static int
@@ -236,6 +274,21 @@ footer(const struct pack *p, const struct output *o)
 	return crc;
 }
 
+/* Open it, and write what stands before the data. */
+static int
+begin_output(struct pack *p, struct output *o, struct err *e)
+{
+	o->later = false;
+	if (open_output(p, o, e) < 0)
+		return -1;
+	if (o->fd < 0)
+		return 0;
+	io_place_init(&o->place, o->fd, o->l.end);
+	if (emit(o, o->l.head.p, o->l.head.len, 0, e) < 0)
+		return -1;
+	return 0;
+}
+
 static int
 begin(struct pack *p, struct err *e)
 {
@@ -254,10 +307,16 @@ begin(struct pack *p, struct err *e)
 			if (!p->t.force && exists(o->name))
 				return err_set(e, "%s: exists; -f replaces it", o->name);
 		}
-		if (open_output(p, o, e) < 0)
-			return -1;
-		io_place_init(&o->place, o->fd, o->l.end);
-		if (emit(o, o->l.head.p, o->l.head.len, 0, e) < 0)
+		if (p->t.cut) {
+			/* There may be more parts than descriptors. */
+			if (!p->t.force && exists(o->name))
+				return err_set(e, "%s: exists; -f replaces it", o->name);
+			for (size_t i = 0; i < o->n; i++)
+				o->left += p->m->tensor[o->which[i]].bytes;
+			o->later = o->seek = true;
+			continue;
+		}
+		if (begin_output(p, o, e) < 0)
 			return -1;
 	}
 	return p->m->plan ? 0 : pack_made(p, e);
@@ -292,6 +351,60 @@ take_turn(struct pack *p, struct output *o, size_t i, struct err *e)
 	return zeros(o, o->l.offset[i], e);
 }
 
+/* Tensors whose bytes came in another order than they lie: for the sum. */
+static int
+read_again(const struct pack *p, struct output *o, struct err *e)
+{
+	unsigned char b[65536];
+
+	for (size_t i = 0; i < o->n; i++) {
+		uint64_t left = p->m->tensor[o->which[i]].bytes;
+
+		if (o->crc_at[i] != CRC_SCATTERED)
+			continue;
+		o->crc[i] = 0;
+		while (left > 0) {
+			size_t k = left < sizeof b ? (size_t)left : sizeof b;
+
+			if (spill_get(o->fd, b, k, o->l.offset[i] +
+			    p->m->tensor[o->which[i]].bytes - left, e) < 0)
+				return -1;
+			o->crc[i] = libdeflate_crc32(o->crc[i], b, k);
+			left -= k;
+		}
+	}
+	return 0;
+}
+
+static int
+finish_output(struct pack *p, struct output *o, struct err *e)
+{
+	unsigned char crc[4];
+
+	o->done = true;
+	if (o->later && begin_output(p, o, e) < 0)
+		return -1;
+	if (reach(p, o, e) < 0 || zeros(o, o->l.end, e) < 0)
+		return -1;
+	if (o->seek && ftruncate(o->fd, (off_t)o->l.end) < 0)
+		return err_sys(e, "write");
+	if (o->l.footer) {
+		if (read_again(p, o, e) < 0)
+			return -1;
+		le32_put(crc, footer(p, o));
+		if (emit(o, crc, 4, o->l.end, e) < 0)
+			return -1;
+	}
+	if (o->temp || p->t.path) {
+		int fd = o->fd;
+
+		p->reached = NULL;
+		o->fd = -1;
+		return output_close(fd, o->temp ? o->temp : p->t.path, e);
+	}
+	return 0;
+}
+
 int
 pack_put(struct pack *p, size_t tensor, const void *b, uint64_t off, size_t n, struct err *e)
 {
@@ -304,6 +417,8 @@ pack_put(struct pack *p, size_t tensor, const void *b, uint64_t off, size_t n, s
 		return 0;
 	o = &p->out[k];
 	at = o->l.offset[i] + off;
+	if (o->later && begin_output(p, o, e) < 0)
+		return -1;
 	if (!o->seek) {
 		if (off == 0 && take_turn(p, o, i, e) < 0)
 			return -1;
@@ -319,11 +434,14 @@ pack_put(struct pack *p, size_t tensor, const void *b, uint64_t off, size_t n, s
 			o->crc_at[i] = CRC_SCATTERED;
 		}
 	}
+	if (p->t.format == &format_lattice &&
+	    (lattice_check(&o->check, t, b, n, off, e) < 0 || reach(p, o, e) < 0))
+		return err_prefix(e, "%s", t->name);
 	if (emit(o, b, n, at, e) < 0)
 		return err_prefix(e, "%s", t->name);
 	if (p->t.progress)
 		p->t.progress(n);
-	return 0;
+	return p->t.cut && (o->left -= n) == 0 ? finish_output(p, o, e) : 0;
 }
 
 static int
@@ -431,7 +549,7 @@ write_file(struct pack *p, const char *name, const struct buf *held, struct stre
 		close(fd);
 		return err_prefix(e, "%s", name);
 	}
-	return close_file(fd, name, e);
+	return output_close(fd, name, e);
 }
 
 int
@@ -463,6 +581,12 @@ freshen(struct buf *b, struct err *e)
 	return buf_check(b, e);
 }
 
+static const char *
+index_name(const struct pack *p)
+{
+	return p->t.format == &format_lattice ? LATTICE_INDEX : INDEX;
+}
+
 /* A travelling file: held for what is made of it, written into the
  * directory, or dropped by a sink that has no place for it. */
 static int
@@ -473,7 +597,8 @@ file(struct pack *p, struct stream_in *in, const struct member *m, struct err *e
 	struct buf *held = NULL;
 
 	/* An index is for shards: no other sink gets one. */
-	if (!strcmp(name, INDEX) && !p->t.dir)
+	if ((!strcmp(name, INDEX) || !strcmp(name, LATTICE_INDEX)) &&
+	    (!p->t.dir || strcmp(name, index_name(p))))
 		return 0;
 	if (holds(p, name) || stale(p, name)) {
 		struct carried *f = realloc(p->file, (p->nfile + 1) * sizeof *f);
@@ -495,59 +620,9 @@ file(struct pack *p, struct stream_in *in, const struct member *m, struct err *e
 	if (!p->t.dir || header || p->in->plan)
 		return 0;
 	/* The index is judged when the shards are known. */
-	if (!strcmp(name, INDEX))
+	if (!strcmp(name, index_name(p)))
 		return slurp(in, &p->index, e);
 	return write_file(p, name, held, in, e);
-}
-
-/* Tensors whose bytes came in another order than they lie: for the sum. */
-static int
-read_again(const struct pack *p, struct output *o, struct err *e)
-{
-	unsigned char b[65536];
-
-	for (size_t i = 0; i < o->n; i++) {
-		uint64_t left = p->m->tensor[o->which[i]].bytes;
-
-		if (o->crc_at[i] != CRC_SCATTERED)
-			continue;
-		o->crc[i] = 0;
-		while (left > 0) {
-			size_t k = left < sizeof b ? (size_t)left : sizeof b;
-
-			if (spill_get(o->fd, b, k, o->l.offset[i] +
-			    p->m->tensor[o->which[i]].bytes - left, e) < 0)
-				return -1;
-			o->crc[i] = libdeflate_crc32(o->crc[i], b, k);
-			left -= k;
-		}
-	}
-	return 0;
-}
-
-static int
-finish_output(struct pack *p, struct output *o, struct err *e)
-{
-	unsigned char crc[4];
-
-	if (zeros(o, o->l.end, e) < 0)
-		return -1;
-	if (o->seek && ftruncate(o->fd, (off_t)o->l.end) < 0)
-		return err_sys(e, "write");
-	if (o->l.footer) {
-		if (read_again(p, o, e) < 0)
-			return -1;
-		le32_put(crc, footer(p, o));
-		if (emit(o, crc, 4, o->l.end, e) < 0)
-			return -1;
-	}
-	if (o->temp || p->t.path) {
-		int fd = o->fd;
-
-		o->fd = -1;
-		return close_file(fd, o->temp ? o->temp : p->t.path, e);
-	}
-	return 0;
 }
 
 static int
@@ -559,14 +634,14 @@ write_index(struct pack *p, struct err *e)
 	/* Shards without the old files' names have a new index, or none. */
 	if (p->index.len == 0 || (p->nout < 2 && !p->keep_index))
 		return 0;
-	if ((fd = open_in_dir(p, INDEX, &path, e)) < 0) {
+	if ((fd = open_in_dir(p, index_name(p), &path, e)) < 0) {
 		free(path);
 		return -1;
 	}
 	if ((r = io_write(fd, p->index.p, p->index.len, e)) < 0)
 		close(fd);
 	else
-		r = close_file(fd, path, e);
+		r = output_close(fd, path, e);
 	free(path);
 	return r;
 }
@@ -588,16 +663,16 @@ sync_parent(const char *path)
 }
 
 /* Give it its name: over what is there only with -f. */
-static int
-put_name(const struct pack *p, const char *temp, const char *name, struct err *e)
+int
+output_name(const struct pack_target *t, const char *temp, const char *name, struct err *e)
 {
-	unsigned flags = p->t.force ? 0 : RENAME_NOREPLACE;
+	unsigned flags = t->force ? 0 : RENAME_NOREPLACE;
 
 	if (renameat2(AT_FDCWD, temp, AT_FDCWD, name, flags) == 0)
 		goto done;
-	if (errno == EEXIST && !p->t.force)
+	if (errno == EEXIST && !t->force)
 		return err_set(e, "%s: exists; -f replaces it", name);
-	if ((errno == EINVAL || errno == ENOSYS) && (p->t.force || !exists(name)) &&
+	if ((errno == EINVAL || errno == ENOSYS) && (t->force || !exists(name)) &&
 	    rename(temp, name) == 0)
 		goto done;
 	return err_sys(e, "%s", name);
@@ -632,22 +707,69 @@ put_dir(const struct pack *p, struct err *e)
 		remove_old(p->tempdir);
 		return 0;
 	}
-	return put_name(p, p->tempdir, p->t.path, e);
+	return output_name(&p->t, p->tempdir, p->t.path, e);
+}
+
+int
+output_name_all(const struct pack_target *t, const struct output *out, size_t n,
+    struct err *e)
+{
+	size_t k = 0;
+	int r = 0;
+
+	for (; r == 0 && k < n; k++)
+		r = output_name(t, out[k].temp, out[k].name, e);
+	/* Those that had no name before have none after. */
+	while (r < 0 && !t->force && k-- > 0)
+		if (access(out[k].temp, F_OK) != 0)
+			(void)unlink(out[k].name);
+	return r;
+}
+
+static int
+finish_parts(struct pack *p, struct err *e)
+{
+	struct output *x;
+	char *prefix;
+	size_t n;
+	int fd;
+
+	if (p->index.len > 0) {
+		if (!(x = pack_add_output(p, 0, e)) || !(prefix = cut_prefix(p->t.path, e)))
+			return -1;
+		n = strlen(prefix) - 1;
+		x->name = malloc(n + sizeof ".safetensors.index.json");
+		if (x->name)
+			sprintf(x->name, "%.*s.safetensors.index.json", (int)n, prefix);
+		free(prefix);
+		if (!x->name)
+			return err_set(e, "out of memory");
+		if (output_open(&p->t, x, x->name, e) < 0 ||
+		    io_write(x->fd, p->index.p, p->index.len, e) < 0)
+			return -1;
+		fd = x->fd;
+		x->fd = -1;
+		if (output_close(fd, x->temp, e) < 0)
+			return -1;
+	}
+	return output_name_all(&p->t, p->out, p->nout, e);
 }
 
 static int
 finish(struct pack *p, struct err *e)
 {
 	for (size_t k = 0; k < p->nout; k++)
-		if (finish_output(p, &p->out[k], e) < 0)
+		if (!p->out[k].done && finish_output(p, &p->out[k], e) < 0)
 			return -1;
+	if (p->t.cut)
+		return finish_parts(p, e);
 	if (p->t.dir) {
 		if (write_index(p, e) < 0 || pack_make_files(p, e) < 0 || open_dir(p, e) < 0)
 			return -1;
 		return put_dir(p, e);
 	}
 	for (size_t k = 0; k < p->nout; k++)
-		if (p->out[k].temp && put_name(p, p->out[k].temp,
+		if (p->out[k].temp && output_name(&p->t, p->out[k].temp,
 		    p->out[k].name ? p->out[k].name : p->t.path, e) < 0)
 			return -1;
 	return 0;
@@ -751,6 +873,7 @@ pack_free(struct pack *p)
 		buf_release(&p->captured[i].data);
 	buf_release(&p->notes);
 	buf_release(&p->index);
+	buf_release(&p->part_meta);
 	free(p->place);
 	free(p->padding);
 	free(p->footer);

@@ -6,12 +6,16 @@
 #include <apr/arch.h>
 #include <apr/pack.h>
 
+#include "lattice.h"
+
 /* One file of the output. */
 struct output {
 	char		*name;		/* within the directory, or NULL */
 	char		*temp;		/* path while it is written */
 	int		 fd;
 	bool		 seek;		/* else strictly in order */
+	bool		 later, done;	/* opened with its first byte, closed with its last */
+	uint64_t	 left;		/* bytes to come */
 	struct place	 place;
 	size_t		*which;		/* tensors, in the order of data */
 	size_t		 n;
@@ -20,6 +24,7 @@ struct output {
 	uint64_t	 align;		/* verbatim: natural padding */
 	uint64_t	 end;		/* of the data, unpadded */
 	uint64_t	 size;
+	struct lattice_check check;
 	/* In order: how far it is.  CRCs of the pieces, for a footer. */
 	size_t		 next;
 	uint64_t	 at;
@@ -66,11 +71,13 @@ struct pack {
 	size_t		 nsrc;
 	struct output	*out;
 	size_t		 nout;
+	struct output	*reached;	/* of lattice's many files, the open one */
 	struct buf	 index;		/* a new index.json, or nothing */
 	bool		 keep_index;	/* the old one is right */
 	struct { size_t out, pos; } *place;	/* of each tensor */
 	uint64_t	*padding;	/* from tail.json, by shard; UINT64_MAX */
 	bool		*footer;
+	struct buf	 part_meta;	/* what layouts of parts share */
 };
 
 /* Is the source's own header of the output's format? */
@@ -96,6 +103,35 @@ int	pack_metadata(struct pack *, struct err *);
 int	pack_make_files(struct pack *, struct err *);
 /* pack.c: a file of the directory. */
 int	pack_write_file(struct pack *, const char *name, const struct buf *, struct err *);
+
+/* cut.c: one file's order, already in out[0], as parts of it. */
+int	pack_cut(struct pack *, struct err *);
+/* "model-" and the like in front of a part's number; to be freed. */
+char	*cut_prefix(const char *path, struct err *);
+/* "PREFIX00001-of-00003.suffix" or "PREFIX00001-NAME.suffix"; to be freed. */
+char	*cut_name(const char *prefix, size_t k, size_t n, const char *tensor,
+	    const char *suffix, struct err *);
+/* Does tensor t begin a new part? */
+struct cut {
+	enum pack_cut	 how;
+	uint64_t	 most, align, bytes;
+	int64_t		 layer;
+	size_t		 count;
+};
+bool	cut_here(struct cut *, const struct tensor *);
+
+/* pack.c: an output of its own, which will be `name`. */
+int	output_open(const struct pack_target *, struct output *, const char *name,
+	    struct err *);
+int	output_close(int fd, const char *path, struct err *);
+int	output_name(const struct pack_target *, const char *temp, const char *name,
+	    struct err *);
+/* All of them, or none that was not there before. */
+int	output_name_all(const struct pack_target *, const struct output *, size_t n,
+	    struct err *);
+
+/* plan.c */
+struct output *pack_add_output(struct pack *, size_t tensors, struct err *);
 
 /* plan.c: outputs and layouts, when all files have come. */
 int	pack_plan(struct pack *, struct err *);

@@ -28,12 +28,14 @@ quantized(const struct manifest *m)
 	return false;
 }
 
-static struct output *
-add_output(struct pack *p, const char *name, struct err *e)
+struct output *
+pack_add_output(struct pack *p, size_t tensors, struct err *e)
 {
-	struct output *o = realloc(p->out, (p->nout + 1) * sizeof *o);
+	struct output *o = p->out;
 
-	if (!o) {
+	/* (Room grows by powers of two.) */
+	if ((p->nout & (p->nout - 1)) == 0 &&
+	    !(o = realloc(p->out, (p->nout ? p->nout * 2 : 1) * sizeof *o))) {
 		err_set(e, "out of memory");
 		return NULL;
 	}
@@ -41,13 +43,24 @@ add_output(struct pack *p, const char *name, struct err *e)
 	o += p->nout;
 	memset(o, 0, sizeof *o);
 	o->fd = -1;
-	if ((name && !(o->name = strdup(name))) ||
-	    !(o->which = calloc(p->m->ntensor + 1, sizeof *o->which))) {
-		free(o->name);
+	if (!(o->which = calloc(tensors + 1, sizeof *o->which))) {
 		err_set(e, "out of memory");
 		return NULL;
 	}
 	p->nout++;
+	return o;
+}
+
+static struct output *
+add_output(struct pack *p, const char *name, struct err *e)
+{
+	bool one = p->t.dir && p->t.format == &format_lattice;	/* a file a tensor */
+	struct output *o = pack_add_output(p, one ? 0 : p->m->ntensor, e);
+
+	if (o && name && !(o->name = strdup(name))) {
+		err_set(e, "out of memory");
+		return NULL;
+	}
 	return o;
 }
 
@@ -136,6 +149,36 @@ by_size(struct pack *p, uint64_t max, struct err *e)
 	return 0;
 }
 
+/* lattice's: a file a tensor. */
+static int
+by_tensor(struct pack *p, struct err *e)
+{
+	const struct manifest *m = p->m;
+	struct buf name = { 0 };
+	int r = 0;
+
+	if (lattice_names(m, e) < 0)
+		return -1;
+	for (size_t i = 0; r == 0 && i < m->ntensor; i++) {
+		const struct tensor *t = &m->tensor[i];
+		struct output *o;
+
+		if (t->tied_to || pack_captured(p, t->name))
+			continue;
+		name.len = 0;
+		lattice_file(t, &name);
+		buf_put(&name, "", 1);
+		if ((r = buf_check(&name, e)) < 0)
+			break;
+		if (!(o = add_output(p, (char *)name.p, e)))
+			r = -1;
+		else
+			o->which[o->n++] = i;
+	}
+	buf_release(&name);
+	return r;
+}
+
 static int
 one_file(struct pack *p, struct err *e)
 {
@@ -187,13 +230,15 @@ is_verbatim(const struct pack *p, const struct output *o, size_t k)
 }
 
 static int
-lay_out(struct pack *p, size_t k, struct err *e)
+lay_out(struct pack *p, size_t k, uint64_t bytes, const char *pattern, struct err *e)
 {
 	struct output *o = &p->out[k];
-	size_t src = p->nout > 1 && p->nout == p->nsrc ? k : 0;
-	bool one = p->nsrc == 1 || (p->nout == p->nsrc && p->nsrc > 0);
+	size_t src = !p->t.cut && p->nout > 1 && p->nout == p->nsrc ? k : 0;
+	bool one = !p->t.cut && (p->nsrc == 1 || (p->nout == p->nsrc && p->nsrc > 0));
 	struct layout_in in = {
 		.m = p->m, .which = o->which, .n = o->n,
+		.part = k, .parts = p->t.cut ? p->nout : 0, .cache = &p->part_meta,
+		.bytes = bytes, .pattern = pattern,
 		.source = p->nsrc ? &p->src[src] : p->has_made ? &p->made : NULL,
 		.files = p->file, .nfiles = p->nfile, .opts = &p->t.opts,
 		.members = p->has_members ? &p->members : NULL, .tied = p->tied,
@@ -230,6 +275,40 @@ lay_out(struct pack *p, size_t k, struct err *e)
 	    !(o->crc_at = calloc(o->n + 1, sizeof *o->crc_at))))
 		return err_set(e, "out of memory");
 	return 0;
+}
+
+/* aprender's pattern of its parts' names, if that is what they are. */
+static char *
+part_pattern(const struct pack *p, struct err *e)
+{
+	char *prefix = cut_prefix(p->t.path, e), *s = NULL;
+	const char *base = prefix ? strrchr(prefix, '/') : NULL;
+
+	base = base ? base + 1 : prefix;
+	if (base && !(s = malloc(strlen(base) + 32)))
+		err_set(e, "out of memory");
+	if (s)
+		sprintf(s, "%s{:05d}-of-{:05d}%s", base, p->t.format->suffix);
+	free(prefix);
+	return s;
+}
+
+static int
+lay_out_all(struct pack *p, struct err *e)
+{
+	bool named = p->t.cut && p->t.cut != CUT_EACH;
+	char *pattern = NULL;
+	uint64_t bytes = 0;
+	int r = 0;
+
+	if (named && !(pattern = part_pattern(p, e)))
+		return -1;
+	for (size_t i = 0; i < p->m->ntensor; i++)
+		bytes += p->m->tensor[i].bytes;
+	for (size_t k = 0; r == 0 && k < p->nout; k++)
+		r = lay_out(p, k, bytes, pattern, e);
+	free(pattern);
+	return r;
 }
 
 struct pair {
@@ -305,22 +384,34 @@ parse_sources(struct pack *p, struct err *e)
 	return 0;
 }
 
+static const char *
+base(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
 static int
 make_index(struct pack *p, struct err *e)
 {
 	const char **shard;
 	int r;
 
+	if (p->t.format == &format_lattice) {
+		p->keep_index = true;
+		return lattice_index(p->m, &p->index, e);
+	}
 	if (p->keep_index)
 		return 0;
 	p->index.len = 0;	/* an old one is wrong now */
-	if (p->nout < 2)
+	if (p->nout < 2 && !p->t.cut)
 		return 0;
 	if (!(shard = calloc(p->m->ntensor + 1, sizeof *shard)))
 		return err_set(e, "out of memory");
 	for (size_t k = 0; k < p->nout; k++)
 		for (size_t i = 0; i < p->out[k].n; i++)
-			shard[p->out[k].which[i]] = p->out[k].name;
+			shard[p->out[k].which[i]] = base(p->out[k].name);
 	r = hfdir_index(p->m, shard, &p->index, e);
 	free(shard);
 	return r;
@@ -339,14 +430,17 @@ pack_plan(struct pack *p, struct err *e)
 	if (p->t.split && !same)
 		return err_set(e, "--split-like-source: the source has no parts, or its"
 		    " tensors changed");
-	if ((p->t.dir && same) || p->t.split) {
+	if (p->t.dir && p->t.format == &format_lattice) {
+		if (by_tensor(p, e) < 0)
+			return -1;
+	} else if ((p->t.dir && same) || p->t.split) {
 		if (by_shards(p, e) < 0)
 			return -1;
 		p->keep_index = true;
 	} else if (p->t.dir) {
 		if (by_size(p, p->t.shard_size ? p->t.shard_size : 5000000000u, e) < 0)
 			return -1;
-	} else if (one_file(p, e) < 0) {
+	} else if (one_file(p, e) < 0 || (p->t.cut && pack_cut(p, e) < 0)) {
 		return -1;
 	}
 	if (!m->plan && !(p->place = calloc(m->ntensor + 1, sizeof *p->place)))
@@ -355,10 +449,10 @@ pack_plan(struct pack *p, struct err *e)
 		p->place[i].out = SIZE_MAX;
 	if (pack_metadata(p, e) < 0)
 		return -1;
-	for (size_t k = 0; k < p->nout; k++)
-		if (lay_out(p, k, e) < 0)
-			return -1;
-	if (p->t.dir && make_index(p, e) < 0)
+	if (lay_out_all(p, e) < 0)
+		return -1;
+	if ((p->t.dir || (p->t.cut && p->t.format == &format_safetensors)) &&
+	    make_index(p, e) < 0)
 		return -1;
 	p->padding = malloc((p->nout + 1) * sizeof *p->padding);
 	p->footer = malloc((p->nout + 1) * sizeof *p->footer);

@@ -41,6 +41,14 @@ open_model(struct pack *p, bool *unknown, struct err *e)
 	return p->model ? 0 : -1;
 }
 
+/* lattice's directories are Hugging Face's in all but the weights' files. */
+static bool
+lattices(const struct pack *p, int from)
+{
+	return from == ARCH_HF && (p->t.format == &format_lattice ||
+	    (p->in->source && !strcmp(p->in->source, "lattice")));
+}
+
 int
 pack_remap(struct pack *p, struct err *e)
 {
@@ -52,7 +60,7 @@ pack_remap(struct pack *p, struct err *e)
 		return 0;
 	if (open_model(p, &unknown, e) < 0) {
 		/* Only these two need to know what they hold. */
-		if (unknown && !gguf && !(p->t.dir && !same))
+		if (unknown && !gguf && !(p->t.dir && !same && !lattices(p, from)))
 			return 0;
 		return unknown ? err_prefix(e, "%s from %s; --raw writes names as they are", what,
 		    p->in->source ? p->in->source : "this stream") : -1;

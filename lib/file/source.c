@@ -10,7 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lattice.h"
 #include "source.h"
+
+#define LATTICE_INDEX_MAX	((uint64_t)16 << 20)
 
 static struct part *
 add_part(struct source *s, const char *path, struct err *e)
@@ -46,10 +49,34 @@ add_part(struct source *s, const char *path, struct err *e)
 	return p;
 }
 
+static const char *
+base(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
 static bool
 is_tar(const unsigned char *p, size_t n)
 {
 	return n >= 512 && !memcmp(p + 257, "ustar", 5);
+}
+
+/* A file that is one tensor says what it is called; standard input does not. */
+static int
+name_alone(struct source *s, const struct part *p, struct err *e)
+{
+	const char *name = base(p->path), *dot = strrchr(name, '.');
+	size_t n = dot && dot > name ? (size_t)(dot - name) : strlen(name);
+	struct tensor *t = &s->m->tensor[p->h.first];
+
+	if (!strcmp(p->path, "-"))
+		return 0;
+	if (!utf8_valid(name, n) || n > TENSOR_NAME)
+		return err_set(e, "its file's name can be no tensor's");
+	t->name = arena_strn(&s->m->arena, name, n);
+	return t->name ? 0 : err_set(e, "out of memory");
 }
 
 /* Parse part k's header; several parts are numbered from 1. */
@@ -79,6 +106,8 @@ parse(struct source *s, size_t k, const struct format *want, bool shards, struct
 		in_crc_start(p->in);
 	if (header_parse(&p->h, f, p->in, s->m, shards ? (unsigned)k + 1 : 0, e) < 0)
 		goto bad;
+	if (f->alone && name_alone(s, p, e) < 0)
+		goto bad;
 	p->data = in_pos(p->in);
 	p->count = s->m->ntensor - p->h.first;
 	header_sort(s->m, p->h.first);
@@ -87,14 +116,6 @@ parse(struct source *s, size_t k, const struct format *want, bool shards, struct
 	return 0;
 bad:
 	return err_prefix(e, "%s", strcmp(p->path, "-") ? p->path : "standard input");
-}
-
-static const char *
-base(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
 }
 
 /* The other parts of a split GGUF, by the name of the first. */
@@ -220,6 +241,31 @@ name_dir(struct source *s, struct err *e)
 	return 0;
 }
 
+/* Each tensor is a file, and all of them are one part. */
+static int
+open_lattice(struct source *s, const char *index, struct err *e)
+{
+	struct part *p = add_part(s, index, e);
+	struct buf b = { 0 };
+	uint64_t size;
+	int r;
+
+	if (!p)
+		return -1;
+	s->m->source = "lattice";
+	p->h = (struct header){ .format = &format_lattice, .m = s->m };
+	size = in_size(p->in);
+	if (size > LATTICE_INDEX_MAX)
+		return err_set(e, "%s: more than %" PRIu64 " bytes", index, LATTICE_INDEX_MAX);
+	if ((r = in_append(p->in, &b, size, e)) < 0)
+		err_prefix(e, "%s", index);
+	else if ((r = lattice_dir(&p->h, s->dir.dir, &b, e)) < 0)
+		err_prefix(e, "%s", s->dir.dir);
+	p->count = s->m->ntensor;
+	buf_release(&b);
+	return r;
+}
+
 static int
 open_dir(struct source *s, const char *path, struct err *e)
 {
@@ -233,6 +279,13 @@ open_dir(struct source *s, const char *path, struct err *e)
 	if (buf_check(&name, e) < 0 || read_config(s, (char *)name.p, e) < 0)
 		goto out;
 	s->m->source = "hf";
+	if (s->dir.lattice) {
+		name.len = 0;
+		buf_printf(&name, "%s/" LATTICE_INDEX, s->dir.dir);
+		buf_put(&name, "", 1);
+		if (buf_check(&name, e) < 0 || open_lattice(s, (char *)name.p, e) < 0)
+			goto out;
+	}
 	for (size_t i = 0; i < s->dir.nshard; i++) {
 		name.len = 0;
 		buf_printf(&name, "%s/%s", s->dir.dir, s->dir.shard[i]);
@@ -264,6 +317,51 @@ is_dir(const char *path)
 	    (n > 11 && !strcmp(path + n - 11, ".index.json")));
 }
 
+/* The other parts of a stream: their tensors behind the first one's, and
+ * nothing else that they might have. */
+static int
+open_streams(struct source *s, struct err *e)
+{
+	struct manifest *m = stream_manifest(s->stream);
+
+	if (s->npart > 1 && !(s->more = calloc(s->npart - 1, sizeof *s->more)))
+		return err_set(e, "out of memory");
+	for (size_t k = 1; k < s->npart; k++) {
+		struct part *p = &s->part[k];
+		struct manifest *o;
+		const unsigned char *b;
+		size_t got;
+
+		if (in_peek(p->in, 512, &b, &got, e) < 0)
+			return err_prefix(e, "%s", p->path);
+		if (!is_tar(b, got))
+			return err_set(e, "%s: is no stream, the first part is one", p->path);
+		s->more[s->nmore] = stream_open(p->in, e);
+		p->in = NULL;
+		if (!s->more[s->nmore])
+			return err_prefix(e, "%s", p->path);
+		o = stream_manifest(s->more[s->nmore++]);
+		if (o->nfile > 0 || o->plan || m->plan)
+			return err_set(e, "%s: has files of its own or is a plan, so it is no part"
+			    " of %s", p->path, s->part[0].path);
+		if ((o->convention && m->convention && strcmp(o->convention, m->convention)) ||
+		    o->nshard != m->nshard)
+			return err_set(e, "%s: is of another model than %s", p->path,
+			    s->part[0].path);
+		for (size_t i = 0; i < o->ntensor; i++) {
+			const struct tensor *from = &o->tensor[i];
+			struct tensor *t = manifest_add_tensor(m, from->name, strlen(from->name), e);
+			const char *name = t ? t->name : NULL;
+
+			if (!t)
+				return -1;
+			*t = *from;	/* that manifest stays until the end */
+			t->name = name;
+		}
+	}
+	return manifest_check(m, e);
+}
+
 static int
 open_files(struct source *s, char *const *path, size_t n, struct err *e)
 {
@@ -280,11 +378,9 @@ open_files(struct source *s, char *const *path, size_t n, struct err *e)
 	if (in_peek(s->part[0].in, 512, &b, &got, e) < 0)
 		return err_prefix(e, "%s", path[0]);
 	if (is_tar(b, got)) {
-		if (n > 1)
-			return err_set(e, "%s: a saved stream is a whole model", path[0]);
 		s->stream = stream_open(s->part[0].in, e);
 		s->part[0].in = NULL;
-		return s->stream ? 0 : err_prefix(e, "%s", path[0]);
+		return s->stream ? open_streams(s, e) : err_prefix(e, "%s", path[0]);
 	}
 	if (n == 1) {
 		/* How many parts there are is in the first one's header. */
@@ -367,6 +463,9 @@ source_close(struct source *s)
 {
 	if (!s)
 		return;
+	for (size_t i = 0; i < s->nmore; i++)
+		stream_close(s->more[i]);
+	free(s->more);
 	stream_close(s->stream);
 	for (size_t i = 0; i < s->npart; i++) {
 		struct part *p = &s->part[i];

@@ -29,6 +29,7 @@ struct where_is {
 struct source {
 	struct manifest	*m;
 	struct stream_in *stream;	/* a saved stream: then nothing else */
+	struct stream_in **more;	size_t nmore;	/* but its other parts */
 	struct part	*part;
 	size_t		 npart;
 	struct where_is	*file;		/* as m->file */

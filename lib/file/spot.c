@@ -133,6 +133,7 @@ pass_stored(struct sum *s, int fd, struct flow *f, struct err *e)
 {
 	uint64_t left = f->t->bytes, at = f->p->from;
 	bool whole = s && !s->done && f->p->from + left == s->from + s->bytes;
+	size_t most = CHUNK / f->t->type->bytes * f->t->type->bytes;
 	unsigned char *b = malloc(CHUNK);
 	uint32_t crc = 0;
 	size_t k;
@@ -147,7 +148,7 @@ pass_stored(struct sum *s, int fd, struct flow *f, struct err *e)
 	else if (r == 0 && s && !s->done)
 		r = verify(s, fd, e);
 	for (; r == 0 && left > 0; at += k, left -= k) {
-		k = left < CHUNK ? (size_t)left : CHUNK;
+		k = left < most ? (size_t)left : most;
 		if ((r = io_pread(fd, b, k, at, e)) < 0)
 			break;
 		if (whole)
@@ -456,6 +457,16 @@ spot_pass(struct spots *s, int fd, const struct tensor *t, spot_put *put, void *
 	return 0;
 }
 
+static int
+nowhere(void *ctx, const void *b, size_t n, struct err *e)
+{
+	(void)ctx;
+	(void)b;
+	(void)n;
+	(void)e;
+	return 0;
+}
+
 int
 spot_get(struct spots *s, int fd, const struct tensor *t, uint64_t off, void *dst,
     size_t n, struct err *e)
@@ -464,7 +475,11 @@ spot_get(struct spots *s, int fd, const struct tensor *t, uint64_t off, void *ds
 	struct sum *sum;
 	uint64_t at;
 
-	if (!p->packed && !p->strided && !p->judge) {
+	if (!p->packed && !p->strided) {
+		/* Judged as a whole, before the first piece. */
+		if (p->judge && !p->judged && spot_pass(s, fd, t, nowhere, NULL, e) < 0)
+			return -1;
+		p->judged = true;
 		if ((fd = file_of(s, p, fd, e)) < 0)
 			return -1;
 		return io_pread(fd, dst, n, p->from + off, e);

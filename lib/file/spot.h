@@ -32,6 +32,7 @@ struct spot {
 	/* Judges bytes as they pass, a whole number of blocks; or NULL. */
 	int		(*judge)(const struct tensor *, const void *, size_t n,
 			    uint64_t at, struct err *);
+	bool		 judged;
 };
 
 struct spots {
@@ -58,7 +59,7 @@ size_t	spots_sum(struct spots *, uint64_t from, uint64_t bytes, uint32_t crc,
 int	spot_pass(struct spots *, int fd, const struct tensor *, spot_put *,
 	    void *, struct err *) APR_MUSTCHECK;
 /* n of its bytes from byte off on: what is packed or a view is spilled to a
- * temporary file first. */
+ * temporary file first, what is to be judged is read twice. */
 int	spot_get(struct spots *, int fd, const struct tensor *, uint64_t off,
 	    void *, size_t n, struct err *) APR_MUSTCHECK;
 

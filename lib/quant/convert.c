@@ -158,6 +158,7 @@ put(struct convert *c, const struct cut *k, uint64_t row, uint64_t col, uint64_t
 	j->rows = (size_t)rows;
 	j->len = (size_t)len;
 	j->packed = k->packed;
+	j->same = k->packed && k->to && same_numbers(k->from, k->to, k->cols);
 	j->first = row == 0 && col == 0;
 	j->last = row + rows == k->rows && col + len == k->cols;
 	j->head = j->first && k->to && (k->to->flags & TYPE_WHOLE) ? HEAD : 0;

@@ -65,6 +65,7 @@ struct job {
 	size_t			 rows, len;	/* len elements of each */
 	size_t			 src_row, dst_row;	/* their bytes */
 	bool			 packed;	/* no row is padded */
+	bool			 same;		/* see same.c */
 	bool			 first, last;	/* of the tensor */
 	float			 scale_in, scale_out;
 	struct weights		*qw;		/* or NULL */
@@ -83,6 +84,12 @@ struct job {
 	size_t			 nunit, unit_cap;	/* cap in bytes */
 	float			 y[TILE];
 };
+
+/* same.c: is a block of one the other's, its nibbles in another order?  Then it
+ * is moved, whatever an encoder would make of its values; n: whole blocks. */
+bool	same_numbers(const struct type *from, const struct type *to, uint64_t cols);
+void	same_move(const struct type *to, unsigned char *dst, const unsigned char *src,
+	    size_t n);
 
 /* work.c: do it (a pool's work function). */
 void	job_work(void *job);

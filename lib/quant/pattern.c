@@ -127,32 +127,127 @@ set(struct buf *b, const char *p, struct err *e)
 	return (int)(q + 1 - p);
 }
 
+enum { NESTED = 32, PARTS = 1 << 14 };
+
+/*
+ * How large the pattern becomes: regcomp() copies what is repeated, so a few
+ * bytes of nested repetitions take all memory.
+ */
+struct extent {
+	size_t	parts[NESTED + 1], last;	/* of each open group; of what may be repeated */
+	int	depth;
+};
+
+static void
+part(struct extent *x, size_t n)
+{
+	x->last = n;
+	x->parts[x->depth] += n;
+}
+
+static int
+open_group(struct extent *x, struct err *e)
+{
+	if (x->depth == NESTED)
+		return err_set(e, "more than %d groups in each other", NESTED);
+	x->parts[++x->depth] = 0;
+	x->last = 0;
+	return 0;
+}
+
+static void
+close_group(struct extent *x)
+{
+	if (x->depth > 0) {
+		x->depth--;
+		part(x, x->parts[x->depth + 1] + 1);
+	}
+}
+
+static int
+repeat(struct extent *x, const char *what, size_t times, struct err *e)
+{
+	if (x->last == 0)
+		return err_set(e, "%.1s has nothing to repeat", what);
+	if (times > 1)
+		part(x, x->last * (times - 1));
+	if (x->parts[x->depth] > PARTS)
+		return err_set(e, "more than %d parts, repeated ones counted each time", PARTS);
+	x->last = 0;
+	return 0;
+}
+
+/* "{m}", "{m,}" or "{m,n}"; its length or -1. */
+static int
+interval(struct extent *x, const char *p, struct err *e)
+{
+	char *end;
+	unsigned long m = 0, n = 0;
+	bool ok = p[1] >= '0' && p[1] <= '9';
+
+	if (ok) {
+		n = m = strtoul(p + 1, &end, 10);
+		if (*end == ',' && end[1] == '}')
+			n = m + 1, end++;
+		else if (*end == ',' && (ok = end[1] >= '0' && end[1] <= '9'))
+			n = strtoul(end + 1, &end, 10);
+	}
+	if (!ok || *end != '}' || m > n || n > 255)
+		return err_set(e, "%.12s: no repetition of 0 to 255", p);
+	if (repeat(x, p, n, e) < 0)
+		return -1;
+	return (int)(end + 1 - p);
+}
+
+/* A character that is neither escaped nor in brackets; its length or -1. */
+static int
+plain(struct buf *b, struct extent *x, const char *p, struct err *e)
+{
+	int n = 1;
+
+	switch (*p) {
+	case '(':
+		if (p[1] == '?' && p[2] != ':')
+			return err_set(e, "(?%.1s is not understood", p + 2);
+		n = p[1] == '?' ? 3 : 1;
+		buf_str(b, "(");
+		return open_group(x, e) < 0 ? -1 : n;
+	case ')': close_group(x); break;
+	case '|': case '^': case '$': x->last = 0; break;
+	case '*':
+	case '?': n = repeat(x, p, 1, e) < 0 ? -1 : 1; break;
+	case '+': n = repeat(x, p, 2, e) < 0 ? -1 : 1; break;
+	case '{': n = interval(x, p, e); break;
+	default: part(x, 1); break;
+	}
+	if (n > 0)
+		buf_put(b, p, (size_t)n);
+	return n;
+}
+
 static int
 translate(struct buf *b, const char *regex, struct err *e)
 {
-	bool many = false;	/* the last one was a quantifier */
+	struct extent x = { .depth = 0 };
 	const char *p = regex;
+	bool many = false;	/* the last one was a quantifier */
 	int n = 1;
 
 	for (; *p; p += n) {
 		bool was = many;
 
 		many = false;
-		n = 1;
 		if (*p == '\\') {
+			part(&x, 1);
 			n = escape(b, p, e);
 		} else if (*p == '[') {
+			part(&x, 1);
 			n = set(b, p, e);
-		} else if (p[0] == '(' && p[1] == '?') {
-			if (p[2] != ':')
-				return err_set(e, "(?%.1s is not understood", p + 2);
-			buf_str(b, "(");
-			n = 3;
 		} else if (*p == '?' && was) {
-			/* One that ends early finds the same names. */
+			n = 1;	/* one that ends early finds the same names */
 		} else {
-			many = strchr("*+?}", *p) != NULL;
-			buf_put(b, p, 1);
+			many = strchr("*+?{", *p) != NULL;
+			n = plain(b, &x, p, e);
 		}
 		if (n < 0)
 			return -1;

@@ -6,8 +6,8 @@
 
 #include <apr/arch.h>
 
+#include "convert.h"
 #include "resolve.h"
-#include "scale.h"
 
 const char *const quant_fallbacks[] = { "table", "error", "f16", "pad", NULL };
 const char *const quant_efforts[] = { "reference", "high", "apr", NULL };
@@ -55,6 +55,40 @@ apr_keeps_f32(const struct tensor *t, const struct type *type)
 	return (t->n < 1024 && !(type->flags & TYPE_PLAIN)) || contains(t->name, native);
 }
 
+static bool
+ends(const char *s, const char *const *tail)
+{
+	size_t n = strlen(s);
+
+	for (; *tail; tail++) {
+		size_t k = strlen(*tail);
+
+		if (n >= k && !strcmp(s + n - k, *tail))
+			return true;
+	}
+	return false;
+}
+
+/* lattice goes by Hugging Face's names, in this order. */
+static bool
+lattice_quantizes(const char *name)
+{
+	static const char *const experts[] = { ".experts.gate_up_proj", ".experts.down_proj",
+		NULL };
+	static const char *const weight[] = { ".weight", NULL };
+	static const char *const yes[] = { "_proj.weight", "_proj_a.weight", "_proj_b.weight",
+		"_proj_qkv.weight", "_proj_z.weight", "lm_head.weight", "embed_tokens.weight",
+		NULL };
+	static const char *const norm[] = { "norm.weight", "norm_", NULL };
+	static const char *const no[] = { ".bias", "A_log", "dt_bias", "conv1d.weight", NULL };
+
+	if (ends(name, experts))
+		return true;
+	if (!ends(name, weight))
+		return false;
+	return ends(name, yes) || (!contains(name, norm) && !ends(name, no));
+}
+
 /* llama-quantize's table; NULL: it stops.  cols % type->block is not 0. */
 static const struct type *
 fallback(const struct type *type, uint64_t cols)
@@ -79,7 +113,7 @@ fallback(const struct type *type, uint64_t cols)
 }
 
 /* Why a tensor has the type that it has. */
-enum why { CHOSEN, KEPT, TO_F32, FELL_BACK, PADDED, LEFT, WHYS };
+enum why { CHOSEN, KEPT, INSTEAD, FELL_BACK, PADDED, LEFT, WHYS };
 
 struct tally {
 	struct manifest		*m;
@@ -214,7 +248,7 @@ static struct quant_from *
 finish(struct tally *y, int r, struct err *e)
 {
 	static const char *const why[WHYS] = {
-		[KEPT] = " kept", [TO_F32] = " instead", [LEFT] = " left as they are",
+		[KEPT] = " kept", [INSTEAD] = " instead", [LEFT] = " left as they are",
 		[FELL_BACK] = "fallback:", [PADDED] = "padded:",
 	};
 	struct buf *b = &y->report->text;
@@ -295,7 +329,10 @@ decide(struct tally *y, struct resolver *s, size_t i, const struct quant_opts *o
 		return retype(y, i, t->type, how, LEFT, e);
 	if (o->rules == RULES_APR && apr_keeps_f32(t, d.type)) {
 		d.type = &type_f32;
-		why = TO_F32;
+		why = INSTEAD;
+	} else if (o->rules == RULES_LATTICE && !lattice_quantizes(t->name)) {
+		d.type = &type_f16;
+		why = INSTEAD;
 	} else if (o->rules == RULES_GGML && resolver_decide(s, t, &d, e) < 0) {
 		return -1;
 	}
@@ -304,7 +341,8 @@ decide(struct tally *y, struct resolver *s, size_t i, const struct quant_opts *o
 	wanted = d.type;
 	if (why == CHOSEN && !d.exact && fit(y, t, o, &d.type, &how, &why, e) < 0)
 		return -1;
-	if (t->type != d.type && quantized(t->type) && !o->requantize)
+	if (t->type != d.type && quantized(t->type) && !o->requantize &&
+	    !same_numbers(t->type, d.type, t->ndim ? t->dim[t->ndim - 1] : 1))
 		return err_set(e, "%s: is %s already: not made %s from that without"
 		    " --allow-requantize", t->name, t->type->name, d.type->name);
 	needs = t->type != d.type && resolver_needs_weights(s, t, d.type);
@@ -332,6 +370,10 @@ quant_apply(struct manifest *m, const struct quant_opts *o, struct quant_report 
 	struct tally y;
 	int r = -1;
 
+	if (o->rules == RULES_LATTICE && m->convention && strcmp(m->convention, "hf")) {
+		err_set(e, "lattice's rules go by Hugging Face's names: apr-cat --as hf");
+		return NULL;
+	}
 	if (arch_roles(m, e) < 0 || begin(&y, m, rep, e) < 0)
 		return NULL;
 	if ((visit = resolver_order(m, e)) && (s = resolver_new(m, o, e)))

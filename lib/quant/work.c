@@ -70,7 +70,10 @@ tile(struct job *j, size_t r, size_t k, size_t i, size_t n)
 	if (!to)
 		return 0;
 	dst = j->dst + j->head + r * j->dst_row + i / to->block * to->bytes;
-	encode(j, dst, r, k, col, n);
+	if (j->same && !j->sc)
+		same_move(to, dst, src, k * n);
+	else
+		encode(j, dst, r, k, col, n);
 	if (!(to->flags & (TYPE_PLAIN | TYPE_WHOLE | TYPE_FLAT))) {
 		j->tiny += check_tiny(to, dst, j->x, whole(to, k * n));
 		j->misread += check_misread(j, j->x, whole(to, k * n));

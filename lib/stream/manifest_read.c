@@ -307,20 +307,19 @@ entry_end(struct manifest_reader *r, struct err *e)
 	const char *tied = t->tied_to;
 	enum tensor_layout how = r->seen & E_ROW ? TENSOR_PADDED :
 	    r->blocks_flat ? TENSOR_FLAT : TENSOR_ROWS;
-	uint64_t plain = t->ndim ? t->dim[t->ndim - 1] : 1;
 
 	if ((~r->seen & (E_NAME | E_DTYPE | E_SHAPE | E_BYTES)) != 0)
 		return wrong(r, "name, dtype, shape or bytes is missing", e);
 	if (!!tied + !!(r->seen & E_ROW) + r->blocks_flat > 1)
 		return wrong(r, "more than one of tied_to, row_bytes, blocks", e);
-	if (how == TENSOR_ROWS && (r->type->flags & TYPE_FLAT) && plain % r->type->block && !tied)
-		return wrong(r, "blocks run over row ends, but \"blocks\" does not say so", e);
 	if (tensor_set(t, r->type, how, e) < 0)
 		return err_prefix(e, "manifest.json");
 	if (tied) {
 		t->tied_to = tied;
 		t->bytes = 0;
 	}
+	if (how == TENSOR_ROWS && tensor_has_flat_mark(t))
+		return wrong(r, "blocks run over row ends, but \"blocks\" does not say so", e);
 	if (r->blocks_flat && !tensor_has_flat_mark(t))
 		return wrong(r, "blocks is \"flat\", but its rows are whole blocks", e);
 	if ((r->seen & E_ROW) && t->row_bytes != r->row_bytes)

@@ -15,11 +15,6 @@
 
 #include <apr/stream.h>
 
-#define MEMBER_NAME	(TENSOR_NAME * 3 + 16)
-
-/* "tensors/NAME", "files/NAME", "tail.json": bytes outside [A-Za-z0-9._-]
- * and a leading dot as %XX (but for files/.source/).  Returns dst. */
-const char *member_name(enum member_kind, const char *name, char dst[MEMBER_NAME]);
 /* The current member's, as it came: good until the next one. */
 const char *stream_path(const struct stream_in *);
 /* A line's 32 digits, as xxhsum prints them. */

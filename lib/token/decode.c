@@ -71,7 +71,8 @@ emit(struct detokenizer *d, const unsigned char *p, size_t n, struct buf *out, s
 		}
 	}
 	r = normal_utf8((char *)all.p, all.len - keep, out, e);
-	memcpy(d->half, all.p + all.len - keep, keep);
+	if (keep)
+		memcpy(d->half, all.p + all.len - keep, keep);
 	d->nhalf = keep;
 	buf_release(&all);
 	return r;

@@ -58,7 +58,8 @@ normal_utf8(const char *s, size_t n, struct buf *out, struct err *e)
 		}
 		i += (size_t)k;
 	}
-	buf_put(out, s + from, n - from);
+	if (from < n)
+		buf_put(out, s + from, n - from);
 	return buf_check(out, e);
 }
 

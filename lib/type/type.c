@@ -14,7 +14,7 @@ const struct type *const types[] = {
 	&type_iq1_s, &type_iq1_m, &type_iq2_xxs, &type_iq2_xs, &type_iq2_s,
 	&type_iq3_xxs, &type_iq3_s, &type_iq4_nl, &type_iq4_xs,
 	&type_mxfp4, &type_nvfp4, &type_tq1_0, &type_tq2_0,
-	&type_apr_q4, &type_apr_q8,
+	&type_apr_q4, &type_apr_q8, &type_lattice_q4,
 	NULL,
 };
 

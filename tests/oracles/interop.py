@@ -4,9 +4,9 @@
 what it computed from the checkpoints; llama.cpp's library loads our GGUF files,
 and says the same greedy tokens as from llama-quantize's and as transformers.
 
-Needs torch and transformers for the first, xllamacpp (llama.cpp's library as
-a wheel) for the second: scripts/oracles --torch gets both.  Without them, and
-without the fixtures, there is nothing to do.
+Needs torch and transformers for the first, which scripts/oracles gets with
+--torch alone, and xllamacpp (llama.cpp's library as a wheel) for the second.
+Without the fixtures there is nothing to do.
 """
 
 import json
@@ -112,6 +112,8 @@ def main():
         return
     names = sys.argv[1:] or sorted(p.name for p in (FIXTURES / "hf").iterdir())
     torch, llama = has("torch") and has("transformers"), has("xllamacpp")
+    assert llama or not os.environ.get("APR_ENFORCE"), "no xllamacpp"
+    assert sys.argv[1:] or len(names) == 16, names
     with tempfile.TemporaryDirectory() as work:
         for name in names:
             if torch:

@@ -15,6 +15,8 @@ INLINE void vf_store(float *p, vf v) { vst1q_f32(p, v); }
 INLINE vi vi_load(const void *p) { vi v; memcpy(&v, p, sizeof v); return v; }
 INLINE void vi_store(void *p, vi v) { memcpy(p, &v, sizeof v); }
 INLINE vf vf_set1(float x) { return vdupq_n_f32(x); }
+INLINE vf vf_fma(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); }
+INLINE vf vf_fnma(vf a, vf b, vf c) { return vfmsq_f32(c, a, b); }
 INLINE vi vi_set1(int32_t x) { return (vi)vdupq_n_s32(x); }
 INLINE vf vf_abs(vf v) { return vabsq_f32(v); }
 INLINE vf vf_sqrt(vf v) { return vsqrtq_f32(v); }
@@ -298,8 +300,6 @@ vd_max_abs(vd m, vd v)
 	return vbslq_f64(vcgtq_f64(v, m), v, m);
 }
 
-INLINE vf vf_fma(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); }
-
 INLINE vf
 vf_sums(const vf *v)
 {
@@ -310,5 +310,43 @@ vf_sums(const vf *v)
 
 	return vuzp1q_f32(a, b) + vuzp2q_f32(a, b);
 }
+
+INLINE vi vi_rounded(vf v) { return (vi)vcvtnq_s32_f32(v); }
+INLINE vi vi_lut(b16 table, vi i) { return (vi)vqtbl1q_u8((uint8x16_t)table, (uint8x16_t)i); }
+
+INLINE void
+vi_rows(vi *v, const uint8_t *p, size_t stride)
+{
+	vf r[4];
+
+	UNROLL
+	for (int i = 0; i < 4; i++)
+		memcpy(&r[i], p + (size_t)i * stride, sizeof *r);
+	vf_transpose(r);
+	UNROLL
+	for (int i = 0; i < 4; i++)
+		v[i] = vf_bits(r[i]);
+}
+
+INLINE vf vf_half(vi v) { return vcvt_f32_f16(vreinterpret_f16_u16(vmovn_u32((uint32x4_t)v))); }
+
+INLINE vf
+vf_rows_f16(const uint8_t *p, size_t s)
+{
+	return vf_half((vi){ le16(p), le16(p + s), le16(p + 2 * s), le16(p + 3 * s) });
+}
+
+enum { DOT_BIASED = 0 };
+
+INLINE vi
+vi_dot_s(vi sum, vi w, vi a)
+{
+	int16x8_t low = vmull_s8(vget_low_s8((int8x16_t)w), vget_low_s8((int8x16_t)a));
+	int16x8_t high = vmull_high_s8((int8x16_t)w, (int8x16_t)a);
+
+	return (vi)vpadalq_s16((int32x4_t)sum, vpaddq_s16(low, high));
+}
+
+INLINE vi vi_dot_u(vi sum, vi w, vi a) { return vi_dot_s(sum, w, a); }
 
 #endif

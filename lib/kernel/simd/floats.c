@@ -466,7 +466,7 @@ blend(float *y, size_t ldy, const float *w, size_t ldw, size_t cols, const float
 }
 
 static void
-activate(float *y, const float *gate, size_t n, enum kernel_act how)
+activate(float *y, const float *gate, size_t n, enum kernel_curve how)
 {
 	size_t i = 0;
 

@@ -72,4 +72,21 @@ KERNEL(kernel_fill)(struct kernels *k)
 	k->errors = KERNEL(errors);
 	k->try = KERNEL(try);
 	k->f = KERNEL(floats);
+
+	k->act = KERNEL(act);
+	k->dot_any = KERNEL(dot_any);
+	k->dot[2] = KERNEL(q4_0_dot);
+	k->dot[3] = KERNEL(q4_1_dot);
+	k->dot[6] = KERNEL(q5_0_dot);
+	k->dot[7] = KERNEL(q5_1_dot);
+	k->dot[8] = KERNEL(q8_0_dot);
+	k->dot[10] = KERNEL(q2_k_dot);
+	k->dot[11] = KERNEL(q3_k_dot);
+	k->dot[12] = KERNEL(q4_k_dot);
+	k->dot[13] = KERNEL(q5_k_dot);
+	k->dot[14] = KERNEL(q6_k_dot);
+	k->dot[20] = KERNEL(iq4_nl_dot);
+	k->dot[23] = KERNEL(iq4_xs_dot);
+	k->dot[39] = KERNEL(mxfp4_dot);
+	k->dot[KERNEL_APR_Q4] = KERNEL(apr_q4_dot);
 }

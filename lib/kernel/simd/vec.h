@@ -10,6 +10,7 @@
  *	vf_load vf_store	unaligned, W floats
  *	vf_set1 vi_set1		the same in all lanes
  *	vf_abs vf_sqrt
+ *	vf_fma vf_fnma		a * b + c, c - a * b, rounded once
  *	vf_inverse		1/d, and 0 for 0
  *	vf_lt vf_le vf_eq	a < b ...: vm (false with NaN)
  *	vf_min vf_max		a < b ? a : b, a > b ? a : b
@@ -42,7 +43,6 @@
  *	vf_max_each		lane i the largest of vector i (no NaN); W vectors,
  *				which it spoils
  *	vf_hmax			the largest of one (no NaN)
- *	vf_fma			a * b + c, rounded once
  *	vf_sums			lane i the sum of vector i: its upper half onto the
  *				lower, until one is left
  *	vb b16			32, 16 bytes, which operators work on; ..._signed
@@ -55,6 +55,14 @@
  *	vb_low vb_high vb_join	halves
  *	vb_tops			the highest bit of each byte, the first lowest
  *	vi_bytes		W signed bytes of a b16, from the k * Wth on, as int32
+ *	vi_rounded		half to even, for what fits
+ *	vi_lut			table[byte] for each byte, 16 entries, byte < 16
+ *	vi_rows			vector j the jth 4 bytes of W rows, j < 4
+ *	vf_rows_f16		one half of each of W rows
+ *	vf_half			the low 16 bits as a half
+ *	vi_dot_u vi_dot_s	sum + products of 4 bytes and 4 signed bytes; _u: the
+ *				first are 0..127, _s: signed, or where DOT_BIASED
+ *				signed + 128
  *	vd			VD doubles
  *	vd_load_f32		VD floats
  *	vd_max_abs		the larger of m and |v|; m if v is NaN
@@ -82,6 +90,12 @@
 #endif
 
 #define INLINE static inline __attribute__((always_inline))
+
+static inline int
+le16(const uint8_t *p)
+{
+	return p[0] | p[1] << 8;
+}
 
 typedef uint8_t vb __attribute__((vector_size(32)));
 typedef int8_t vb_signed __attribute__((vector_size(32)));

@@ -15,6 +15,8 @@ INLINE void vf_store(float *p, vf v) { _mm256_storeu_ps(p, v); }
 INLINE vi vi_load(const void *p) { return (vi)_mm256_loadu_si256(p); }
 INLINE void vi_store(void *p, vi v) { _mm256_storeu_si256(p, (__m256i)v); }
 INLINE vf vf_set1(float x) { return _mm256_set1_ps(x); }
+INLINE vf vf_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
+INLINE vf vf_fnma(vf a, vf b, vf c) { return _mm256_fnmadd_ps(a, b, c); }
 INLINE vi vi_set1(int32_t x) { return (vi)_mm256_set1_epi32(x); }
 INLINE vf vf_abs(vf v) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), v); }
 INLINE vf vf_sqrt(vf v) { return _mm256_sqrt_ps(v); }
@@ -274,8 +276,6 @@ vd_max_abs(vd m, vd v)
 	return _mm256_max_pd(_mm256_andnot_pd(_mm256_set1_pd(-0.0), v), m);
 }
 
-INLINE vf vf_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
-
 INLINE vf
 vf_sums(const vf *v)
 {
@@ -291,6 +291,74 @@ vf_sums(const vf *v)
 		    _mm256_shuffle_ps(a[2 * i], a[2 * i + 1], 0xee);
 	b[0] = _mm256_shuffle_ps(b[0], b[1], 0x88) + _mm256_shuffle_ps(b[0], b[1], 0xdd);
 	return _mm256_permutevar8x32_ps(b[0], _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+}
+
+INLINE vi vi_rounded(vf v) { return (vi)_mm256_cvtps_epi32(v); }
+
+INLINE vi
+vi_lut(b16 table, vi i)
+{
+	return (vi)vb_lookup(table, (vb)i);
+}
+
+INLINE void
+vi_rows(vi *v, const uint8_t *p, size_t stride)
+{
+	__m256i r[4], a, b, c, d;
+
+	UNROLL
+	for (int i = 0; i < 4; i++, p += stride) {
+		r[i] = _mm256_castsi128_si256(_mm_loadu_si128((const void *)p));
+		r[i] = _mm256_inserti128_si256(r[i], _mm_loadu_si128((const void *)(p + 4 * stride)), 1);
+	}
+	a = _mm256_unpacklo_epi32(r[0], r[1]);
+	b = _mm256_unpackhi_epi32(r[0], r[1]);
+	c = _mm256_unpacklo_epi32(r[2], r[3]);
+	d = _mm256_unpackhi_epi32(r[2], r[3]);
+	v[0] = (vi)_mm256_unpacklo_epi64(a, c);
+	v[1] = (vi)_mm256_unpackhi_epi64(a, c);
+	v[2] = (vi)_mm256_unpacklo_epi64(b, d);
+	v[3] = (vi)_mm256_unpackhi_epi64(b, d);
+}
+
+INLINE vf
+vf_half(vi v)
+{
+	__m256i h = _mm256_and_si256((__m256i)v, _mm256_set1_epi32(0xffff));
+
+	return _mm256_cvtph_ps(_mm_packus_epi32(_mm256_castsi256_si128(h), _mm256_extracti128_si256(h, 1)));
+}
+
+INLINE vf
+vf_rows_f16(const uint8_t *p, size_t s)
+{
+	__m128i a = _mm_cvtsi32_si128(le16(p));
+
+	a = _mm_insert_epi16(a, le16(p + s), 1);
+	a = _mm_insert_epi16(a, le16(p + 2 * s), 2);
+	a = _mm_insert_epi16(a, le16(p + 3 * s), 3);
+	a = _mm_insert_epi16(a, le16(p + 4 * s), 4);
+	a = _mm_insert_epi16(a, le16(p + 5 * s), 5);
+	a = _mm_insert_epi16(a, le16(p + 6 * s), 6);
+	a = _mm_insert_epi16(a, le16(p + 7 * s), 7);
+	return _mm256_cvtph_ps(a);
+}
+
+/* Pairs of products are 16 bits wide: 2 * 127 * 127 and 2 * 128 * 127 fit. */
+enum { DOT_BIASED = 0 };
+
+INLINE vi
+vi_dot_u(vi sum, vi w, vi a)
+{
+	__m256i pairs = _mm256_maddubs_epi16((__m256i)w, (__m256i)a);
+
+	return sum + (vi)_mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+}
+
+INLINE vi
+vi_dot_s(vi sum, vi w, vi a)
+{
+	return vi_dot_u(sum, (vi)_mm256_abs_epi8((__m256i)w), (vi)_mm256_sign_epi8((__m256i)a, (__m256i)w));
 }
 
 #endif

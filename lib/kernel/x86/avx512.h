@@ -19,6 +19,8 @@ INLINE void vf_store(float *p, vf v) { _mm512_storeu_ps(p, v); }
 INLINE vi vi_load(const void *p) { return (vi)_mm512_loadu_si512(p); }
 INLINE void vi_store(void *p, vi v) { _mm512_storeu_si512(p, (__m512i)v); }
 INLINE vf vf_set1(float x) { return _mm512_set1_ps(x); }
+INLINE vf vf_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
+INLINE vf vf_fnma(vf a, vf b, vf c) { return _mm512_fnmadd_ps(a, b, c); }
 INLINE vi vi_set1(int32_t x) { return (vi)_mm512_set1_epi32(x); }
 INLINE vf vf_abs(vf v) { return _mm512_abs_ps(v); }
 INLINE vf vf_sqrt(vf v) { return _mm512_sqrt_ps(v); }
@@ -234,8 +236,6 @@ typedef __m512d vd;
 static inline vd vd_load_f32(const float *p) { return _mm512_cvtps_pd(_mm256_loadu_ps(p)); }
 static inline vd vd_max_abs(vd m, vd v) { return _mm512_max_pd(_mm512_abs_pd(v), m); }
 
-INLINE vf vf_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
-
 INLINE vf
 vf_sums(const vf *v)
 {
@@ -257,6 +257,65 @@ vf_sums(const vf *v)
 	return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3,
 	    7, 11, 15), c[0]);
 }
+
+INLINE vi vi_rounded(vf v) { return (vi)_mm512_cvtps_epi32(v); }
+
+INLINE vi
+vi_lut(b16 table, vi i)
+{
+	return (vi)_mm512_shuffle_epi8(_mm512_broadcast_i32x4((__m128i)table), (__m512i)i);
+}
+
+INLINE void
+vi_rows(vi *v, const uint8_t *p, size_t stride)
+{
+	__m512i r[4], a, b, c, d;
+
+	UNROLL
+	for (int i = 0; i < 4; i++, p += stride) {
+		r[i] = _mm512_castsi128_si512(_mm_loadu_si128((const void *)p));
+		r[i] = _mm512_inserti32x4(r[i], _mm_loadu_si128((const void *)(p + 4 * stride)), 1);
+		r[i] = _mm512_inserti32x4(r[i], _mm_loadu_si128((const void *)(p + 8 * stride)), 2);
+		r[i] = _mm512_inserti32x4(r[i], _mm_loadu_si128((const void *)(p + 12 * stride)), 3);
+	}
+	a = _mm512_unpacklo_epi32(r[0], r[1]);
+	b = _mm512_unpackhi_epi32(r[0], r[1]);
+	c = _mm512_unpacklo_epi32(r[2], r[3]);
+	d = _mm512_unpackhi_epi32(r[2], r[3]);
+	v[0] = (vi)_mm512_unpacklo_epi64(a, c);
+	v[1] = (vi)_mm512_unpackhi_epi64(a, c);
+	v[2] = (vi)_mm512_unpacklo_epi64(b, d);
+	v[3] = (vi)_mm512_unpackhi_epi64(b, d);
+}
+
+INLINE vf vf_half(vi v) { return _mm512_cvtph_ps(_mm512_cvtepi32_epi16((__m512i)v)); }
+
+INLINE vf
+vf_rows_f16(const uint8_t *p, size_t s)
+{
+	const uint8_t *q = p + 8 * s;
+	__m128i a = _mm_cvtsi32_si128(le16(p)), b = _mm_cvtsi32_si128(le16(q));
+
+	a = _mm_insert_epi16(a, le16(p + s), 1);
+	b = _mm_insert_epi16(b, le16(q + s), 1);
+	a = _mm_insert_epi16(a, le16(p + 2 * s), 2);
+	b = _mm_insert_epi16(b, le16(q + 2 * s), 2);
+	a = _mm_insert_epi16(a, le16(p + 3 * s), 3);
+	b = _mm_insert_epi16(b, le16(q + 3 * s), 3);
+	a = _mm_insert_epi16(a, le16(p + 4 * s), 4);
+	b = _mm_insert_epi16(b, le16(q + 4 * s), 4);
+	a = _mm_insert_epi16(a, le16(p + 5 * s), 5);
+	b = _mm_insert_epi16(b, le16(q + 5 * s), 5);
+	a = _mm_insert_epi16(a, le16(p + 6 * s), 6);
+	b = _mm_insert_epi16(b, le16(q + 6 * s), 6);
+	a = _mm_insert_epi16(a, le16(p + 7 * s), 7);
+	b = _mm_insert_epi16(b, le16(q + 7 * s), 7);
+	return _mm512_cvtph_ps(_mm256_inserti128_si256(_mm256_castsi128_si256(a), b, 1));
+}
+
+enum { DOT_BIASED = 1 };
+INLINE vi vi_dot_u(vi sum, vi w, vi a) { return (vi)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)w, (__m512i)a); }
+INLINE vi vi_dot_s(vi sum, vi w, vi a) { return vi_dot_u(sum, w, a); }
 
 #pragma GCC diagnostic pop
 

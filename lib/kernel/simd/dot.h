@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * dot.h -- products of packed weights: W rows side by side, a row a lane, so
+ * that each row's sum is made in the order that apr/dot.h asks for.
+ *
+ * A type says how W rows of one of its blocks come apart (struct packed).
+ * With few columns groups are multiplied as they come; with many they are
+ * laid down first, in a panel, which all columns then go over.
+ */
+#ifndef KERNEL_DOT_H
+#define KERNEL_DOT_H
+
+#include <apr/kernel.h>
+
+#include "simd.h"
+#include "vec.h"
+
+/* W rows of one group: vector j of q has columns 4 j .. 4 j + 3. */
+struct group {
+	vi	q[8];
+	vf	s, m, k[2];		/* k: or the minima of halves */
+};
+
+/* Scales of W rows of one block. */
+struct head {
+	vf	s[8], m[8];
+	vf	k[8][2], mk[8][2];
+};
+
+/*
+ * Codes of a run of groups, from block p of the first of W rows on; for
+ * codes 0..127, `zero` is the one that stands for 0 (a power of two), for
+ * signed ones it is SIGNED.
+ */
+enum { SIGNED = -1 };
+struct packed {
+	unsigned flags;
+	int	 zero;
+	int	 groups, run;		/* of a block; that codes() takes apart */
+	void	(*head)(struct head *, const uint8_t *p, size_t stride);
+	void	(*codes)(vi (*q)[8], const uint8_t *p, size_t stride, int run);
+};
+
+INLINE vi
+dot_word(const int8_t *p)
+{
+	int32_t w;
+
+	memcpy(&w, p, sizeof w);
+	return vi_set1(w);
+}
+
+/* The same in each byte. */
+INLINE vi vi_each(int byte) { return vi_set1(byte * 0x01010101); }
+
+INLINE int
+log2_of(int n)
+{
+	int k = 0;
+
+	for (; n > 1; n /= 2)
+		k++;
+	return k;
+}
+
+/* Where the integer sums begin: at what `zero` was added too much. */
+INLINE vi
+dot_start(const struct dot_act *a, int half, int zero)
+{
+	if (zero == 0 || (zero == SIGNED && !DOT_BIASED))
+		return vi_set1(0);
+	return vi_set1(zero == SIGNED ? a->zero[half] : a->zero[half] >> (7 - log2_of(zero)));
+}
+
+/* A group's share of the sums of one column. */
+INLINE vf
+dot_step(vf acc, const struct group *g, unsigned flags, int zero, const struct dot_act *a)
+{
+	vi d0 = dot_start(a, 0, zero), d1 = dot_start(a, 1, zero);
+	vf s = g->s * vf_set1(a->s), d;
+
+	UNROLL
+	for (int j = 0; j < 4; j++)
+		if (zero == SIGNED) {
+			d0 = vi_dot_s(d0, g->q[j], dot_word(a->q + 4 * j));
+			d1 = vi_dot_s(d1, g->q[j + 4], dot_word(a->q + 16 + 4 * j));
+		} else {
+			d0 = vi_dot_u(d0, g->q[j], dot_word(a->q + 4 * j));
+			d1 = vi_dot_u(d1, g->q[j + 4], dot_word(a->q + 16 + 4 * j));
+		}
+	if (flags & DOT_HALF_SCALES) {
+		acc = vf_fma(s, vi_float(d0), acc);
+		return vf_fma(g->m * vf_set1(a->s), vi_float(d1), acc);
+	}
+	/* Below 2^24, and so exact; the 0 keeps -0 out. */
+	if (flags & DOT_HALVES)
+		d = vf_fma(g->k[1], vi_float(d1), vf_fma(g->k[0], vi_float(d0), vf_set1(0)));
+	else
+		d = vi_float(d0 + d1);
+	acc = vf_fma(s, d, acc);
+	if (flags & DOT_MIN)
+		acc = vf_fnma(g->m, vf_set1(a->ms), acc);
+	return acc;
+}
+
+/* The minima of halves, after dot_step(). */
+INLINE vf
+dot_minima(vf acc, vf m0, vf m1, const struct dot_act *a)
+{
+	acc = vf_fnma(m0, vf_set1(a->hs[0]), acc);
+	return vf_fnma(m1, vf_set1(a->hs[1]), acc);
+}
+
+/* One group of W rows in a panel: signed codes, those + 128 where
+ * DOT_BIASED. */
+struct laid {
+	int32_t	q[8][W];
+	float	s[W], m[W], k[2][W], mk[2][W];
+};
+/* Multiply `strips` panels of n groups, from group `first` of the columns on,
+ * into rows [row, row + rows): strips * W of them at most.  dot_any.c */
+void	KERNEL(dot_panels)(const struct kernel_dot *, const struct laid *, size_t strips,
+	    size_t n, size_t first, size_t row, size_t rows);
+/* Strips that are laid side by side. */
+enum { STRIPS = 4, SEGMENT_GROUPS = DOT_SEGMENT / DOT_GROUP };
+_Static_assert(sizeof(struct laid) * STRIPS * SEGMENT_GROUPS <= KERNEL_DOT_TMP - 65536,
+    "panels and a row's groups are scratch");
+
+/* From unsigned codes to those of a panel. */
+INLINE vi
+dot_lay(vi q, int zero)
+{
+	if (zero != SIGNED)
+		q = (q | vi_each(0x80)) - vi_each(zero);
+	return (zero == SIGNED) == DOT_BIASED ? q ^ vi_each(0x80) : q;
+}
+
+/* n groups, whole blocks, of W rows. */
+INLINE void
+dot_fill(struct laid *to, const struct packed *t, const uint8_t *p, size_t stride, size_t bytes,
+    size_t n)
+{
+	for (; n > 0; n -= (size_t)t->groups, p += bytes, to += t->groups) {
+		struct head h;
+
+		t->head(&h, p, stride);
+		for (int r = 0; r < t->groups / t->run; r++) {
+			vi q[4][8];
+
+			t->codes(q, p, stride, r);
+			UNROLL
+			for (int k = 0; k < t->run; k++)
+				UNROLL
+				for (int j = 0; j < 8; j++)
+					vi_store(to[r * t->run + k].q[j], dot_lay(q[k][j], t->zero));
+		}
+		for (int k = 0; k < t->groups; k++) {
+			vf_store(to[k].s, h.s[k]);
+			if (t->flags & (DOT_MIN | DOT_HALF_SCALES))
+				vf_store(to[k].m, h.m[k]);
+			for (int i = 0; i < 2 && t->flags & DOT_HALVES; i++)
+				vf_store(to[k].k[i], h.k[k][i]);
+			for (int i = 0; i < 2 && t->flags & DOT_MIN_HALVES; i++)
+				vf_store(to[k].mk[i], h.mk[k][i]);
+		}
+	}
+}
+
+/* The same, multiplied at once with nc columns from c on. */
+INLINE void
+dot_run(vf *acc, const struct packed *t, const uint8_t *p, size_t stride, size_t bytes,
+    const struct dot_acts *a, size_t c, int nc, size_t first, size_t n)
+{
+	const struct dot_act *col[4];
+	size_t step = (size_t)(dot_act(a, c, 1) - dot_act(a, c, 0));
+
+	for (int i = 0; i < nc; i++)
+		col[i] = dot_act(a, c + (size_t)i < a->n ? c + (size_t)i : a->n - 1, first);
+	for (; n > 0; n -= (size_t)t->groups, p += bytes) {
+		struct head h;
+
+		t->head(&h, p, stride);
+		UNROLL
+		for (int r = 0; r < t->groups / t->run; r++) {
+			vi q[4][8];
+
+			t->codes(q, p, stride, r);
+			UNROLL
+			for (int k = 0; k < t->run; k++) {
+				int i = r * t->run + k;
+				struct group g = { .s = h.s[i], .m = h.m[i],
+				    .k = { h.k[i][0], h.k[i][1] } };
+
+				UNROLL
+				for (int j = 0; j < 8; j++)
+					g.q[j] = t->zero == SIGNED && DOT_BIASED ?
+					    q[k][j] ^ vi_each(0x80) : q[k][j];
+				UNROLL
+				for (int j = 0; j < nc; j++) {
+					acc[j] = dot_step(acc[j], &g, t->flags, t->zero, col[j]);
+					if (t->flags & DOT_MIN_HALVES)
+						acc[j] = dot_minima(acc[j], h.mk[i][0], h.mk[i][1], col[j]);
+					col[j] += step;
+				}
+			}
+		}
+	}
+}
+
+/* Lines of the strip that comes next, as this one is worked on. */
+INLINE void
+dot_prefetch(const uint8_t *p, size_t n)
+{
+	for (size_t i = 0; i < n; i += 64)
+		__builtin_prefetch(p + i, 0, 2);
+}
+
+/* Whole strips times nc columns. */
+INLINE void
+dot_few(const struct kernel_dot *d, const struct packed *t, size_t strips, size_t c, int nc)
+{
+	size_t bytes = d->bytes * (size_t)t->groups * DOT_GROUP / d->block;
+	size_t groups = d->cols / DOT_GROUP, part = DOT_SEGMENT / DOT_GROUP;
+
+	for (size_t k = 0; k < strips; k++) {
+		const uint8_t *p = d->w + k * W * d->stride;
+		/* With each block as much of the next strip is fetched. */
+		size_t all = W * d->stride, ahead = 0;
+
+		for (size_t i = 0; i < groups; i += part) {
+			size_t n = groups - i < part ? groups - i : part, piece;
+			vf acc[4] = { vf_set1(0), vf_set1(0), vf_set1(0), vf_set1(0) };
+
+			for (size_t at = i; at < i + n; at += piece) {
+				size_t to;
+
+				piece = i + n - at < 8 ? i + n - at : 8;
+				to = all / groups * (at + piece);
+				if (k + 1 < strips)
+					dot_prefetch(p + all + ahead, to - ahead);
+				ahead = to;
+				dot_run(acc, t, p + at / (size_t)t->groups * bytes, d->stride, bytes,
+				    &d->a, c, nc, at, piece);
+			}
+			for (int j = 0; j < nc && c + (size_t)j < d->a.n; j++) {
+				float *y = d->y + (c + (size_t)j) * d->ldy + k * W;
+
+				if (i > 0)
+					acc[j] += vf_load(y);
+				vf_store(y, acc[j]);
+			}
+		}
+	}
+}
+
+/* All of a product, for one type. */
+INLINE void
+dot_product(const struct kernel_dot *d, const struct packed *t)
+{
+	size_t bytes = d->bytes * (size_t)t->groups * DOT_GROUP / d->block;
+	size_t strips = d->rows / W, groups = d->cols / DOT_GROUP, rest = d->rows - strips * W;
+	struct laid *panel = d->tmp;
+
+	if (d->cols % ((size_t)t->groups * DOT_GROUP)) {
+		KERNEL(dot_any)(d);
+		return;
+	}
+	if (d->a.n == 1)
+		dot_few(d, t, strips, 0, 1);
+	else if (d->a.n == 2)
+		dot_few(d, t, strips, 0, 2);
+	else if (d->a.n <= 4)
+		dot_few(d, t, strips, 0, 4);
+	for (size_t k = 0, ns; d->a.n > 4 && k < strips; k += ns) {
+		ns = strips - k < STRIPS ? strips - k : STRIPS;
+		for (size_t i = 0, n; i < groups; i += n) {
+			n = groups - i < SEGMENT_GROUPS ? groups - i : SEGMENT_GROUPS;
+			for (size_t j = 0; j < ns; j++)
+				dot_fill(panel + j * n, t, d->w + (k + j) * W * d->stride +
+				    i / (size_t)t->groups * bytes, d->stride, bytes, n);
+			KERNEL(dot_panels)(d, panel, ns, n, i, k * W, ns * W);
+		}
+	}
+	if (rest > 0) {
+		struct kernel_dot tail = *d;
+
+		tail.w += strips * W * d->stride;
+		tail.y += strips * W;
+		tail.rows = rest;
+		KERNEL(dot_any)(&tail);
+	}
+}
+
+#endif

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * dot.c -- products by every set of kernels against the scalar code, bit for
+ * bit: packed types, rows and columns of any number, any blocks.
+ *
+ *	dot [--values N] [--seed N] [--bench] [TYPE...]
+ *
+ * Prints TAP.  --bench times them instead: weights from beyond the cache
+ * with 1, 2, 4 and 8 columns, and with 512 in it, on one thread.
+ */
+#include <getopt.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <apr/dot.h>
+#include <apr/kernel.h>
+#include <apr/type.h>
+
+enum { SETS = 3, MOST_ROWS = 83, MOST_COLS = 9216 };
+
+static const char *const set_names[SETS] = { "avx2", "avx512", "neon" };
+static double values = 3e6;
+static uint64_t state = 1;
+static int tests, failed;
+
+/* splitmix64 */
+static uint64_t
+next(void)
+{
+	uint64_t z = state += 0x9e3779b97f4a7c15;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+	z = (z ^ z >> 27) * 0x94d049bb133111eb;
+	return z ^ z >> 31;
+}
+
+static size_t
+below(size_t n)
+{
+	return (size_t)((next() >> 32) * n >> 32);
+}
+
+static float
+normal(void)
+{
+	double u = ((double)(next() >> 11) + 0.5) * 0x1p-53;
+	double v = ((double)(next() >> 11) + 0.5) * 0x1p-53;
+
+	return (float)(sqrt(-2 * log(u)) * cos(6.283185307179586 * v));
+}
+
+static void *
+must(void *p)
+{
+	if (!p) {
+		fputs("dot: out of memory\n", stderr);
+		exit(1);
+	}
+	return p;
+}
+
+/* Numbers as activations are, of one size or many, ties, and what is none. */
+static void
+fill(float *x, size_t n, unsigned how)
+{
+	float scale = ldexpf(1, (int)below(12) - 6);
+
+	for (size_t i = 0; i < n; i++)
+		switch (how) {
+		case 0: x[i] = normal() * scale; break;
+		case 1: x[i] = normal() * ldexpf(1, (int)below(250) - 125); break;
+		case 2: x[i] = (float)below(255) - 127; break;	/* 127: ties */
+		case 3: x[i] = below(3) ? 0 : -normal() * 1e-38f; break;
+		default: x[i] = below(4000) ? normal() : below(2) ? INFINITY : NAN;
+		}
+}
+
+static bool
+halves_at(const struct type *t, size_t i)
+{
+	switch (t->ggml) {
+	case 10: return i == 80 || i == 82;
+	case 11: return i == 108;
+	case 14: return i == 208;
+	case 12: case 13: case 3: case 7: return i == 0 || i == 2;
+	default: return i == 0;
+	}
+}
+
+/* Any bytes; scales that are numbers nearly always. */
+static void
+fill_blocks(const struct type *t, unsigned char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		p[i] = (unsigned char)(next() >> 56);
+	if (below(8) == 0 || t->bytes < 4)
+		return;
+	for (size_t b = 0; b + t->bytes <= n; b += t->bytes)
+		for (size_t i = 0; i < t->bytes; i++)
+			if (halves_at(t, i))
+				p[b + i + 1] = (unsigned char)((p[b + i + 1] & 0x83) | 0x20);
+}
+
+/* A buffer that ends where its memory does. */
+struct held {
+	unsigned char	*base, *p;
+};
+
+static struct held
+hold(size_t n, size_t shift)
+{
+	struct held h;
+
+	h.base = must(malloc(n + shift + 1));
+	h.p = h.base + shift + 1;
+	return h;
+}
+
+static bool
+same(const float *a, const float *b, size_t n, size_t *at)
+{
+	for (*at = 0; *at < n; ++*at)
+		if (memcmp(a + *at, b + *at, sizeof *a) && !(isnan(a[*at]) && isnan(b[*at])))
+			return false;
+	return true;
+}
+
+static size_t
+row_bytes(const struct type *t, size_t cols)
+{
+	return (cols + t->block - 1) / t->block * t->bytes;
+}
+
+struct one {
+	struct mat	 w;
+	struct act	 a;
+	struct held	 blocks;
+	float		*x;
+	size_t		 ldy;
+};
+
+static struct one
+make(const struct type *t, const struct dot_type *d)
+{
+	struct one o = { .w = { .type = t, .rows = 1 + below(MOST_ROWS), .scale = 0.0123f } };
+	size_t most = below(6) ? 640 : MOST_COLS, n;
+
+	(void)d;
+	/* Whole blocks mostly; else rows whose last one is padded. */
+	o.w.cols = 1 + below(most);
+	if (t->flags & TYPE_FLAT || below(4))
+		o.w.cols = (o.w.cols + t->block - 1) / t->block * t->block;
+	o.w.stride = row_bytes(t, o.w.cols) + (t->flags & TYPE_FLAT ? 0 : below(3) * 2);
+	n = o.w.rows * o.w.stride;
+	o.blocks = hold(n, below(64));
+	fill_blocks(t, o.blocks.p, n);
+	o.w.data = o.blocks.p;
+	o.a.cols = o.w.cols;
+	o.a.n = 1 + below(below(3) ? 9 : 21);
+	o.a.ld = o.w.cols + below(3);
+	o.a.x = o.x = must(malloc((o.a.n * o.a.ld + 1) * sizeof *o.x));
+	fill(o.x, o.a.n * o.a.ld, (unsigned)below(5));
+	o.ldy = o.w.rows + below(3);
+	return o;
+}
+
+static void
+compare(const struct type *t, const struct dot_type *d)
+{
+	const struct kernels *scalar = kernels_named("scalar");
+	double done[SETS] = { 0 };
+	int bad[SETS] = { 0 };
+	char first[256] = "";
+
+	for (double n = 0; n < values;) {
+		struct one o = make(t, d);
+		size_t len = o.a.n * o.ldy + 2, at, from = below(o.w.rows), acts = act_scratch(o.w.cols, o.a.n);
+		float *want = must(malloc(len * 4)), *got = must(malloc(len * 4));
+		void *s0 = must(calloc(1, acts)), *s1 = must(calloc(1, acts));
+		void *tmp = must(aligned_alloc(64, (mat_scratch(&o.w) + 63) / 64 * 64));
+
+		if (below(2))
+			from = 0;
+		memset(want, 0x55, len * 4);
+		act_quantize_with(scalar, &o.a, 0, o.a.n, s0);
+		mat_mul_with(scalar, &o.w, from, o.w.rows, &o.a, false, want, o.ldy, tmp);
+		for (int i = 0; i < SETS; i++) {
+			const struct kernels *k = kernels_named(set_names[i]);
+			const float *r0 = (float *)o.a.p.g, *r1;
+
+			if (!k)
+				continue;
+			done[i] += (double)(o.w.rows * o.w.cols * o.a.n);
+			memset(got, 0x55, len * 4);
+			memset(s1, 0, acts);
+			act_quantize_with(k, &o.a, 0, o.a.n, s1);
+			r1 = (float *)o.a.p.g;
+			mat_mul_with(k, &o.w, from, o.w.rows, &o.a, false, got, o.ldy, tmp);
+			if (!same(r0, r1, o.a.p.n * o.a.p.groups * sizeof(struct dot_act) / 4, &at)) {
+				if (bad[i]++ == 0)
+					snprintf(first, sizeof first, "activations: record %zu, word %zu",
+					    at / 16, at % 16);
+			} else if (!same(want, got, len, &at) && bad[i]++ == 0)
+				snprintf(first, sizeof first, "rows [%zu, %zu) of %zu columns times %zu: "
+				    "column %zu, row %zu: %a, not %a", from, o.w.rows, o.w.cols, o.a.n,
+				    at / o.ldy, at % o.ldy, (double)got[at], (double)want[at]);
+		}
+		n += (double)(o.w.rows * o.w.cols * o.a.n);
+		free(want);
+		free(got);
+		free(s0);
+		free(s1);
+		free(tmp);
+		free(o.blocks.base);
+		free(o.x);
+	}
+	for (int i = 0; i < SETS; i++)
+		if (done[i] > 0) {
+			printf("%sok %d - %s %s products: %.0f\n", bad[i] ? "not " : "", ++tests,
+			    set_names[i], t->name, done[i]);
+			if (bad[i])
+				printf("# %d differ; %s\n", bad[i], first);
+			failed += bad[i] != 0;
+		}
+}
+
+static double
+seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* Least seconds of several runs. */
+static double
+timed(const struct kernels *k, const struct mat *w, struct act *a, float *y, void *s, void *tmp, int runs)
+{
+	double best = 1e9;
+
+	for (int i = 0; i < runs; i++) {
+		double t = seconds();
+
+		act_quantize_with(k, a, 0, a->n, s);
+		for (size_t r = 0; r < w->rows; r += 256)
+			mat_mul_with(k, w, r, r + 256, a, false, y, w->rows, tmp);
+		t = seconds() - t;
+		best = t < best ? t : best;
+	}
+	return best;
+}
+
+static void
+bench(const struct type *t)
+{
+	enum { COLS = 2048, ROWS = 32768, FEW = 2048, MANY = 512 };
+	struct mat w = { .type = t, .cols = COLS, .scale = 0.01f };
+	struct act a = { .cols = COLS, .ld = COLS };
+	float *x = must(malloc(MANY * COLS * sizeof *x)), *y = must(malloc((size_t)MANY * FEW * sizeof *y));
+	void *s = must(malloc(act_scratch(COLS, MANY)));
+	void *tmp = must(aligned_alloc(64, (mat_scratch(&w) + 63) / 64 * 64));
+	unsigned char *p;
+
+	_Static_assert(8 * ROWS <= MANY * FEW, "y is for both");
+	w.stride = row_bytes(t, COLS);
+	w.data = p = must(malloc(ROWS * w.stride));
+	fill_blocks(t, p, ROWS * w.stride);
+	fill(x, MANY * COLS, 0);
+	a.x = x;
+	for (int i = -1; i < SETS; i++) {
+		const struct kernels *k = kernels_named(i < 0 ? "scalar" : set_names[i]);
+
+		if (!k)
+			continue;
+		printf("%-7s %-8s", k->name, t->name);
+		for (a.n = 1; a.n <= 8; a.n *= 2) {
+			double sec;
+
+			w.rows = i < 0 ? FEW : ROWS;
+			sec = timed(k, &w, &a, y, s, tmp, i < 0 ? 1 : 4);
+			if (a.n == 1) {
+				printf("  %6.2f GB/s", (double)(w.rows * w.stride) / sec / 1e9);
+				w.rows = 1024;		/* 1-2 MB: in cache */
+				sec = timed(k, &w, &a, y, s, tmp, i < 0 ? 1 : 8);
+				printf(" (%6.2f in cache)", (double)(w.rows * w.stride) / sec / 1e9);
+			} else
+				printf("  %zu: %6.2f", a.n, (double)(w.rows * w.stride) / sec / 1e9);
+		}
+		a.n = MANY;
+		w.rows = i < 0 ? 256 : FEW;
+		{
+			double sec = timed(k, &w, &a, y, s, tmp, i < 0 ? 1 : 4);
+
+			printf("  %zu: %7.1f GOPS\n", a.n, 2.0 * (double)(w.rows * COLS * a.n) / sec / 1e9);
+		}
+		fflush(stdout);
+	}
+	free(x);
+	free(y);
+	free(s);
+	free(tmp);
+	free(p);
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "values", required_argument, NULL, 'n' },
+		{ "seed", required_argument, NULL, 's' },
+		{ "bench", no_argument, NULL, 'b' },
+		{ NULL, 0, NULL, 0 },
+	};
+	uint64_t seed = 1;
+	bool timing = false;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)
+		switch (c) {
+		case 'n': values = strtod(optarg, NULL); break;
+		case 's': seed = strtoull(optarg, NULL, 0); break;
+		case 'b': timing = true; break;
+		default:
+			fputs("usage: dot [--values N] [--seed N] [--bench] [TYPE...]\n", stderr);
+			return 2;
+		}
+	for (const struct type *const *t = types; *t; t++) {
+		bool wanted = optind == argc;
+
+		for (int i = optind; i < argc; i++)
+			wanted |= type_by_name(argv[i]) == *t;
+		if (!wanted || !dot_type(*t))
+			continue;
+		state = seed * 1000 + (uint64_t)(t - types);
+		if (timing)
+			bench(*t);
+		else
+			compare(*t, dot_type(*t));
+	}
+	if (!timing)
+		printf("1..%d\n# dot: %d passed, %d failed\n", tests, tests - failed, failed);
+	return failed != 0;
+}
