@@ -189,7 +189,7 @@ dist:
 	mkdir -p $(BUILD) && git archive --prefix=apr-tools-$(VERSION)/ HEAD | gzip -9n >$(BUILD)/apr-tools-$(VERSION).tar.gz
 clean:
 	rm -rf $(BUILD)
-.PHONY: all check demo setup golden kernel floats suite demo-now lint oracles bench bench-quant e2e mutants asan qemu fuzz fuzz-now codebook high \
+.PHONY: all check demo setup golden kernel floats suite demo-now lint oracles bench bench-quant e2e mutants asan qemu fuzz fuzz-now codebook high dot \
 	install uninstall dist clean force
 .DELETE_ON_ERROR:
 .SECONDARY:

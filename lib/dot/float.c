@@ -20,7 +20,7 @@ struct tiles {
 	float	w[TILE], p[SUMS];
 };
 
-const size_t mul_float_scratch = sizeof(struct tiles);
+_Static_assert(sizeof(struct tiles) <= KERNEL_DOT_TMP, "mat_scratch() is too small");
 
 float
 dot_f32(const float *a, const float *b, size_t n)

@@ -46,9 +46,7 @@ size_t
 mat_scratch(const struct mat *w)
 {
 	(void)w;
-	return sizeof(struct scratch) > KERNEL_DOT_TMP && sizeof(struct scratch) > mul_float_scratch ?
-	    sizeof(struct scratch) : KERNEL_DOT_TMP > mul_float_scratch ? (size_t)KERNEL_DOT_TMP :
-	    mul_float_scratch;
+	return sizeof(struct scratch) > KERNEL_DOT_TMP ? sizeof(struct scratch) : KERNEL_DOT_TMP;
 }
 
 struct mat

@@ -17,7 +17,6 @@ extern const struct dot_type dot_q4_0, dot_q4_1, dot_q5_0, dot_q5_1, dot_q8_0,
 /* float.c: mat_mul() from float activations. */
 void	mul_float(const struct mat *, size_t from, size_t to, const struct act *, float *y,
 	    size_t ldy, void *tmp);
-extern const size_t mul_float_scratch;
 
 static inline float
 half_at(const uint8_t *p)

@@ -300,7 +300,6 @@ vd_max_abs(vd m, vd v)
 	return vbslq_f64(vcgtq_f64(v, m), v, m);
 }
 
-
 INLINE vf
 vf_sums(const vf *v)
 {

@@ -43,7 +43,6 @@
  *	vf_max_each		lane i the largest of vector i (no NaN); W vectors,
  *				which it spoils
  *	vf_hmax			the largest of one (no NaN)
- *	vf_fma			a * b + c, rounded once
  *	vf_sums			lane i the sum of vector i: its upper half onto the
  *				lower, until one is left
  *	vb b16			32, 16 bytes, which operators work on; ..._signed

@@ -276,7 +276,6 @@ vd_max_abs(vd m, vd v)
 	return _mm256_max_pd(_mm256_andnot_pd(_mm256_set1_pd(-0.0), v), m);
 }
 
-
 INLINE vf
 vf_sums(const vf *v)
 {
