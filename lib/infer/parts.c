@@ -39,6 +39,16 @@ multiply(void *arg, size_t from, size_t to, unsigned who)
 				m->y[c * m->ldy + r] += m->bias[r];
 }
 
+/* Rows at a time: whole strips of kernels, several shares a thread, and long
+ * ones, since memory is fetched ahead within them. */
+static size_t
+share(const struct infer *f, size_t rows)
+{
+	size_t n = rows / (4 * (size_t)crew_size(f->crew)) / 64 * 64;
+
+	return n < 64 ? 64 : n > 512 ? 512 : n;
+}
+
 void
 infer_mul(struct infer *f, const struct mat *w, const float *b, const float *x, size_t ldx,
     size_t n, float *y, size_t ldy)
@@ -49,7 +59,7 @@ infer_mul(struct infer *f, const struct mat *w, const float *b, const float *x, 
 		crew_run(f->crew, n, 4, quantize, &m);
 		act_quantize(&m.act, 0, 0, f->act);	/* where they lie */
 	}
-	crew_run(f->crew, w->rows, 64, multiply, &m);
+	crew_run(f->crew, w->rows, share(f, w->rows), multiply, &m);
 }
 
 struct norm {

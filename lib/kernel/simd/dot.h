@@ -37,6 +37,7 @@ struct packed {
 	unsigned flags;
 	int	 zero;
 	int	 groups, run;		/* of a block; that codes() takes apart */
+	int	 bytes;			/* of a block */
 	void	(*head)(struct head *, const uint8_t *p, size_t stride);
 	void	(*codes)(vi (*q)[8], const uint8_t *p, size_t stride, int run);
 };
@@ -166,16 +167,20 @@ dot_fill(struct laid *to, const struct packed *t, const uint8_t *p, size_t strid
 	}
 }
 
-/* The same, multiplied at once with nc columns from c on. */
+/* The same, multiplied at once with nc columns; as many bytes are fetched from
+ * address `next` on, evenly: a strip that follows, all of whose rows lie
+ * behind one another. */
 INLINE void
 dot_run(vf *acc, const struct packed *t, const uint8_t *p, size_t stride, size_t bytes,
-    const struct dot_acts *a, size_t c, int nc, size_t first, size_t n)
+    const struct dot_act *const *column, size_t step, int nc, uintptr_t next, size_t first,
+    size_t n)
 {
-	const struct dot_act *col[4];
-	size_t step = (size_t)(dot_act(a, c, 1) - dot_act(a, c, 0));
+	size_t runs = (size_t)(t->groups / t->run), part = W * bytes / runs;
+	const struct dot_act *col[DOT_BLOCK];
 
-	for (int i = 0; i < nc; i++)
-		col[i] = dot_act(a, c + (size_t)i < a->n ? c + (size_t)i : a->n - 1, first);
+	UNROLL
+	for (int j = 0; j < nc; j++)
+		col[j] = column[j] + first * step;
 	for (; n > 0; n -= (size_t)t->groups, p += bytes) {
 		struct head h;
 
@@ -184,6 +189,10 @@ dot_run(vf *acc, const struct packed *t, const uint8_t *p, size_t stride, size_t
 		for (int r = 0; r < t->groups / t->run; r++) {
 			vi q[4][8];
 
+			UNROLL
+			for (size_t i = 0; i < (part + 63) / 64; i++)
+				__builtin_prefetch((const void *)(next + 64 * i), 0, 2);
+			next += part;
 			t->codes(q, p, stride, r);
 			UNROLL
 			for (int k = 0; k < t->run; k++) {
@@ -207,41 +216,34 @@ dot_run(vf *acc, const struct packed *t, const uint8_t *p, size_t stride, size_t
 	}
 }
 
-/* Lines of the strip that comes next, as this one is worked on. */
-INLINE void
-dot_prefetch(const uint8_t *p, size_t n)
-{
-	for (size_t i = 0; i < n; i += 64)
-		__builtin_prefetch(p + i, 0, 2);
-}
+/* At least as many bytes ahead is memory asked for. */
+enum { AHEAD = 48 << 10 };
 
-/* Whole strips times nc columns. */
+/* Whole strips times nc columns from c on, of which the last may be taken
+ * more than once. */
 INLINE void
 dot_few(const struct kernel_dot *d, const struct packed *t, size_t strips, size_t c, int nc)
 {
-	size_t bytes = d->bytes * (size_t)t->groups * DOT_GROUP / d->block;
-	size_t groups = d->cols / DOT_GROUP, part = DOT_SEGMENT / DOT_GROUP;
+	size_t bytes = (size_t)t->bytes, groups = d->cols / DOT_GROUP, n;
+	size_t step = (size_t)(dot_act(&d->a, c, 1) - dot_act(&d->a, c, 0));
+	const struct dot_act *col[DOT_BLOCK];
 
+	for (int j = 0; j < nc; j++)
+		col[j] = dot_act(&d->a, c + (size_t)j < d->a.n ? c + (size_t)j : d->a.n - 1, 0);
 	for (size_t k = 0; k < strips; k++) {
 		const uint8_t *p = d->w + k * W * d->stride;
-		/* With each block as much of the next strip is fetched. */
-		size_t all = W * d->stride, ahead = 0;
+		uintptr_t next = (uintptr_t)p + (AHEAD / (W * d->stride) + 1) * W * d->stride;
 
-		for (size_t i = 0; i < groups; i += part) {
-			size_t n = groups - i < part ? groups - i : part, piece;
-			vf acc[4] = { vf_set1(0), vf_set1(0), vf_set1(0), vf_set1(0) };
+		for (size_t i = 0; i < groups; i += n) {
+			vf acc[DOT_BLOCK];
 
-			for (size_t at = i; at < i + n; at += piece) {
-				size_t to;
-
-				piece = i + n - at < 8 ? i + n - at : 8;
-				to = all / groups * (at + piece);
-				if (k + 1 < strips)
-					dot_prefetch(p + all + ahead, to - ahead);
-				ahead = to;
-				dot_run(acc, t, p + at / (size_t)t->groups * bytes, d->stride, bytes,
-				    &d->a, c, nc, at, piece);
-			}
+			UNROLL
+			for (int j = 0; j < nc; j++)
+				acc[j] = vf_set1(0);
+			n = groups - i < SEGMENT_GROUPS ? groups - i : SEGMENT_GROUPS;
+			dot_run(acc, t, p, d->stride, bytes, col, step, nc, next, i, n);
+			p += n / (size_t)t->groups * bytes;
+			next += n / (size_t)t->groups * bytes * W;
 			for (int j = 0; j < nc && c + (size_t)j < d->a.n; j++) {
 				float *y = d->y + (c + (size_t)j) * d->ldy + k * W;
 
@@ -253,11 +255,14 @@ dot_few(const struct kernel_dot *d, const struct packed *t, size_t strips, size_
 	}
 }
 
+/* Columns from which on panels are worth their making. */
+enum { FEW = 2 * DOT_BLOCK };
+
 /* All of a product, for one type. */
 INLINE void
 dot_product(const struct kernel_dot *d, const struct packed *t)
 {
-	size_t bytes = d->bytes * (size_t)t->groups * DOT_GROUP / d->block;
+	size_t bytes = (size_t)t->bytes;
 	size_t strips = d->rows / W, groups = d->cols / DOT_GROUP, rest = d->rows - strips * W;
 	struct laid *panel = d->tmp;
 
@@ -265,13 +270,18 @@ dot_product(const struct kernel_dot *d, const struct packed *t)
 		KERNEL(dot_any)(d);
 		return;
 	}
-	if (d->a.n == 1)
-		dot_few(d, t, strips, 0, 1);
-	else if (d->a.n == 2)
-		dot_few(d, t, strips, 0, 2);
-	else if (d->a.n <= 4)
-		dot_few(d, t, strips, 0, 4);
-	for (size_t k = 0, ns; d->a.n > 4 && k < strips; k += ns) {
+	for (size_t c = 0, left; d->a.n <= FEW && c < d->a.n; c += DOT_BLOCK) {
+		left = d->a.n - c;
+		if (left == 1)
+			dot_few(d, t, strips, c, 1);
+		else if (left == 2)
+			dot_few(d, t, strips, c, 2);
+		else if (left <= 4)
+			dot_few(d, t, strips, c, 4);
+		else
+			dot_few(d, t, strips, c, DOT_BLOCK);
+	}
+	for (size_t k = 0, ns; d->a.n > FEW && k < strips; k += ns) {
 		ns = strips - k < STRIPS ? strips - k : STRIPS;
 		for (size_t i = 0, n; i < groups; i += n) {
 			n = groups - i < SEGMENT_GROUPS ? groups - i : SEGMENT_GROUPS;

@@ -135,11 +135,11 @@ KERNEL(name##_dot)(const struct kernel_dot *d) \
 	dot_product(d, &t); \
 }
 
-PRODUCT(q4_0, 0, 8, 1, 1, scale, q4_0_codes)
-PRODUCT(q4_1, DOT_MIN, 0, 1, 1, scale_and_min, q4_1_codes)
-PRODUCT(q5_0, 0, 16, 1, 1, scale, q5_0_codes)
-PRODUCT(q5_1, DOT_MIN, 0, 1, 1, scale_and_min, q5_1_codes)
-PRODUCT(q8_0, 0, SIGNED, 1, 1, scale, q8_0_codes)
-PRODUCT(iq4_nl, 0, SIGNED, 1, 1, scale, iq4_nl_codes)
-PRODUCT(mxfp4, 0, 16, 1, 1, mxfp4_scale, mxfp4_codes)
-PRODUCT(apr_q4, 0, 8, 1, 1, scale, apr_q4_codes)
+PRODUCT(q4_0, 0, 8, 1, 1, 18, scale, q4_0_codes)
+PRODUCT(q4_1, DOT_MIN, 0, 1, 1, 20, scale_and_min, q4_1_codes)
+PRODUCT(q5_0, 0, 16, 1, 1, 22, scale, q5_0_codes)
+PRODUCT(q5_1, DOT_MIN, 0, 1, 1, 24, scale_and_min, q5_1_codes)
+PRODUCT(q8_0, 0, SIGNED, 1, 1, 34, scale, q8_0_codes)
+PRODUCT(iq4_nl, 0, SIGNED, 1, 1, 18, scale, iq4_nl_codes)
+PRODUCT(mxfp4, 0, 16, 1, 1, 17, mxfp4_scale, mxfp4_codes)
+PRODUCT(apr_q4, 0, 8, 1, 1, 18, scale, apr_q4_codes)

@@ -221,9 +221,9 @@ KERNEL(name##_dot)(const struct kernel_dot *d) \
 	dot_product(d, &t); \
 }
 
-PRODUCT(q2_k, DOT_HALVES | DOT_MIN_HALVES, 0, 8, 4, q2_k_head, q2_k_codes)
-PRODUCT(q3_k, DOT_HALVES, 4, 8, 4, q3_k_head, q3_k_codes)
-PRODUCT(q4_k, DOT_MIN, 0, 8, 2, q45_head, q4_k_codes)
-PRODUCT(q5_k, DOT_MIN, 0, 8, 2, q45_head, q5_k_codes)
-PRODUCT(q6_k, DOT_HALVES, 32, 8, 4, q6_k_head, q6_k_codes)
-PRODUCT(iq4_xs, 0, SIGNED, 8, 1, iq4_xs_head, iq4_xs_codes)
+PRODUCT(q2_k, DOT_HALVES | DOT_MIN_HALVES, 0, 8, 4, 84, q2_k_head, q2_k_codes)
+PRODUCT(q3_k, DOT_HALVES, 4, 8, 4, 110, q3_k_head, q3_k_codes)
+PRODUCT(q4_k, DOT_MIN, 0, 8, 2, 144, q45_head, q4_k_codes)
+PRODUCT(q5_k, DOT_MIN, 0, 8, 2, 176, q45_head, q5_k_codes)
+PRODUCT(q6_k, DOT_HALVES, 32, 8, 4, 210, q6_k_head, q6_k_codes)
+PRODUCT(iq4_xs, 0, SIGNED, 8, 1, 136, iq4_xs_head, iq4_xs_codes)

@@ -272,12 +272,15 @@ vi_rows(vi *v, const uint8_t *p, size_t stride)
 {
 	__m512i r[4], a, b, c, d;
 
+	/* Halves first: 512 bits are loaded at half the pace. */
 	UNROLL
 	for (int i = 0; i < 4; i++, p += stride) {
-		r[i] = _mm512_castsi128_si512(_mm_loadu_si128((const void *)p));
-		r[i] = _mm512_inserti32x4(r[i], _mm_loadu_si128((const void *)(p + 4 * stride)), 1);
-		r[i] = _mm512_inserti32x4(r[i], _mm_loadu_si128((const void *)(p + 8 * stride)), 2);
-		r[i] = _mm512_inserti32x4(r[i], _mm_loadu_si128((const void *)(p + 12 * stride)), 3);
+		__m256i low = _mm256_castsi128_si256(_mm_loadu_si128((const void *)p));
+		__m256i high = _mm256_castsi128_si256(_mm_loadu_si128((const void *)(p + 8 * stride)));
+
+		low = _mm256_inserti128_si256(low, _mm_loadu_si128((const void *)(p + 4 * stride)), 1);
+		high = _mm256_inserti128_si256(high, _mm_loadu_si128((const void *)(p + 12 * stride)), 1);
+		r[i] = _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
 	}
 	a = _mm512_unpacklo_epi32(r[0], r[1]);
 	b = _mm512_unpackhi_epi32(r[0], r[1]);
