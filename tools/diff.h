@@ -47,6 +47,9 @@ const char *place_of(const struct tensor *, uint64_t i, char *, size_t);
 /* Operands opened as apr-cat does. */
 void	open_two(const struct diff_opts *, struct source *s[2]);
 
+/* diff_vocab.c: what their tokenizers disagree about; *n: of how many things. */
+void	diff_vocab(const struct diff_opts *, struct source *s[2], diff_key *, void *ctx, size_t *n);
+
 /* The modes; each returns the exit status. */
 int	diff_models(const struct diff_opts *);
 int	diff_logits(const struct diff_opts *);

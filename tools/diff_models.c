@@ -93,6 +93,8 @@ judge(struct report *r)
 	if (r->o->metadata != META_IGNORE && diff_metadata(source_manifest(r->s[0]),
 	    source_manifest(r->s[1]), r->o->metadata == META_ALL, on_key, r, &r->keys, &e) < 0)
 		die("metadata: %s", e.msg);
+	if (r->o->metadata != META_IGNORE)
+		diff_vocab(r->o, r->s, on_key, r, &r->keys);
 	for (int k = OVER; k < STATUSES; k++)
 		r->different |= r->count[k] > 0;
 	r->different |= r->contradictions > 0 || (r->o->types && r->retyped > 0) || r->guessed > 0;
@@ -204,7 +206,8 @@ print_table(struct report *r)
 			printf("renamed    %s is %s\n", tame(diff_entry(r->d, i)->source[0], &a),
 			    tame(diff_entry(r->d, i)->source[1], &b));
 	for (size_t i = 0; i < r->nkey; i++)
-		if ((r->key[i].a && r->key[i].b) || r->o->metadata == META_ALL || tool_verbose())
+		if ((r->key[i].a && r->key[i].b) || r->o->metadata == META_ALL || tool_verbose() ||
+		    !strcmp(r->key[i].key, "tokenizer"))
 			printf("metadata   %s: %.60s and %.60s\n", tame(r->key[i].key, &key),
 			    r->key[i].a ? tame(r->key[i].a, &a) : "nothing",
 			    r->key[i].b ? tame(r->key[i].b, &b) : "nothing");

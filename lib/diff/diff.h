@@ -22,6 +22,7 @@ struct view {
 	enum arch_value	 value;
 	const unsigned char *data;	/* made from the config; or NULL */
 	uint64_t	 at;
+	bool		 strips;	/* turned in whole rows of the pair */
 	struct piece	*piece;		/* in the diff's arena, by `at` */
 	size_t		 npiece;
 };
@@ -82,8 +83,8 @@ struct held_bytes {
 /* Elements [at, at + n) of a view to floats, or doubles if wide. */
 int	view_get(struct diff *, const struct view *, const struct held_bytes *, bool wide,
 	    uint64_t at, size_t n, void *dst, struct err *) APR_MUSTCHECK;
-/* Must at and n be multiples of a row? */
-bool	view_by_rows(const struct view *);
+/* Are its cells so small that whole rows of `cols` must be turned at once? */
+bool	view_strips(const struct view *, uint64_t cols);
 /* Does nothing move, so that bytes can be taken as they come? */
 bool	view_plain(const struct diff *, const struct view *);
 /* n bytes of a tensor as they are stored. */

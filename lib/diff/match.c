@@ -92,8 +92,9 @@ judge(struct diff *d, struct pair *p)
 	p->cols = row_of(p->e.t[0]);
 	p->n = p->e.t[0]->n;
 	for (int k = 0; k < 2; k++) {
-		const struct view *v = p->v[k];
+		struct view *v = p->v[k];
 
+		v->strips = view_strips(v, p->cols);
 		plain &= !v->data && shuffle_none(&v->sh) && v->npiece == 1 &&
 		    v->value == VALUE_SAME && v->at == 0;
 		for (size_t i = 0; i < v->npiece; i++) {

@@ -177,9 +177,12 @@ run(const struct reading *r, uint64_t at, size_t n, unsigned char *dst, struct e
 			hi = mid;
 	}
 	for (; n > 0; lo++) {
-		const struct piece *p = &v->piece[lo];
+		const struct piece *p = &v->piece[lo < v->npiece ? lo : 0];
 		const struct tensor *t = &r->d->side[v->side].m->tensor[p->tensor];
 		uint64_t off = at - p->at, cols = cols_of(t);
+
+		if (lo >= v->npiece)
+			return err_set(e, "%s: its parts end early", t->name);
 
 		while (n > 0 && off < t->n) {
 			uint64_t k = t->row_bytes ? cols - off % cols : t->n - off;
@@ -217,9 +220,12 @@ emit(void *ctx, const void *p, size_t n, struct err *e)
 }
 
 bool
-view_by_rows(const struct view *v)
+view_strips(const struct view *v, uint64_t cols)
 {
-	return !shuffle_none(&v->sh) && v->sh.cell < SMALL * 4 && v->sh.a <= ROW_MAX;
+	const struct shuffle *s = &v->sh;
+
+	return !shuffle_none(s) && s->prefix == 0 && s->cell > 0 && s->cell < SMALL * 4 &&
+	    cols <= ROW_MAX && cols % (s->a * (s->cell / 4)) == 0 && v->at % cols == 0;
 }
 
 bool
@@ -248,7 +254,7 @@ view_get(struct diff *d, const struct view *v, const struct held_bytes *held, bo
 	at += v->at;
 	if (shuffle_none(&v->sh))
 		return run(&r, at, n, dst, e);
-	if (view_by_rows(v)) {
+	if (v->strips) {
 		s.total = s.total / 4 * size;
 		s.prefix = s.prefix / 4 * size;
 		s.cell = s.cell / 4 * size;

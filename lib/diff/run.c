@@ -215,7 +215,7 @@ chunk(const struct pair *p, uint64_t at, uint64_t n)
 
 	if (p->e.raw)
 		return (size_t)(n < RAW ? n : RAW);
-	if (rows == 0 && (view_by_rows(p->v[0]) || view_by_rows(p->v[1])))
+	if (rows == 0 && (p->v[0]->strips || p->v[1]->strips))
 		rows = 1;
 	k = rows ? rows * p->cols : CHUNK;
 	/* In a long row up to its end, so that tiles keep their places. */
@@ -283,7 +283,7 @@ direct(const struct run *r, unsigned k, size_t tensor, bool step)
 	for (size_t i = u->head[tensor]; i != NONE; i = u->v[i].next) {
 		const struct pair *p = u->v[i].p;
 
-		if (!view_plain(r->d, p->v[k]) || view_by_rows(p->v[!k]) || p->v[k]->at > 0)
+		if (!view_plain(r->d, p->v[k]) || p->v[!k]->strips || p->v[k]->at > 0)
 			return false;
 		/* All of it, in rows that are the pair's. */
 		if (!p->e.raw && (t->n % p->cols != 0 || u->v[i].at + t->n > p->n))
