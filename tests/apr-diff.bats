@@ -284,10 +284,10 @@ f32() {
 	jq '.rms_norm_eps = 0.1' m/config.json >c && cp c m/config.json
 	apr-infer --trace '*' --ids $i m >b.tar
 	differ apr-diff --trace --json a.tar b.tar
-	[ "$(jq -r '.first | "\(.layer) \(.operation)"' out)" = "0 q" ]
+	[ "$(jq -r '.first | "\(.layer) \(.operation)"' out)" = "0 attn_norm" ]
 	differ apr-diff --trace a.tar b.tar
 	grep '^before .*hidden.0' out
-	grep '^first .*layer.0.q (layer 0, q): NMSE' out
+	grep '^first .*layer.0.attn_norm (layer 0, attn_norm): NMSE' out
 	# One that a side lacks is not measured.
 	apr-infer --trace 'hidden.*' --ids $i "$F/hf/llama3" >b.tar
 	differ apr-diff --trace a.tar b.tar

@@ -317,6 +317,10 @@ infer_attention(struct infer *f, const struct layer *l, struct cache *c, struct 
 	infer_mul(f, &l->q, l->q_b, f->h, h->n_embd, f->n, q, f->wide);
 	infer_mul(f, &l->k, l->k_b, f->h, h->n_embd, f->n, k, f->wide);
 	infer_mul(f, &l->v, l->v_b, f->h, h->n_embd, f->n, v, f->wide);
+	if (infer_traced(f, "q", q, h->n_head * step, f->wide, e) < 0 ||
+	    infer_traced(f, "k", k, h->n_kv * hd, f->wide, e) < 0 ||
+	    infer_traced(f, "v", v, h->n_kv * hd, f->wide, e) < 0)
+		return -1;
 	head_norms(f, l->q_norm, q, h->n_head, step);
 	head_norms(f, l->k_norm, k, h->n_kv, hd);
 	if (h->q_gate)
@@ -325,9 +329,8 @@ infer_attention(struct infer *f, const struct layer *l, struct cache *c, struct 
 	else
 		infer_rope(f, l->rope, q, f->wide, h->n_head);
 	infer_rope(f, l->rope, k, f->wide, h->n_kv);
-	if (infer_traced(f, "q", q, h->n_head * step, f->wide, e) < 0 ||
-	    infer_traced(f, "k", k, h->n_kv * hd, f->wide, e) < 0 ||
-	    infer_traced(f, "v", v, h->n_kv * hd, f->wide, e) < 0)
+	if (infer_traced(f, "q_rope", q, h->n_head * step, f->wide, e) < 0 ||
+	    infer_traced(f, "k_rope", k, h->n_kv * hd, f->wide, e) < 0)
 		return -1;
 	crew_run(f->crew, f->n, 4, remember, &(struct remember){ f, c, k, v, f->wide });
 	attend_all(&a);

@@ -35,6 +35,9 @@ infer_ffn(struct infer *f, const struct layer *l, struct err *e)
 	infer_mul(f, &l->up, l->up_b, f->h, h->n_embd, f->n, f->b, f->wide);
 	if (h->gated)
 		infer_mul(f, &l->gate, NULL, f->h, h->n_embd, f->n, f->c, f->wide);
+	if (infer_traced(f, "ffn_up", f->b, h->n_ff, f->wide, e) < 0 ||
+	    (h->gated && infer_traced(f, "ffn_gate", f->c, h->n_ff, f->wide, e) < 0))
+		return -1;
 	crew_run(f->crew, f->n, 4, activate, &(struct inner){ f, h->n_ff });
 	if (infer_traced(f, "ffn_act", f->b, h->n_ff, f->wide, e) < 0)
 		return -1;

@@ -286,17 +286,21 @@ static int
 layer(struct infer *f, unsigned i, struct err *e)
 {
 	const struct layer *l = &f->m->layer[i];
+	size_t d = f->m->h.n_embd;
 	int r;
 
 	f->layer = (int)i;
 	norm_to_h(f, l->attn_norm, l->attn_norm_b);
+	if (infer_traced(f, "attn_norm", f->h, d, d, e) < 0)
+		return -1;
 	r = l->mixer == MIX_ATTENTION ? infer_attention(f, l, &f->cache[i], e) :
 	    infer_deltanet(f, l, &f->cache[i], e);
 	if (r < 0)
 		return -1;
 	add_branch(f, l->post_attn_norm);
 	norm_to_h(f, l->ffn_norm, l->ffn_norm_b);
-	if ((l->router.data ? infer_moe(f, l, e) : infer_ffn(f, l, e)) < 0)
+	if (infer_traced(f, "ffn_norm", f->h, d, d, e) < 0 ||
+	    (l->router.data ? infer_moe(f, l, e) : infer_ffn(f, l, e)) < 0)
 		return -1;
 	add_branch(f, l->post_ffn_norm);
 	return 0;
