@@ -18,6 +18,7 @@ INLINE vf vf_set1(float x) { return vdupq_n_f32(x); }
 INLINE vi vi_set1(int32_t x) { return (vi)vdupq_n_s32(x); }
 INLINE vf vf_abs(vf v) { return vabsq_f32(v); }
 INLINE vf vf_sqrt(vf v) { return vsqrtq_f32(v); }
+INLINE vf vf_mad(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); }
 INLINE vm vf_lt(vf a, vf b) { return vcltq_f32(a, b); }
 INLINE vm vf_le(vf a, vf b) { return vcleq_f32(a, b); }
 INLINE vm vf_eq(vf a, vf b) { return vceqq_f32(a, b); }

@@ -10,6 +10,8 @@
  *	vf_load vf_store	unaligned, W floats
  *	vf_set1 vi_set1		the same in all lanes
  *	vf_abs vf_sqrt
+ *	vf_mad			a * b + c rounded once: what no scalar code does, so
+ *				only for bounds and the like
  *	vf_inverse		1/d, and 0 for 0
  *	vf_lt vf_le vf_eq	a < b ...: vm (false with NaN)
  *	vf_min vf_max		a < b ? a : b, a > b ? a : b

@@ -18,6 +18,7 @@ INLINE vf vf_set1(float x) { return _mm256_set1_ps(x); }
 INLINE vi vi_set1(int32_t x) { return (vi)_mm256_set1_epi32(x); }
 INLINE vf vf_abs(vf v) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), v); }
 INLINE vf vf_sqrt(vf v) { return _mm256_sqrt_ps(v); }
+INLINE vf vf_mad(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
 INLINE vm vf_lt(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
 INLINE vm vf_le(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_LE_OQ); }
 INLINE vm vf_eq(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_EQ_OQ); }
