@@ -12,6 +12,7 @@
 #ifndef KERNEL_RANGE_H
 #define KERNEL_RANGE_H
 
+#include <math.h>
 #include <stdbool.h>
 
 #include "vec.h"
@@ -39,8 +40,12 @@ struct tile {
 	vf	low, max, base;		/* least and largest x */
 	vf	min;			/* where codes begin: the best line's */
 	vf	scale, best;		/* of the best line, and its error */
+	vf	most;			/* quick: it is between best and this */
 	vf	from_is, from_min;	/* what gave its codes */
+	vf	from_l, from_l2;	/* quick: their sums */
 	vf	is, a, b;		/* this step's: inverse scale, line */
+	vf	l, l2;			/* quick: sums */
+	vf	far;			/* quick: thrice the largest |x| */
 	vf	sw, sx, sxx;		/* sums of w, w * x, w * x * x */
 	vm	some, flat;		/* is there a line; are all x the same? */
 	bool	tame;			/* no sum can overflow or vanish */
@@ -55,6 +60,16 @@ struct ranges {
 	float	is[TILES_MAX * W], base[TILES_MAX * W];	/* codes: near(is * (x - base)) */
 	float	weight[TILES_MAX * W];			/* sum of w */
 };
+
+/*
+ * Errors are summed with fused products, which are faster and almost the
+ * reference's.  Where that does not tell which line is better, its way does.
+ */
+INLINE bool
+quick(const struct walk *k)
+{
+	return k->weights == BY_SPREAD && k->top == 15;
+}
 
 struct sums {
 	vf	l, l2, xl;		/* of w * code, w * code * code, w * x * code */
@@ -102,7 +117,7 @@ range_prepare(const struct walk *k, float at, struct tile *t)
 	t->is = is;
 	if (vm_all(vm_and(calm, vf_le(vf_set1(-0.5f), low))))
 		t->reach = above ? ABOVE : INSIDE;
-	else if (vm_all(vm_and(calm, vf_le(vf_set1(-1e6f), low))))
+	else if (vm_all(vm_and(calm, vf_le(vf_set1(quick(k) ? -8 : -1e6f), low))))
 		t->reach = above ? ANYWHERE : BELOW;
 	else
 		t->reach = BEYOND;
@@ -135,7 +150,7 @@ range_first(const struct walk *k, int n, enum reach reach, struct tile *t)
 		sw += w;
 		sx += wx;
 		if (k->weights == BY_SPREAD)
-			sxx += wx * x;
+			sxx = vf_fma(wx, x, sxx);
 		err += range_loss(k, w, scale * range_code(reach, k->top, is, min, x) + min - x);
 	}
 	t->sw = sw;
@@ -145,18 +160,44 @@ range_first(const struct walk *k, int n, enum reach reach, struct tile *t)
 	t->best = err;
 }
 
+/*
+ * Groups of n elements, one behind the other, to lanes.  Where there are
+ * fewer than W the last one fills up.
+ */
 INLINE void
-range_begin(const struct walk *k, int n, struct tile *t)
+lanes_load(vf *r, int n, const float *x, int groups)
+{
+	UNROLL
+	for (int i = 0; i < W; i++)
+		r[i] = vf_load(x + (i < groups ? i : groups - 1) * n);
+	vf_transpose(r);
+}
+
+INLINE void
+range_begin(const struct walk *k, int n, const float *x, const float *qw, int groups, struct tile *t)
 {
 	const vf zero = vf_set1(0), small = vf_set1(0x1p-30f), large = vf_set1(0x1p30f);
-	vf min = t->x[0], max = min, sum = min * min;
+	vf min, max, sum, r[W];
 
-	for (int i = 1; i < n; i++) {
-		vf x = t->x[i];
-
-		min = vf_min(x, min);
-		max = vf_max(x, max);
-		sum += x * x;
+	for (int i = 0; i < n; i += W) {
+		if (qw) {
+			lanes_load(r, n, qw + i, groups);
+			UNROLL
+			for (int j = 0; j < W; j++)
+				t->w[i + j] = r[j];
+		}
+		lanes_load(r, n, x + i, groups);
+		if (i == 0) {
+			min = max = r[0];
+			sum = zero;
+		}
+		UNROLL
+		for (int j = 0; j < W; j++) {
+			t->x[i + j] = r[j];
+			min = vf_min(r[j], min);
+			max = vf_max(r[j], max);
+			sum += r[j] * r[j];
+		}
 	}
 	if (k->weights == BY_SPREAD)
 		t->base = vf_sqrt(sum / vf_set1((float)n));
@@ -175,7 +216,25 @@ range_begin(const struct walk *k, int n, struct tile *t)
 	else
 		range_first(k, n, BEYOND, t);
 	t->best = vf_select(t->flat, vf_set1(-1), t->best);
+	if (quick(k)) {
+		t->most = t->best;
+		/* This line is not the best for its codes. */
+		t->from_l = t->from_l2 = vf_set1(NAN);
+		t->far = vf_set1(3) * vf_absmax(t->low, t->max);
+	}
 	t->tame = vm_all(vm_and(vf_le(small, max - min), vf_le(max - min, large)));
+}
+
+/* Another element's error. */
+INLINE vf
+range_add(const struct walk *k, const struct tile *t, vf a, vf b, int i, vf err)
+{
+	vf diff;
+
+	if (!quick(k))
+		return err + range_loss(k, t->w[i], a * t->code[i] + b - t->x[i]);
+	diff = vf_fma(a, t->code[i], b) - t->x[i];
+	return vf_fma(t->w[i] * diff, diff, err);
 }
 
 /* Codes and sums of a tile, and the error of another (or of none). */
@@ -196,33 +255,104 @@ range_pass(const struct walk *k, int n, enum reach reach, struct tile *t, const 
 		s.l2 += wl * l;
 		s.xl += wl * x;
 		if (last)
-			err += range_loss(k, last->w[i], a * last->code[i] + b - last->x[i]);
+			err = range_add(k, last, a, b, i, err);
 	}
 	*error = err;
 	return s;
 }
 
-INLINE vf
-range_error(const struct walk *k, int n, const struct tile *t)
+/*
+ * The reference's own: of this step's line, and of the best one.  Seldom
+ * called, and not to be in the way of what is.
+ */
+static __attribute__((noinline, cold, unused)) vf
+range_errors(const struct walk *k, int n, struct tile *t)
 {
-	vf err = vf_set1(0);
+	vf err = vf_set1(0), best = err;
 
-	for (int i = 0; i < n; i++)
-		err += range_loss(k, t->w[i], t->a * t->code[i] + t->b - t->x[i]);
+	for (int i = 0; i < n; i++) {
+		vf x = t->x[i], l = range_code(BEYOND, k->top, t->from_is, t->from_min, x);
+
+		err += range_loss(k, t->w[i], t->a * t->code[i] + t->b - x);
+		best += range_loss(k, t->w[i], t->scale * l + t->min - x);
+	}
+	t->best = t->most = vf_select(t->flat, vf_set1(-1), best);
 	return err;
 }
 
-INLINE void
-range_choose(struct tile *t, vf error)
+/*
+ * In which lanes are this step's codes the best line's?  Then all is as it
+ * was, and nothing better.
+ *
+ * They are if their sums l and l2 are.  A step's codes do not fall where x
+ * grows, and at the largest x two steps are 0.1 of a code apart or more; a
+ * line through both has one zero, c, and left and right of it codes differ
+ * with one sign each.  So if w * (change of code) and w * (change of its
+ * square) both add up to nothing, every change is across the threshold next to
+ * the value v at c: else |threshold - v| would make a sum of one sign of those.
+ * What rounding hides there, 5e-3 * sw, and weights of sw / 65 or more leave
+ * 0.16 about v.  One threshold cannot be crossed both ways, and one way is seen
+ * in l.  With 31 codes the roundings would hide more than half a code.
+ */
+INLINE vm
+range_same(const struct tile *t)
 {
-	vm better = vm_and(t->some, vf_lt(error, t->best));
+	return vm_and(vf_eq(t->l, t->from_l), vf_eq(t->l2, t->from_l2));
+}
 
-	t->best = vf_select(better, error, t->best);
+/*
+ * Was the error summed as the reference does it, or fused?  Those two are
+ * apart by 80 * 2^-24 of it, by as much again for each element's error times
+ * (3 |x| + |b|) * 2^-24, of which 2^-17 of it and the square times sw * 2^17 are
+ * more; both doubled here.
+ */
+INLINE void
+range_choose(const struct walk *k, int n, struct tile *t, vf error)
+{
+	vf least = error, most = error;
+	vm better;
+
+	if (quick(k)) {
+		vf reach = t->far - t->b;
+		vf slack = error * vf_set1(0x1p-15f) + reach * reach * t->sw * vf_set1(0x1p-30f);
+		vm worse;
+
+		least = error - slack;
+		most = error + slack;
+		better = vf_lt(most, t->best);
+		worse = vm_or(vm_or(vf_le(t->most, least), range_same(t)), vm_not(t->some));
+		if (!t->tame || !vm_all(vm_or(better, worse))) {
+			least = most = range_errors(k, n, t);
+			better = vf_lt(least, t->best);
+		}
+	} else {
+		better = vf_lt(error, t->best);
+	}
+	better = vm_and(better, t->some);
+	t->best = vf_select(better, least, t->best);
+	if (quick(k)) {
+		t->most = vf_select(better, most, t->most);
+		t->from_l = vf_select(better, t->l, t->from_l);
+		t->from_l2 = vf_select(better, t->l2, t->from_l2);
+	}
 	t->scale = vf_select(better, t->a, t->scale);
 	t->from_is = vf_select(better, t->is, t->from_is);
 	t->from_min = vf_select(better, t->min, t->from_min);
 	/* A better min takes part in the steps after it, as it always did. */
 	t->min = vf_select(better, t->b, t->min);
+}
+
+/* The choice of a tile whose error no loop had room for. */
+INLINE void
+range_finish(const struct walk *k, int n, struct tile *t)
+{
+	vf err = vf_set1(0);
+
+	if (!t)
+		return;
+	for (int i = 0; i < n; i++)
+		err = range_add(k, t, t->a, t->b, i, err);
+	range_choose(k, n, t, err);
 }
 
 /*
@@ -235,13 +365,17 @@ range_choose(struct tile *t, vf error)
  * beside each other, are left out.
  */
 static inline bool
-range_loses(const struct tile *t, struct sums s)
+range_loses(const struct walk *k, const struct tile *t, struct sums s)
 {
 	const vf two = vf_set1(2), aa = t->a * t->a * s.l2, bb = t->b * t->b * t->sw;
 	vf r = aa + bb + t->sxx, slack = vf_set1(0x1.4p-17f) * r;
+	vm lost;
 
 	r += two * (t->a * (t->b * s.l - s.xl) - t->b * t->sx);
-	return t->tame && vm_all(vf_lt(t->best, r - slack));
+	lost = vf_lt(quick(k) ? t->most : t->best, r - slack);
+	if (quick(k))
+		lost = vm_or(lost, range_same(t));
+	return t->tame && vm_all(lost);
 }
 
 /* One step of one tile, and the choice that is left from another's. */
@@ -253,6 +387,7 @@ range_step(const struct walk *k, int n, float at, struct tile *t, struct tile *l
 	struct sums s;
 	vm up;
 
+	range_prepare(k, at, t);
 	switch (t->reach) {
 	case INSIDE: s = range_pass(k, n, INSIDE, t, last, &error); break;
 	case BELOW: s = range_pass(k, n, BELOW, t, last, &error); break;
@@ -260,8 +395,12 @@ range_step(const struct walk *k, int n, float at, struct tile *t, struct tile *l
 	case ANYWHERE: s = range_pass(k, n, ANYWHERE, t, last, &error); break;
 	default: s = range_pass(k, n, BEYOND, t, last, &error); break;
 	}
+	if (quick(k)) {
+		t->l = t->reach == BEYOND ? vf_set1(NAN) : s.l;
+		t->l2 = s.l2;
+	}
 	if (last)
-		range_choose(last, error);
+		range_choose(k, n, last, error);
 
 	det = t->sw * s.l2 - s.l * s.l;
 	t->some = vf_lt(zero, det);
@@ -273,59 +412,38 @@ range_step(const struct walk *k, int n, float at, struct tile *t, struct tile *l
 		t->b = vf_select(up, zero, t->b);
 	}
 	/* Where it pays to look. */
-	t->lost = k->weights == BY_SPREAD && at > (float)k->top + 0.55f && range_loses(t, s);
+	t->lost = k->weights == BY_SPREAD && at > (float)k->top + 0.55f && range_loses(k, t, s);
 }
 
-/*
- * All steps for some tiles whose x (and qw) and base are there.
- *
- * A line takes a while, and so does an inverse scale: the error is two tiles
- * behind, the inverse scale one ahead.  That takes four of them.
- */
+/* All steps for some tiles that have begun. */
 INLINE void
 fit_range(const struct walk *k, int n, struct tile *tile, int tiles, struct ranges *out)
 {
-	for (int i = 0; i < tiles; i++)
-		range_begin(k, n, &tile[i]);
-	if (tiles < 4) {
-		for (int s = 0; s <= k->steps; s++)
-			for (int i = 0; i < tiles; i++) {
-				float at = k->first + k->step * (float)s + (float)k->top;
+	/* The two whose errors are to come: a line takes a while. */
+	struct tile *one = NULL, *two = NULL;
 
-				range_prepare(k, at, &tile[i]);
-				range_step(k, n, at, &tile[i], NULL);
-				if (!tile[i].lost)
-					range_choose(&tile[i], range_error(k, n, &tile[i]));
+	for (int s = 0; s <= k->steps; s++) {
+		float at = k->first + k->step * (float)s + (float)k->top;
+
+		for (int i = 0; i < tiles; i++) {
+			struct tile *t = &tile[i];
+
+			if (t == one || t == two) {
+				range_finish(k, n, two);
+				range_finish(k, n, one);
+				one = two = NULL;
 			}
-	} else {
-		struct tile *one = NULL, *two = NULL, *t = tile;
-		float at = k->first + (float)k->top;
-
-		range_prepare(k, at, t);
-		for (int s = 0, i = 0; s <= k->steps;) {
-			struct tile *next;
-			float now = at;
-
-			if (++i == tiles) {
-				i = 0;
-				s++;
-				at = k->first + k->step * (float)s + (float)k->top;
-			}
-			next = tile + i;
-			range_prepare(k, at, next);
 			if (two)
-				range_step(k, n, now, t, two);
+				range_step(k, n, at, t, two);
 			else
-				range_step(k, n, now, t, NULL);
+				range_step(k, n, at, t, NULL);
 			two = one;
 			one = t->lost ? NULL : t;
-			t = next;
 		}
-		if (two)
-			range_choose(two, range_error(k, n, two));
-		if (one)
-			range_choose(one, range_error(k, n, one));
 	}
+	range_finish(k, n, two);
+	range_finish(k, n, one);
+
 	for (int i = 0; i < tiles; i++) {
 		const struct tile *t = &tile[i];
 		const vf zero = vf_set1(0);
@@ -335,26 +453,6 @@ fit_range(const struct walk *k, int n, struct tile *tile, int tiles, struct rang
 		vf_store(out->is + i * W, vf_select(t->flat, zero, t->from_is));
 		vf_store(out->base + i * W, t->from_min);
 		vf_store(out->weight + i * W, t->sw);
-	}
-}
-
-/*
- * Groups of n elements, one behind the other, to lanes.  Where there are
- * fewer than W the last one fills up.
- */
-INLINE void
-lanes_load(vf *lanes, int n, const float *x, int groups)
-{
-	for (int j = 0; j < n; j += W) {
-		vf r[W];
-
-		UNROLL
-		for (int i = 0; i < W; i++)
-			r[i] = vf_load(x + (i < groups ? i : groups - 1) * n + j);
-		vf_transpose(r);
-		UNROLL
-		for (int i = 0; i < W; i++)
-			lanes[j + i] = r[i];
 	}
 }
 
@@ -390,13 +488,12 @@ range_search(const struct walk *k, int n, const float *x, const float *qw, float
 		struct tile *t = &tile[tiles++];
 		float lane[W];
 
-		lanes_load(t->x, n, x + g * n, groups - g);
-		if (!qw)
-			continue;
-		lanes_load(t->w, n, qw + g * n, groups - g);
-		for (int i = 0; i < W; i++)
-			lane[i] = square[(g + i < groups ? g + i : groups - 1) * n / 256];
-		t->base = vf_load(lane);
+		if (qw) {
+			for (int i = 0; i < W; i++)
+				lane[i] = square[(g + i < groups ? g + i : groups - 1) * n / 256];
+			t->base = vf_load(lane);
+		}
+		range_begin(k, n, x + g * n, qw ? qw + g * n : NULL, groups - g, t);
 	}
 	fit_range(k, n, tile, tiles, found);
 }
