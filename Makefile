@@ -138,6 +138,8 @@ bench: all
 	@$(RUN_ENV) scripts/bench
 bench-quant: all
 	@$(RUN_ENV) CC="$(CC)" scripts/bench-quant
+bench-infer: all
+	@$(RUN_ENV) CC="$(CC)" scripts/bench-infer
 
 # The sample from checkpoint to tokens, beside transformers'.
 e2e: all
@@ -189,7 +191,7 @@ dist:
 	mkdir -p $(BUILD) && git archive --prefix=apr-tools-$(VERSION)/ HEAD | gzip -9n >$(BUILD)/apr-tools-$(VERSION).tar.gz
 clean:
 	rm -rf $(BUILD)
-.PHONY: all check demo setup golden kernel floats suite demo-now lint oracles bench bench-quant e2e mutants asan qemu fuzz fuzz-now codebook high dot \
+.PHONY: all check demo setup golden kernel floats suite demo-now lint oracles bench bench-quant bench-infer e2e mutants asan qemu fuzz fuzz-now codebook high dot \
 	install uninstall dist clean force
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -167,9 +167,11 @@ run_bench(struct run *r)
 		t = run_clock() - t;
 		best_b = t < best_b ? t : best_b;
 	}
-	printf("{\"threads\":%u,\"token_bytes\":%llu,\"prompt\":%u,\"prompt_tokens_s\":%.2f,"
-	    "\"decode_tokens_s\":%.2f,\"decode_gb_s\":%.3f,\"batch\":%u,\"batch_tokens_s\":%.2f}\n",
-	    r->jobs, (unsigned long long)model_token_bytes(r->m), prompt, prompt / best_p, 1 / best_d,
+	printf("{\"threads\":%u,\"token_bytes\":%llu,\"token_weights\":%llu,\"prompt\":%u,"
+	    "\"prompt_tokens_s\":%.2f,\"prompt_gops\":%.2f,\"decode_tokens_s\":%.2f,\"decode_gb_s\":%.3f,\"batch\":%u,\"batch_tokens_s\":%.2f}\n",
+	    r->jobs, (unsigned long long)model_token_bytes(r->m),
+	    (unsigned long long)model_token_weights(r->m), prompt, prompt / best_p,
+	    2 * (double)model_token_weights(r->m) * prompt / best_p / 1e9, 1 / best_d,
 	    (double)model_token_bytes(r->m) / best_d / 1e9, nb, nb / best_b);
 	tool_flush();
 	free(tok);

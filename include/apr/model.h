@@ -24,5 +24,7 @@ unsigned model_context(const struct model *);
 uint64_t model_bytes(const struct model *);		/* of all weights in use */
 /* Those that one token reads: of a mixture the experts in use alone. */
 uint64_t model_token_bytes(const struct model *);
+/* Weights that a token of a prompt is multiplied with: all but the edges'. */
+uint64_t model_token_weights(const struct model *);
 
 #endif

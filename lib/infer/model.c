@@ -458,6 +458,10 @@ account(struct load *l, struct model *m, struct err *e)
 		if (!x->used && strncmp(x->name, "rope_", 5) && strcmp(x->name, "output.weight"))
 			return err_set(e, "%s: %s has no use for it", t->name, m->h.arch);
 		m->bytes += t->bytes;
+		if (t->ndim > 1 && strcmp(x->name, "token_embd.weight") &&
+		    strcmp(x->name, "output.weight") && strcmp(x->name, "position_embd.weight"))
+			m->token_weights += strstr(x->name, "_exps.") ?
+			    t->n / m->h.n_expert * m->h.n_used : t->n;
 		if (!strcmp(x->name, "token_embd.weight") && !tied)
 			m->token_bytes += tensor_row_bytes(t);
 		else if (strcmp(x->name, "position_embd.weight"))
@@ -588,4 +592,10 @@ uint64_t
 model_token_bytes(const struct model *m)
 {
 	return m->token_bytes;
+}
+
+uint64_t
+model_token_weights(const struct model *m)
+{
+	return m->token_weights;
 }
