@@ -187,6 +187,9 @@ f32() {
 	grep ', 3 unmeasured' out
 	apr-cat "$d/fp8.safetensors" | apr-dequant -q bf16 | apr-diff -q - "$d/fp8.bf16.safetensors"
 	apr-diff -q "$d/fp8.safetensors" "$d/fp8.safetensors"
+	# And a checkpoint that lies anywhere in an archive.
+	apr-diff -q "$d/views.pt" "$d/torch.safetensors"
+	apr-diff -q "$d/plain.npz" "$d/packed.npz"
 }
 
 @test "metadata: hyper-parameters in anybody's words" {
