@@ -180,6 +180,18 @@ f32() {
 	    .nmse == 0 and .status == "over"' out
 }
 
+@test "8-bit floats are compared with their scales, or not at all" {
+	local d=$REPO/tests/data/other
+	differ apr-diff "$d/fp8.safetensors" "$d/fp8.bf16.safetensors"
+	grep '^unmeasured .* a.weight .*: 8-bit floats with scales: apr-dequant' out
+	grep ', 3 unmeasured' out
+	apr-cat "$d/fp8.safetensors" | apr-dequant -q bf16 | apr-diff -q - "$d/fp8.bf16.safetensors"
+	apr-diff -q "$d/fp8.safetensors" "$d/fp8.safetensors"
+	# And a checkpoint that lies anywhere in an archive.
+	apr-diff -q "$d/views.pt" "$d/torch.safetensors"
+	apr-diff -q "$d/plain.npz" "$d/packed.npz"
+}
+
 @test "metadata: hyper-parameters in anybody's words" {
 	need hf/llama3 gguf/llama3.bf16.gguf
 	cp -r "$F/hf/llama3" m && chmod -R u+w m

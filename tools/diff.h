@@ -59,11 +59,11 @@ int	diff_trace(const struct diff_opts *);
 /* Two kernels' roundings, and no more. */
 #define DIFF_TRACE_NMSE	1e-6
 
-/* diff_logits.c: bounds of predictions, and what all of them say; positions:
- * their JSON, or NULL.  Frees the sums; the exit status. */
+/* diff_logits.c: bounds of predictions, and what all of them say, as the rest
+ * of an object whose positions were printed if it is begun.  Frees the sums;
+ * the exit status. */
 bool	logits_option(int c, const char *arg);
 double	logits_tie(void);
-int	logits_report(const struct diff_opts *, struct logits_sums *, uint64_t first,
-	    const struct buf *positions);
+int	logits_report(const struct diff_opts *, struct logits_sums *, uint64_t first, bool begun);
 
 #endif

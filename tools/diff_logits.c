@@ -109,27 +109,30 @@ put_sums(struct buf *b, struct logits_sums *s)
 		put_whole(b, "predicted", s->predicted);
 }
 
+static void
+put_paths(struct buf *b, const struct diff_opts *o)
+{
+	buf_str(b, "{");
+	put_text(b, "a", o->path[0]);
+	put_text(b, "b", o->path[1]);
+}
+
 int
-logits_report(const struct diff_opts *o, struct logits_sums *s, uint64_t first,
-    const struct buf *positions)
+logits_report(const struct diff_opts *o, struct logits_sums *s, uint64_t first, bool begun)
 {
 	bool same = holds(s);
 	struct buf b = { 0 };
 	double error;
 
 	if (o->json) {
-		buf_str(&b, "{");
-		put_text(&b, "a", o->path[0]);
-		put_text(&b, "b", o->path[1]);
+		if (begun)
+			buf_str(&b, "]");
+		else
+			put_paths(&b, o);
 		put_text(&b, "verdict", same ? "same" : "different");
 		put_sums(&b, s);
 		put_key(&b, "first_divergence");
 		first == UINT64_MAX ? buf_str(&b, "null") : buf_printf(&b, "%" PRIu64, first);
-		if (positions) {
-			buf_str(&b, ",\"positions\":[");
-			buf_put(&b, positions->p, positions->len);
-			buf_str(&b, "]");
-		}
 		buf_str(&b, "}\n");
 		put_out(&b);
 	} else if (!tool_quiet()) {
@@ -235,6 +238,10 @@ diff_logits(const struct diff_opts *o)
 	if (!raw || !x[0] || !x[1])
 		die("out of memory");
 	n = r[0].n > r[1].n ? r[0].n : r[1].n;
+	if (o->json) {
+		put_paths(&list, o);
+		buf_str(&list, ",\"positions\":[");
+	}
 	for (uint64_t i = 0; i < n; i++) {
 		struct logits_pair p = { .class = LOGITS_UNMEASURED };
 
@@ -250,6 +257,7 @@ diff_logits(const struct diff_opts *o)
 		if (o->json) {
 			buf_str(&list, i ? ",\n" : "\n");
 			put_position(&list, i, &p);
+			put_out(&list);
 		} else if (p.class >= LOGITS_TIE_BREAK && !tool_quiet() &&
 		    sums.n[LOGITS_TIE_BREAK] + sums.n[LOGITS_DIVERGED] +
 		    sums.n[LOGITS_UNMEASURED] <= o->top) {
@@ -263,9 +271,8 @@ diff_logits(const struct diff_opts *o)
 	free(raw);
 	free(x[0]);
 	free(x[1]);
-	if (list.bad)
-		die("out of memory");
-	n = (uint64_t)logits_report(o, &sums, first, &list);
+	put_out(&list);
+	n = (uint64_t)logits_report(o, &sums, first, o->json);
 	buf_release(&list);
 	return (int)n;
 }

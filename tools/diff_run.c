@@ -125,7 +125,7 @@ diff_run_models(const struct diff_opts *o)
 		}
 	}
 	tool_progress_end();
-	status = logits_report(o, &sums, first, NULL);
+	status = logits_report(o, &sums, first, false);
 	for (int k = 0; k < 2; k++) {
 		run_close(&r[k]);
 		free(x[k]);

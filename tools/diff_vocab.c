@@ -2,27 +2,30 @@
 /* diff_vocab.c -- two models' tokenizers: do ids mean the same? */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <apr/vocabulary.h>
 
 #include "diff.h"
 
-/* NULL: there is none, or it cannot be had without reading the stream. */
+/* NULL: there is none, or it went by with a stream. */
 static struct vocab *
 read_vocab(struct source *s, const char *path)
 {
-	struct weights *w;
+	struct weights w = { .source = s, .m = source_manifest(s) };
 	struct vocab *v;
 	struct err e;
 
-	if (source_stream(s) || !strcmp(path, "-"))
+	if (source_stream(s))
 		return NULL;
-	if (!(w = weights_open(path, NULL, &e)) || !(v = vocab_new(&e)))
-		die("%s: %s", path, e.msg);
-	if (vocabulary_read(v, w, &e) < 0)
+	if (!(w.file = calloc(w.m->nfile + 1, sizeof *w.file)))
+		die("out of memory");
+	if (!(v = vocab_new(&e)) || vocabulary_read(v, &w, &e) < 0)
 		die("%s: tokenizer: %s", path, e.msg);
-	weights_close(w);
+	for (size_t i = 0; i < w.m->nfile; i++)
+		buf_release(&w.file[i]);
+	free(w.file);
 	if (v->kind != VOCAB_NONE)
 		return v;
 	vocab_free(v);

@@ -47,6 +47,7 @@ struct side {
 	struct out		**out;
 	size_t			 nout, cap;
 	size_t			 left;
+	struct names		*names;		/* of all, where 8-bit floats are */
 	int			*spill;		/* one a tensor of a stream, or -1 */
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* match.c -- which tensor of one model is which of the other. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -64,6 +65,38 @@ decodes(const struct type *t)
 	return t->to_f32 || t->flags & (TYPE_WHOLE | TYPE_INTEGER);
 }
 
+/* 8-bit floats that are nothing without their scales. */
+static bool
+is_scaled(const struct side *s, const struct tensor *t)
+{
+	char name[TENSOR_NAME + 16];
+
+	if (!s->names || strncmp(t->type->name, "F8_", 3))
+		return false;
+	snprintf(name, sizeof name, "%s_scale_inv", t->name);
+	if (names_find(s->names, name) != SIZE_MAX)
+		return true;
+	snprintf(name, sizeof name, "%s_scale", t->name);
+	return names_find(s->names, name) != SIZE_MAX;
+}
+
+static int
+find_scaled(struct side *s, struct err *e)
+{
+	size_t n = 0, old;
+
+	for (size_t i = 0; i < s->m->ntensor; i++)
+		n += !strncmp(s->m->tensor[i].type->name, "F8_", 3);
+	if (n == 0)
+		return 0;
+	if (!(s->names = names_new(s->m->ntensor + 1, e)))
+		return -1;
+	for (size_t i = 0; i < s->m->ntensor; i++)
+		if (names_add(s->names, s->m->tensor[i].name, i, &old, e) < 0)
+			return -1;
+	return 0;
+}
+
 static const struct tensor *
 first_of(const struct diff *d, const struct view *v)
 {
@@ -104,6 +137,12 @@ judge(struct diff *d, struct pair *p)
 			p->wide |= x == &type_f64 || x->flags & TYPE_INTEGER;
 		}
 	}
+	for (unsigned k = 0; k < 2 && !d->bytes; k++)
+		if (type[0] != type[1] && t[k] && is_scaled(&d->side[k], t[k])) {
+			p->e.kind = DIFF_UNMEASURED;
+			p->e.why = "8-bit floats with scales: apr-dequant applies them";
+			return;
+		}
 	p->e.raw |= d->bytes || (type[0] == type[1] && type[0]->flags & TYPE_INTEGER);
 	if (!p->e.raw)
 		return;
@@ -384,6 +423,8 @@ open_side(struct diff *d, unsigned k, struct source *s, struct err *e)
 		return err_set(e, "a plan has no values to compare");
 	if (!x->stream && !source_seekable(s))
 		return err_set(e, "comes from a pipe and is no stream: apr-cat makes it one");
+	if (find_scaled(x, e) < 0)
+		return -1;
 	x->own = arch_of(x->m, &unknown, &ignored);
 	if (x->stream) {
 		if (!(x->spill = malloc((x->m->ntensor + 1) * sizeof *x->spill)))
@@ -446,6 +487,7 @@ diff_free(struct diff *d)
 		for (size_t i = 0; s->spill && i < s->m->ntensor; i++)
 			if (s->spill[i] >= 0)
 				close(s->spill[i]);
+		names_free(s->names);
 		free(s->spill);
 		free(s->out);
 		arch_close(s->own);
