@@ -26,8 +26,9 @@ struct change {
 	char		*name;		/* of its module, "" before that */
 	const struct tensor *a, *b;	/* factors, or */
 	const struct tensor *whole;	/* a new value */
+	const struct tensor *base;	/* a new value, to which they are added */
 	bool		 embedding;	/* a, b are [r, rows], [cols, r] */
-	float		*va, *vb;	/* decoded */
+	float		*va, *vb, *vbase;	/* decoded */
 	size_t		 rank;
 	double		 scale;
 };
@@ -199,6 +200,13 @@ sort_tensor(struct lora *l, const struct tensor *t, struct err *e)
 			c->b = t;
 		return 0;
 	}
+	/* PEFT saves embeddings that have factors with them. */
+	if (ends(name, ".base_layer.weight", &head)) {
+		if (!(c = change_of(l, name, head, e)))
+			return -1;
+		c->base = t;
+		return 0;
+	}
 	if (strstr(name, ".lora_"))
 		return err_set(e, "%s: is not merged here", t->name);
 	/* modules_to_save, and biases: the value itself. */
@@ -254,6 +262,8 @@ complete(struct lora *l, struct change *c, struct err *e)
 		return err_set(e, "%s: lora_A is of rank %" PRIu64 ", lora_B of %" PRIu64, c->name,
 		    c->a->dim[0], c->b->dim[1]);
 	c->scale = alpha / (l->rslora ? sqrt((double)c->rank) : (double)c->rank);
+	if (c->base && load_values(l, c->base, &c->vbase, e) < 0)
+		return -1;
 	return load_values(l, c->a, &c->va, e) < 0 || load_values(l, c->b, &c->vb, e) < 0 ? -1 : 0;
 }
 
@@ -303,6 +313,7 @@ lora_free(struct lora *l)
 		free(l->change[i].name);
 		free(l->change[i].va);
 		free(l->change[i].vb);
+		free(l->change[i].vbase);
 	}
 	for (size_t i = 0; i < l->npattern; i++)
 		free(l->pattern[i].name);
@@ -343,10 +354,10 @@ fits(const struct lora *l, const struct change *c, const struct tensor *t, struc
 	if (t->tied_to)
 		return err_set(e, "%s: is tied to %s: without one of its own it cannot change",
 		    t->name, t->tied_to);
-	if (c->whole)
-		return tensor_same_shape(c->whole, t) ? 0 : err_set(e, "%s: shape %s, the"
+	if (c->whole || (c->base && !tensor_same_shape(c->base, t)))
+		return tensor_same_shape(c->whole ? c->whole : c->base, t) ? 0 : err_set(e, "%s: shape %s, the"
 		    " adapter's is %s", t->name, tensor_shape(t, a, sizeof a),
-		    tensor_shape(c->whole, b, sizeof b));
+		    tensor_shape(c->whole ? c->whole : c->base, b, sizeof b));
 	/* B A is [out, in]; an embedding's is turned, as are Conv1D's. */
 	rows = c->b->dim[0];
 	cols = c->a->dim[1];
@@ -412,6 +423,8 @@ lora_row(struct lora *l, size_t i, uint64_t row, float *x, size_t cols)
 		memcpy(x, c->va + row * cols, cols * sizeof *x);
 		return;
 	}
+	if (c->base)
+		memcpy(x, c->vbase + row * cols, cols * sizeof *x);
 	for (size_t j = 0, n; j < cols; j += n) {
 		n = cols - j < TILE ? cols - j : TILE;
 		memset(sum, 0, n * sizeof *sum);
