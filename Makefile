@@ -141,9 +141,13 @@ bench-quant: all
 bench-infer: all
 	@$(RUN_ENV) CC="$(CC)" scripts/bench-infer
 
-# The sample from checkpoint to tokens, beside transformers'.
+# The sample from checkpoint to tokens, beside transformers'; FAULTS=1: and the
+# faults of tests/faults are found where they are.
 e2e: all
 	@$(RUN_ENV) scripts/e2e
+	@test -z "$(FAULTS)" || APR_BUILD="$(ABS)" scripts/mutants --locate
+parity: all
+	@$(RUN_ENV) scripts/parity
 # Bugs put in one by one: does a test see each?  (Half an hour.)
 mutants:
 	@scripts/mutants
