@@ -43,6 +43,21 @@ logits() { "${APR_BUILD:-$REPO/build}/test/logits" "$@"; }
 	done
 }
 
+@test "the same bits for any set of kernels, from a file or a stream" {
+	for f in gguf/llama3.q4_k_m.gguf gguf/qwen3-moe.q4_k_m.gguf gguf/llama3.iq4_xs.gguf \
+	    gguf/qwen3-5.q4_k_m.gguf gguf/llama3.im.iq1_m.gguf hf/gemma3 hf/qwen2-odd; do
+		need "$f"
+		for cpu in scalar avx2 avx512 neon best; do
+			# Where a set is not, the best one answers again.
+			APR_CPU=$cpu logits same "$F/$f" $(seq 1 40) || { echo "$f $cpu"; return 1; }
+		done | sort -u >bits
+		[ "$(wc -l <bits)" = 1 ] || { echo "$f"; cat bits; return 1; }
+		apr-infer --logits --ids 5,17,2,9,30,7 "$F/$f" | sums >want
+		apr-cat -q "$F/$f" | apr-infer --logits --ids 5,17,2,9,30,7 -j1 -b3 - | sums | cmp - want || { echo "$f"; return 1; }
+	done
+	grep -E '^[0-9a-f]{16}$' bits
+}
+
 @test "packed weights give what their F32 copies give" {
 	for f in llama3.q4_k_m llama3.iq4_xs llama3.im.iq1_m llama3.tq1_0 qwen3-moe.mxfp4_moe smollm.q4_k_m; do
 		need "gguf/$f.gguf"

@@ -5,8 +5,9 @@
  *	logits ref MODEL REF [N]	--precise against a .safetensors file with
  *		input_ids, logits and hidden.*, its first N positions: the
  *		largest difference by the largest |value|, of each
- *	logits same MODEL ID...		the default kernels: a sum over the logits'
- *		bits for several threads, batches and cuts, which must be one
+ *	logits same MODEL ID...		the default kernels: the logits' bits for
+ *		several threads, batches and cuts, which must be one; prints a
+ *		hash of them, so that CPUs and builds can be compared
  */
 #include <inttypes.h>
 #include <math.h>
@@ -155,6 +156,20 @@ reference(const char *path, const char *ref_path, size_t limit)
 	return d <= 1e-4 && t.worst <= 1e-4 ? 0 : 1;
 }
 
+/* FNV-1a over words. */
+static uint64_t
+hash(const float *x, size_t n)
+{
+	uint64_t h = 0xcbf29ce484222325;
+	uint32_t u;
+
+	for (size_t i = 0; i < n; i++) {
+		memcpy(&u, x + i, sizeof u);
+		h = (h ^ u) * 0x100000001b3;
+	}
+	return h;
+}
+
 static int
 same(const char *path, char **arg, size_t n)
 {
@@ -184,6 +199,7 @@ same(const char *path, char **arg, size_t n)
 		else
 			first = x;
 	}
+	printf("%016" PRIx64 "\n", hash(first, n * model_vocab(m)));
 	free(first);
 	free(ids);
 	model_free(m);

@@ -21,6 +21,7 @@
  *	    then the second half likewise			DOT_MIN_HALVES
  * With DOT_HALF_SCALES the halves are two steps, the second with s2:
  *	acc = fmaf(s * sa, (float)sum(q a, first half), acc); then s2.
+ * dot is below 2^24 in all types, so floats can make it too.
  * Groups run in order of columns; acc starts at 0 anew every 4096 columns,
  * and those segments' sums are added in order.
  */

@@ -14,16 +14,41 @@ even_signs(unsigned s)
 	return s | (p & 1) << 7;
 }
 
+/* Eight codes as the bytes of a word: those of 2 bits in `entry`, of 3 bits. */
+static uint64_t
+spread2(uint64_t x)
+{
+	x = (x | x << 24) & 0x000000ff000000ff;
+	x = (x | x << 12) & 0x000f000f000f000f;
+	return (x | x << 6) & 0x0303030303030303;
+}
+
+static uint64_t
+spread3(uint64_t a, uint64_t b)
+{
+	uint64_t x = (a & 0xfff) | (b & 0xfff) << 32;
+
+	x = (x | x << 10) & 0x003f003f003f003f;
+	return (x | x << 5) & 0x0707070707070707;
+}
+
+/* Bytes, none of them 0, negative where there is a sign. */
+static void
+signs_put(int8_t *q, uint64_t x, unsigned signs)
+{
+	uint64_t bit = signs * 0x0101010101010101 & 0x8040201008040201;
+	uint64_t one = (bit + 0x00406070787c7e7f) >> 7 & 0x0101010101010101;
+
+	le64_put(q, (x ^ one * 0xff) + one);
+}
+
+/* Levels 8, 25, 43. */
 static void
 codes2(int8_t *q, unsigned entry, unsigned signs)
 {
-	static const int8_t level[] = { 8, 25, 43, 0 };
+	uint64_t c = spread2(entry);
 
-	for (int j = 0; j < 8; j++) {
-		int v = level[entry >> 2 * j & 3];
-
-		q[j] = (int8_t)(signs >> j & 1 ? -v : v);
-	}
+	signs_put(q, 0x0808080808080808 + c * 17 + (c >> 1 & 0x0101010101010101), signs);
 }
 
 /* Scales are odd eighths. */
@@ -90,7 +115,6 @@ iq2_s(struct dot_groups *g, const void *src, size_t n)
 static void
 iq3_xxs(struct dot_groups *g, const void *src, size_t n)
 {
-	static const int8_t level[] = { 4, 12, 20, 28, 36, 44, 52, 62 };
 	const uint8_t *p = src;
 
 	for (size_t i = 0; i < n / 32; i++) {
@@ -98,11 +122,13 @@ iq3_xxs(struct dot_groups *g, const void *src, size_t n)
 		uint32_t word = le32_get(b + 66 + i % 8 * 4);
 
 		g->s[i] = half_at(b) * (0.5f + (float)(word >> 28)) * 0.5f;
-		for (size_t j = 0; j < 32; j++) {
-			unsigned signs = even_signs(word >> 7 * (j / 8) & 127);
-			int v = level[grid_iq3_xxs[q[j / 4]] >> j % 4 * 3 & 7];
+		/* Levels 4, 12 .. 52, and 62 for the last. */
+		for (size_t l = 0; l < 4; l++) {
+			uint64_t c = spread3(grid_iq3_xxs[q[2 * l]], grid_iq3_xxs[q[2 * l + 1]]);
+			uint64_t last = c & c >> 1 & c >> 2 & 0x0101010101010101;
 
-			g->q[32 * i + j] = (int8_t)(signs >> j % 8 & 1 ? -v : v);
+			signs_put(g->q + 32 * i + 8 * l, 0x0404040404040404 + c * 8 + last * 2,
+			    even_signs(word >> 7 * l & 127));
 		}
 	}
 }
@@ -118,12 +144,14 @@ iq3_s(struct dot_groups *g, const void *src, size_t n)
 
 		g->s[i] = half_at(b) *
 		    (float)(1 + 2 * (b[106 + run / 2] >> run % 2 * 4 & 15));
-		for (size_t j = 0; j < 32; j++) {
-			unsigned entry = grid_iq3_s[b[2 + 8 * run + j / 4] |
-			    (b[66 + run] >> j / 4 & 1) << 8];
-			int v = (int)(2 * (entry >> j % 4 * 3 & 7) + 1);
+		for (size_t l = 0; l < 4; l++) {
+			const uint8_t *at = b + 2 + 8 * run + 2 * l;
+			unsigned high = b[66 + run] >> 2 * l;
+			uint64_t c = spread3(grid_iq3_s[at[0] | (high & 1) << 8],
+			    grid_iq3_s[at[1] | (high & 2) << 7]);
 
-			g->q[32 * i + j] = (int8_t)(b[74 + 4 * run + j / 8] >> j % 8 & 1 ? -v : v);
+			signs_put(g->q + 32 * i + 8 * l, 0x0101010101010101 + c * 2,
+			    b[74 + 4 * run + l]);
 		}
 	}
 }
@@ -132,8 +160,10 @@ iq3_s(struct dot_groups *g, const void *src, size_t n)
 static void
 codes1(int8_t *q, unsigned entry, bool down)
 {
-	for (int j = 0; j < 8; j++)
-		q[j] = (int8_t)(8 * ((int)(entry >> 2 * j & 3) - 1) + (down ? -1 : 1));
+	uint64_t less = down ? 0x0909090909090909 : 0x0707070707070707;
+
+	/* 128 more keeps bytes from borrowing. */
+	le64_put(q, (spread2(entry) * 8 + 0x8080808080808080 - less) ^ 0x8080808080808080);
 }
 
 static void

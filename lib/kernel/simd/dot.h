@@ -28,7 +28,8 @@ struct head {
 };
 
 /*
- * Codes of a run of groups, from block p of the first of W rows on; for
+ * Scales (`whole` is the tensor's, where it has one) and
+ * codes of a run of groups, from block p of the first of W rows on; for
  * codes 0..127, `zero` is the one that stands for 0 (a power of two), for
  * signed ones it is SIGNED.
  */
@@ -38,7 +39,7 @@ struct packed {
 	int	 zero;
 	int	 groups, run;		/* of a block; that codes() takes apart */
 	int	 bytes;			/* of a block */
-	void	(*head)(struct head *, const uint8_t *p, size_t stride);
+	void	(*head)(struct head *, const uint8_t *p, size_t stride, float whole);
 	void	(*codes)(vi (*q)[8], const uint8_t *p, size_t stride, int run);
 };
 
@@ -138,13 +139,13 @@ dot_lay(vi q, int zero)
 
 /* n groups, whole blocks, of W rows. */
 INLINE void
-dot_fill(struct laid *to, const struct packed *t, const uint8_t *p, size_t stride, size_t bytes,
+dot_fill(struct laid *to, const struct packed *t, const uint8_t *p, size_t stride, float whole,
     size_t n)
 {
-	for (; n > 0; n -= (size_t)t->groups, p += bytes, to += t->groups) {
+	for (; n > 0; n -= (size_t)t->groups, p += t->bytes, to += t->groups) {
 		struct head h;
 
-		t->head(&h, p, stride);
+		t->head(&h, p, stride, whole);
 		for (int r = 0; r < t->groups / t->run; r++) {
 			vi q[4][8];
 
@@ -171,11 +172,12 @@ dot_fill(struct laid *to, const struct packed *t, const uint8_t *p, size_t strid
  * address `next` on, evenly: a strip that follows, all of whose rows lie
  * behind one another. */
 INLINE void
-dot_run(vf *acc, const struct packed *t, const uint8_t *p, size_t stride, size_t bytes,
+dot_run(vf *acc, const struct packed *t, const uint8_t *p, size_t stride, float whole,
     const struct dot_act *const *column, size_t step, int nc, uintptr_t next, size_t first,
     size_t n)
 {
-	size_t runs = (size_t)(t->groups / t->run), part = W * bytes / runs;
+	size_t runs = (size_t)(t->groups / t->run), bytes = (size_t)t->bytes;
+	size_t part = W * bytes / runs;
 	const struct dot_act *col[DOT_BLOCK];
 
 	UNROLL
@@ -184,7 +186,7 @@ dot_run(vf *acc, const struct packed *t, const uint8_t *p, size_t stride, size_t
 	for (; n > 0; n -= (size_t)t->groups, p += bytes) {
 		struct head h;
 
-		t->head(&h, p, stride);
+		t->head(&h, p, stride, whole);
 		UNROLL
 		for (int r = 0; r < t->groups / t->run; r++) {
 			vi q[4][8];
@@ -241,7 +243,7 @@ dot_few(const struct kernel_dot *d, const struct packed *t, size_t strips, size_
 			for (int j = 0; j < nc; j++)
 				acc[j] = vf_set1(0);
 			n = groups - i < SEGMENT_GROUPS ? groups - i : SEGMENT_GROUPS;
-			dot_run(acc, t, p, d->stride, bytes, col, step, nc, next, i, n);
+			dot_run(acc, t, p, d->stride, d->scale, col, step, nc, next, i, n);
 			p += n / (size_t)t->groups * bytes;
 			next += n / (size_t)t->groups * bytes * W;
 			for (int j = 0; j < nc && c + (size_t)j < d->a.n; j++) {
@@ -274,8 +276,6 @@ dot_product(const struct kernel_dot *d, const struct packed *t)
 		left = d->a.n - c;
 		if (left == 1)
 			dot_few(d, t, strips, c, 1);
-		else if (left == 2)
-			dot_few(d, t, strips, c, 2);
 		else if (left <= 4)
 			dot_few(d, t, strips, c, 4);
 		else
@@ -287,7 +287,7 @@ dot_product(const struct kernel_dot *d, const struct packed *t)
 			n = groups - i < SEGMENT_GROUPS ? groups - i : SEGMENT_GROUPS;
 			for (size_t j = 0; j < ns; j++)
 				dot_fill(panel + j * n, t, d->w + (k + j) * W * d->stride +
-				    i / (size_t)t->groups * bytes, d->stride, bytes, n);
+				    i / (size_t)t->groups * bytes, d->stride, d->scale, n);
 			KERNEL(dot_panels)(d, panel, ns, n, i, k * W, ns * W);
 		}
 	}
@@ -299,6 +299,23 @@ dot_product(const struct kernel_dot *d, const struct packed *t)
 		tail.rows = rest;
 		KERNEL(dot_any)(&tail);
 	}
+}
+
+#define UNUSED __attribute__((unused))
+#define HEAD(name) \
+INLINE void \
+name(struct head *h, UNUSED const uint8_t *p, UNUSED size_t stride, UNUSED float whole)
+#define CODES(name) \
+INLINE void \
+name(vi (*q)[8], const uint8_t *p, size_t stride, UNUSED int run)
+/* struct packed's fields */
+#define PRODUCT(name, ...) \
+void \
+KERNEL(name##_dot)(const struct kernel_dot *d) \
+{ \
+	const struct packed t = { __VA_ARGS__ }; \
+\
+	dot_product(d, &t); \
 }
 
 #endif

@@ -21,14 +21,12 @@ nibbles(vi *q, const uint8_t *p, size_t stride)
 	}
 }
 
-INLINE void
-scale(struct head *h, const uint8_t *p, size_t stride)
+HEAD(scale)
 {
 	h->s[0] = vf_rows_f16(p, stride);
 }
 
-INLINE void
-scale_and_min(struct head *h, const uint8_t *p, size_t stride)
+HEAD(scale_and_min)
 {
 	h->s[0] = vf_rows_f16(p, stride);
 	h->m[0] = -vf_rows_f16(p + 2, stride);
@@ -57,35 +55,36 @@ fifth_bits(vi *q, vi word)
 	}
 }
 
-#define CODES(name) INLINE void name(vi (*q)[8], const uint8_t *p, size_t stride, int run)
+CODES(q4_0_codes)
+{
+	nibbles(q[0], p + 2, stride);
+}
 
-CODES(q4_0_codes) { (void)run; nibbles(q[0], p + 2, stride); }
-CODES(q4_1_codes) { (void)run; nibbles(q[0], p + 4, stride); }
+CODES(q4_1_codes)
+{
+	nibbles(q[0], p + 4, stride);
+}
 
 CODES(q5_0_codes)
 {
-	(void)run;
 	nibbles(q[0], p + 6, stride);
 	fifth_bits(q[0], row_words(p + 2, stride));
 }
 
 CODES(q5_1_codes)
 {
-	(void)run;
 	nibbles(q[0], p + 8, stride);
 	fifth_bits(q[0], row_words(p + 4, stride));
 }
 
 CODES(q8_0_codes)
 {
-	(void)run;
 	vi_rows(q[0], p + 2, stride);
 	vi_rows(q[0] + 4, p + 18, stride);
 }
 
 CODES(iq4_nl_codes)
 {
-	(void)run;
 	nibbles(q[0], p + 2, stride);
 	UNROLL
 	for (int j = 0; j < 8; j++)
@@ -94,7 +93,6 @@ CODES(iq4_nl_codes)
 
 CODES(mxfp4_codes)
 {
-	(void)run;
 	nibbles(q[0], p + 1, stride);
 	UNROLL
 	for (int j = 0; j < 8; j++)
@@ -102,8 +100,7 @@ CODES(mxfp4_codes)
 }
 
 /* Half of what e8m0 says. */
-INLINE void
-mxfp4_scale(struct head *h, const uint8_t *p, size_t stride)
+HEAD(mxfp4_scale)
 {
 	vi e = row_words(p, stride) & vi_set1(255);
 
@@ -115,7 +112,6 @@ CODES(apr_q4_codes)
 {
 	vi raw[4];
 
-	(void)run;
 	vi_rows(raw, p + 2, stride);
 	UNROLL
 	for (int j = 0; j < 8; j++) {
@@ -124,15 +120,6 @@ CODES(apr_q4_codes)
 		t = (t & vi_set1(0xff)) | (t & vi_set1(0xff00)) << 8;
 		q[0][j] = (t | t << 4) & vi_each(15);
 	}
-}
-
-#define PRODUCT(name, ...) \
-void \
-KERNEL(name##_dot)(const struct kernel_dot *d) \
-{ \
-	const struct packed t = { __VA_ARGS__ }; \
-\
-	dot_product(d, &t); \
 }
 
 PRODUCT(q4_0, 0, 8, 1, 1, 18, scale, q4_0_codes)

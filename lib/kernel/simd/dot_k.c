@@ -9,8 +9,7 @@ byte_float(vi v, int i)
 }
 
 /* Four rows of 16 bytes: d, min, and twelve of six-bit fields. */
-INLINE void
-q45_head(struct head *h, const uint8_t *p, size_t stride)
+HEAD(q45_head)
 {
 	vi w[4], sc[2], mn[2];
 	vf d, m;
@@ -28,8 +27,6 @@ q45_head(struct head *h, const uint8_t *p, size_t stride)
 		h->m[i] = m * byte_float(mn[i / 4], i % 4);
 	}
 }
-
-#define CODES(name) INLINE void name(vi (*q)[8], const uint8_t *p, size_t stride, int run)
 
 /* 32 bytes: two groups. */
 INLINE void
@@ -66,8 +63,7 @@ CODES(q5_k_codes)
 }
 
 /* Integer factors of halves: 16 signed bytes. */
-INLINE void
-q6_k_head(struct head *h, const uint8_t *p, size_t stride)
+HEAD(q6_k_head)
 {
 	vf d = vf_rows_f16(p + 208, stride);
 	vi w[4];
@@ -103,8 +99,7 @@ CODES(q6_k_codes)
 	}
 }
 
-INLINE void
-q2_k_head(struct head *h, const uint8_t *p, size_t stride)
+HEAD(q2_k_head)
 {
 	vf d = vf_rows_f16(p + 80, stride), m = vf_rows_f16(p + 82, stride);
 	vi w[4];
@@ -140,8 +135,7 @@ CODES(q2_k_codes)
 	four(q, p + 16 + 32 * run, stride);
 }
 
-INLINE void
-q3_k_head(struct head *h, const uint8_t *p, size_t stride)
+HEAD(q3_k_head)
 {
 	vf d = vf_rows_f16(p + 108, stride);
 	vi w[4], sc[4];
@@ -185,8 +179,7 @@ static const b16 iq4 = {
 };
 
 /* f16, 16 bits of high parts, four bytes of low ones. */
-INLINE void
-iq4_xs_head(struct head *h, const uint8_t *p, size_t stride)
+HEAD(iq4_xs_head)
 {
 	vi w[4];
 	vf d;
@@ -210,15 +203,6 @@ CODES(iq4_xs_codes)
 		q[0][j + 4] = vi_lut(iq4, q[0][j] >> 4 & vi_each(15));
 		q[0][j] = vi_lut(iq4, q[0][j] & vi_each(15));
 	}
-}
-
-#define PRODUCT(name, ...) \
-void \
-KERNEL(name##_dot)(const struct kernel_dot *d) \
-{ \
-	const struct packed t = { __VA_ARGS__ }; \
-\
-	dot_product(d, &t); \
 }
 
 PRODUCT(q2_k, DOT_HALVES | DOT_MIN_HALVES, 0, 8, 4, 84, q2_k_head, q2_k_codes)

@@ -57,12 +57,14 @@ kernel_encode	KERNEL(iq1_s_from_f32), KERNEL(iq1_m_from_f32), KERNEL(iq2_xxs_fro
 extern const struct kernel_floats KERNEL(floats);
 /* try.c */
 kernel_try	KERNEL(try);
-/* dot_act.c, dot_any.c, dot_32.c, dot_k.c */
+/* dot_act.c, dot_any.c, dot_32.c, dot_k.c, dot_few.c */
 kernel_act	KERNEL(act);
 kernel_dot_fn	KERNEL(dot_any);
 kernel_dot_fn	KERNEL(q4_0_dot), KERNEL(q4_1_dot), KERNEL(q5_0_dot), KERNEL(q5_1_dot), KERNEL(q8_0_dot),
 		KERNEL(iq4_nl_dot), KERNEL(mxfp4_dot), KERNEL(apr_q4_dot);
 kernel_dot_fn	KERNEL(q2_k_dot), KERNEL(q3_k_dot), KERNEL(q4_k_dot), KERNEL(q5_k_dot), KERNEL(q6_k_dot),
 		KERNEL(iq4_xs_dot);
+kernel_dot_fn	KERNEL(apr_q8_dot), KERNEL(q1_0_dot), KERNEL(q2_0_dot), KERNEL(tq1_0_dot), KERNEL(tq2_0_dot),
+		KERNEL(nvfp4_dot);
 
 #endif

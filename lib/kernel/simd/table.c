@@ -88,5 +88,11 @@ KERNEL(kernel_fill)(struct kernels *k)
 	k->dot[20] = KERNEL(iq4_nl_dot);
 	k->dot[23] = KERNEL(iq4_xs_dot);
 	k->dot[39] = KERNEL(mxfp4_dot);
+	k->dot[34] = KERNEL(tq1_0_dot);
+	k->dot[35] = KERNEL(tq2_0_dot);
+	k->dot[40] = KERNEL(nvfp4_dot);
+	k->dot[41] = KERNEL(q1_0_dot);
+	k->dot[42] = KERNEL(q2_0_dot);
 	k->dot[KERNEL_APR_Q4] = KERNEL(apr_q4_dot);
+	k->dot[KERNEL_APR_Q8] = KERNEL(apr_q8_dot);
 }
