@@ -275,7 +275,7 @@ by_from(const void *a, const void *b)
 	return x->from < y->from ? -1 : x->from > y->from;
 }
 
-/* Read a part again from the front: CRC, gaps, end. */
+/* A part again from the front: gaps, end, and all of it where a CRC is. */
 static int
 verify_part(struct source *s, size_t k, struct buf *tail, struct err *e)
 {
@@ -297,7 +297,10 @@ verify_part(struct source *s, size_t k, struct buf *tail, struct err *e)
 	qsort(x, n, sizeof *x, by_from);
 	if (in_seek(p->in, 0, e) < 0)
 		goto out;
-	in_crc_start(p->in);
+	if (p->h.footer)
+		in_crc_start(p->in);
+	else
+		in_crc_stop(p->in);
 	if (in_skip(p->in, p->data, e) < 0)
 		goto out;
 	for (size_t i = 0; i < n; i++) {
