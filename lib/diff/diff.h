@@ -68,6 +68,18 @@ struct diff {
 	bool			 bytes;
 };
 
+/* pair.c: an entry of what one or both sides (the other NULL) have.  Good
+ * until the next. */
+struct pair *diff_pair(struct diff *, struct out *a, struct out *b, const char *name,
+	    struct err *);
+/* Names of a side's tensors, if any may have scales. */
+int	diff_find_scaled(struct side *, struct err *) APR_MUSTCHECK;
+
+/* match.c: pairs of tensors with one name, which are then taken; of all others,
+ * by role; all: there are no pairs yet. */
+int	diff_match_names(struct diff *, bool *taken[2], struct err *) APR_MUSTCHECK;
+int	diff_match_roles(struct diff *, bool *taken[2], bool all, struct err *) APR_MUSTCHECK;
+
 /* roles.c: offers of some of a side's tensors, by GGUF's names as far as the
  * model's tables know them; all: what the config implies too. */
 int	diff_offer(struct diff *, unsigned side, const size_t *which, size_t n, bool all,
@@ -82,16 +94,16 @@ struct held_bytes {
 	const unsigned char	*p;
 };
 /* Elements [at, at + n) of a view to floats, or doubles if wide. */
-int	view_get(struct diff *, const struct view *, const struct held_bytes *, bool wide,
+int	diff_view_get(struct diff *, const struct view *, const struct held_bytes *, bool wide,
 	    uint64_t at, size_t n, void *dst, struct err *) APR_MUSTCHECK;
 /* Are its cells so small that whole rows of `cols` must be turned at once? */
-bool	view_strips(const struct view *, uint64_t cols);
+bool	diff_view_strips(const struct view *, uint64_t cols);
 /* Does nothing move, so that bytes can be taken as they come? */
-bool	view_plain(const struct diff *, const struct view *);
+bool	diff_view_plain(const struct diff *, const struct view *);
 /* n bytes of a tensor as they are stored. */
-int	side_bytes(struct diff *, unsigned side, size_t tensor, const struct held_bytes *,
+int	diff_side_bytes(struct diff *, unsigned side, size_t tensor, const struct held_bytes *,
 	    uint64_t at, void *dst, size_t n, struct err *) APR_MUSTCHECK;
 /* Where element e is, which begins a block. */
-uint64_t tensor_at(const struct tensor *, uint64_t e);
+uint64_t diff_tensor_at(const struct tensor *, uint64_t e);
 
 #endif

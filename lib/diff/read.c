@@ -22,7 +22,7 @@ struct reading {
 };
 
 int
-side_bytes(struct diff *d, unsigned side, size_t tensor, const struct held_bytes *held,
+diff_side_bytes(struct diff *d, unsigned side, size_t tensor, const struct held_bytes *held,
     uint64_t at, void *dst, size_t n, struct err *e)
 {
 	struct side *s = &d->side[side];
@@ -44,7 +44,7 @@ cols_of(const struct tensor *t)
 }
 
 uint64_t
-tensor_at(const struct tensor *t, uint64_t e)
+diff_tensor_at(const struct tensor *t, uint64_t e)
 {
 	if (t->row_bytes)
 		return e / cols_of(t) * t->row_bytes +
@@ -111,7 +111,7 @@ values(const struct reading *r, size_t tensor, uint64_t off, size_t n, unsigned 
 	double wide[256];
 
 	if (t->type->flags & TYPE_WHOLE) {
-		if (side_bytes(r->d, r->v->side, tensor, r->held, 0, raw, 4, e) < 0)
+		if (diff_side_bytes(r->d, r->v->side, tensor, r->held, 0, raw, 4, e) < 0)
 			return -1;
 		type_f32.to_f32(&scale, raw, 1);
 	}
@@ -123,7 +123,7 @@ values(const struct reading *r, size_t tensor, uint64_t off, size_t n, unsigned 
 		/* Blocks are whole but for the last one of those that run over
 		 * row ends; a padded row's has more than the row. */
 		have = (size_t)((to < end || t->row_bytes ? to : end) - from);
-		if (side_bytes(r->d, r->v->side, tensor, r->held, tensor_at(t, from), raw,
+		if (diff_side_bytes(r->d, r->v->side, tensor, r->held, diff_tensor_at(t, from), raw,
 		    (have + block - 1) / block * t->type->bytes, e) < 0)
 			return -1;
 		if (skip == 0 && have == k) {
@@ -220,7 +220,7 @@ emit(void *ctx, const void *p, size_t n, struct err *e)
 }
 
 bool
-view_strips(const struct view *v, uint64_t cols)
+diff_view_strips(const struct view *v, uint64_t cols)
 {
 	const struct shuffle *s = &v->sh;
 
@@ -229,7 +229,7 @@ view_strips(const struct view *v, uint64_t cols)
 }
 
 bool
-view_plain(const struct diff *d, const struct view *v)
+diff_view_plain(const struct diff *d, const struct view *v)
 {
 	if (v->data || !shuffle_none(&v->sh))
 		return false;
@@ -243,7 +243,7 @@ view_plain(const struct diff *d, const struct view *v)
 }
 
 int
-view_get(struct diff *d, const struct view *v, const struct held_bytes *held, bool wide,
+diff_view_get(struct diff *d, const struct view *v, const struct held_bytes *held, bool wide,
     uint64_t at, size_t n, void *dst, struct err *e)
 {
 	struct reading r = { d, v, held, wide, dst };

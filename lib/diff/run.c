@@ -8,240 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <apr/pool.h>
-
-#include "diff.h"
-
-enum {
-	CHUNK = 65536,		/* elements of a job, or so */
-	RAW = 1 << 18,		/* bytes of one */
-};
-
-/* Some rows of a pair, or some of a long one. */
-struct job {
-	struct diff		*d;
-	struct pair		*p;
-	uint64_t		 at;
-	size_t			 n;
-	struct held_bytes	 held[2];	/* p NULL: read */
-	unsigned char		*raw[2];
-	size_t			 cap[2];
-	unsigned char		*x[2];
-	size_t			 room;
-	struct diff_sums	 sums;
-	bool			 bad;
-	struct err		 e;
-};
-
-/* Which pairs want a tensor. */
-struct use {
-	struct pair	*p;
-	uint64_t	 at;		/* of the tensor in the view's run */
-	size_t		 next;
-};
-#define NONE	SIZE_MAX
-
-struct uses {
-	struct use	*v;
-	size_t		*head;		/* one a tensor */
-	size_t		 n;
-};
-
-struct run {
-	struct diff	*d;
-	struct pool	*pool;
-	struct job	*job;
-	size_t		 njob;
-	struct job	**idle;
-	size_t		 nidle;
-	void		(*progress)(uint64_t);
-	struct uses	 uses[2];
-	unsigned char	*shared;
-	size_t		 nshared;
-};
-
-static int
-make_room(unsigned char **p, size_t *cap, size_t n, struct err *e)
-{
-	unsigned char *q;
-
-	if (n <= *cap)
-		return 0;
-	if (!(q = realloc(*p, n)))
-		return err_set(e, "out of memory");
-	*p = q;
-	*cap = n;
-	return 0;
-}
-
-static int
-compare_raw(struct job *j, struct err *e)
-{
-	struct diff_sums *s = &j->sums;
-
-	for (unsigned k = 0; k < 2; k++)
-		if (side_bytes(j->d, k, j->p->v[k]->piece[0].tensor, j->held[k].p ? &j->held[k] : NULL,
-		    j->at, j->x[k], j->n, e) < 0)
-			return -1;
-	s->n = j->n;
-	s->equal = j->n;
-	if (!memcmp(j->x[0], j->x[1], j->n))
-		return 0;
-	for (size_t i = 0; i < j->n; i++)
-		if (j->x[0][i] != j->x[1][i]) {
-			if (s->odd++ == 0)
-				s->odd_at = j->at + i;
-			s->equal--;
-		}
-	return 0;
-}
-
-/* In tiles within each row. */
-static int
-compare(struct job *j, struct err *e)
-{
-	struct pair *p = j->p;
-	size_t size = p->wide ? sizeof(double) : sizeof(float);
-
-	for (unsigned k = 0; k < 2; k++)
-		if (view_get(j->d, p->v[k], j->held[k].p ? &j->held[k] : NULL, p->wide, j->at,
-		    j->n, j->x[k], e) < 0)
-			return -1;
-	for (size_t i = 0, n; i < j->n; i += n) {
-		uint64_t row = p->cols - (j->at + i) % p->cols;
-		const void *a = j->x[0] + i * size, *b = j->x[1] + i * size;
-
-		n = row < j->n - i ? (size_t)row : j->n - i;
-		if (p->wide)
-			diff_add_f64(&j->sums, a, b, n, j->at + i);
-		else
-			diff_add(&j->sums, a, b, n, j->at + i);
-	}
-	return 0;
-}
-
-static void
-work(void *arg)
-{
-	struct job *j = arg;
-	size_t size = j->p->e.raw ? 1 : j->p->wide ? sizeof(double) : sizeof(float);
-
-	memset(&j->sums, 0, sizeof j->sums);
-	j->bad = false;
-	if (j->room < j->n * size) {
-		free(j->x[0]);
-		free(j->x[1]);
-		j->x[0] = malloc(j->n * size);
-		j->x[1] = malloc(j->n * size);
-		j->room = j->x[0] && j->x[1] ? j->n * size : 0;
-	}
-	if (j->room == 0)
-		j->bad = err_set(&j->e, "out of memory") < 0;
-	else
-		j->bad = (j->p->e.raw ? compare_raw(j, &j->e) : compare(j, &j->e)) < 0;
-}
-
-static uint64_t
-stored(const struct pair *p, uint64_t n)
-{
-	double bytes = 0;
-
-	for (int k = 0; k < 2; k++)
-		bytes += p->e.raw ? 1 : p->e.type[k] ? (double)p->e.type[k]->bytes /
-		    p->e.type[k]->block : 0;
-	return (uint64_t)(bytes * (double)n);
-}
-
-/* What a job found, to its pair's. */
-static int
-collect(struct run *r, struct err *e)
-{
-	struct job *j = pool_get(r->pool);
-	struct pair *p;
-
-	if (!j)
-		return 0;
-	r->idle[r->nidle++] = j;
-	p = j->p;
-	if (j->bad) {
-		*e = j->e;
-		return -1;
-	}
-	if (!p->sums && !(p->sums = calloc(1, sizeof *p->sums)))
-		return err_set(e, "out of memory");
-	diff_merge(p->sums, &j->sums);
-	p->done += j->n;
-	if (p->done == p->n) {
-		p->e.error = diff_error_of(p->sums);
-		free(p->sums);
-		p->sums = NULL;
-	}
-	if (r->progress)
-		r->progress(stored(p, j->n));
-	return 0;
-}
-
-static struct job *
-next_job(struct run *r, struct pair *p, uint64_t at, size_t n, struct err *e)
-{
-	struct job *j;
-
-	while (r->nidle == 0 || pool_full(r->pool))
-		if (collect(r, e) < 0)
-			return NULL;
-	j = r->idle[--r->nidle];
-	j->d = r->d;
-	j->p = p;
-	j->at = at;
-	j->n = n;
-	j->held[0].p = j->held[1].p = NULL;
-	return j;
-}
-
-static int
-drain(struct run *r, struct err *e)
-{
-	while (r->nidle < r->njob)
-		if (collect(r, e) < 0)
-			return -1;
-	return 0;
-}
-
-/* How many elements from `at` on are a chunk. */
-static size_t
-chunk(const struct pair *p, uint64_t at, uint64_t n)
-{
-	uint64_t rows = p->cols ? CHUNK / p->cols : 0, k;
-
-	if (p->e.raw)
-		return (size_t)(n < RAW ? n : RAW);
-	if (rows == 0 && (p->v[0]->strips || p->v[1]->strips))
-		rows = 1;
-	k = rows ? rows * p->cols : CHUNK;
-	/* In a long row up to its end, so that tiles keep their places. */
-	if (!rows && p->cols - at % p->cols < k)
-		k = p->cols - at % p->cols;
-	return (size_t)(k < n ? k : n);
-}
-
-/* A pair whose two sides can be read anywhere. */
-static int
-whole(struct run *r, struct pair *p, struct err *e)
-{
-	struct job *j;
-
-	if (p->n == 0) {
-		p->e.error = diff_error_of(&(struct diff_sums){ .n = 0 });
-		return 0;
-	}
-	for (uint64_t at = 0, n; at < p->n; at += n) {
-		n = chunk(p, at, p->n - at);
-		if (!(j = next_job(r, p, at, (size_t)n, e)))
-			return -1;
-		pool_put(r->pool, j);
-	}
-	return 0;
-}
+#include "run.h"
 
 /* Who wants which tensor of a side. */
 static int
@@ -283,12 +50,12 @@ direct(const struct run *r, unsigned k, size_t tensor, bool step)
 	for (size_t i = u->head[tensor]; i != NONE; i = u->v[i].next) {
 		const struct pair *p = u->v[i].p;
 
-		if (!view_plain(r->d, p->v[k]) || p->v[!k]->strips || p->v[k]->at > 0)
+		if (!diff_view_plain(r->d, p->v[k]) || p->v[!k]->strips || p->v[k]->at > 0)
 			return false;
 		/* All of it, in rows that are the pair's. */
 		if (!p->e.raw && (t->n % p->cols != 0 || u->v[i].at + t->n > p->n))
 			return false;
-		if (step && (u->v[i].next != NONE || !view_plain(r->d, p->v[!k]) ||
+		if (step && (u->v[i].next != NONE || !diff_view_plain(r->d, p->v[!k]) ||
 		    p->v[k]->npiece != 1 || p->v[!k]->npiece != 1 ||
 		    r->uses[!k].v[r->uses[!k].head[p->v[!k]->piece[0].tensor]].next != NONE))
 			return false;
@@ -304,11 +71,11 @@ take(struct stream_in *in, struct job *j, unsigned k, const struct tensor *t, si
 	uint64_t from = off, to = off + j->n;
 
 	if (!j->p->e.raw) {
-		from = tensor_at(t, off);
-		to = off + j->n == t->n ? t->bytes : tensor_at(t, off + j->n);
+		from = diff_tensor_at(t, off);
+		to = off + j->n == t->n ? t->bytes : diff_tensor_at(t, off + j->n);
 	}
 	*bytes = (size_t)(to - from);
-	if (make_room(&j->raw[k], &j->cap[k], *bytes, e) < 0 ||
+	if (diff_room(&j->raw[k], &j->cap[k], *bytes, e) < 0 ||
 	    stream_read(in, j->raw[k], *bytes, e) < 0)
 		return -1;
 	j->held[k] = (struct held_bytes){ tensor, from, j->raw[k] };
@@ -372,7 +139,7 @@ later(struct run *r, unsigned k, size_t tensor, struct err *e)
 		struct pair *p = r->uses[k].v[i].p;
 
 		if (p->done < p->n && ready(r->d, p) &&
-		    (whole(r, p, e) < 0 || drain(r, e) < 0))
+		    (diff_whole(r, p, e) < 0 || diff_drain(r, e) < 0))
 			return -1;
 		let_go(r, p);
 	}
@@ -384,7 +151,7 @@ static int
 share(struct run *r, struct job *j, unsigned k, const struct held_bytes *held, size_t n,
     struct err *e)
 {
-	if (make_room(&j->raw[k], &j->cap[k], n, e) < 0)
+	if (diff_room(&j->raw[k], &j->cap[k], n, e) < 0)
 		return -1;
 	memcpy(j->raw[k], r->shared, n);
 	j->held[k] = *held;
@@ -408,9 +175,9 @@ against_file(struct run *r, unsigned k, size_t tensor, struct err *e)
 		struct held_bytes held = { 0 };
 		size_t bytes = 0;
 
-		n = chunk(first, off, end - off);
+		n = diff_chunk(first, off, end - off);
 		for (size_t i = head; i != NONE; i = u[i].next) {
-			struct job *j = next_job(r, u[i].p, u[i].at + off, (size_t)n, e);
+			struct job *j = diff_job_new(r, u[i].p, u[i].at + off, (size_t)n, e);
 
 			if (!j)
 				return -1;
@@ -421,7 +188,7 @@ against_file(struct run *r, unsigned k, size_t tensor, struct err *e)
 				if (take(s->stream, j, k, t, tensor, off, &bytes, e) < 0)
 					return -1;
 				held = j->held[k];
-				if (many && make_room(&r->shared, &r->nshared, bytes, e) < 0)
+				if (many && diff_room(&r->shared, &r->nshared, bytes, e) < 0)
 					return -1;
 				if (many)
 					memcpy(r->shared, held.p, bytes);
@@ -466,8 +233,8 @@ in_step(struct run *r, struct pair *p, struct err *e)
 	for (uint64_t off = 0, n; off < p->n; off += n) {
 		struct job *j;
 
-		n = chunk(p, off, p->n - off);
-		if (!(j = next_job(r, p, off, (size_t)n, e)))
+		n = diff_chunk(p, off, p->n - off);
+		if (!(j = diff_job_new(r, p, off, (size_t)n, e)))
 			return -1;
 		for (unsigned k = 0; k < 2; k++) {
 			struct side *s = &r->d->side[k];
@@ -538,12 +305,12 @@ walk(struct run *r, struct err *e)
 
 		if (p->e.kind == DIFF_BOTH && (p->n == 0 || (!a && !b) ||
 		    ((!a || p->v[0]->npiece == 0) && (!b || p->v[1]->npiece == 0))))
-			if (whole(r, p, e) < 0)
+			if (diff_whole(r, p, e) < 0)
 				return -1;
 	}
 	if (a && b ? two_streams(r, e) < 0 : a || b ? one_stream(r, b, e) < 0 : false)
 		return -1;
-	return drain(r, e);
+	return diff_drain(r, e);
 }
 
 int
@@ -563,7 +330,7 @@ diff_run(struct diff *d, unsigned jobs, void (*progress)(uint64_t), struct err *
 	}
 	for (r.nidle = 0; r.nidle < r.njob; r.nidle++)
 		r.idle[r.nidle] = &r.job[r.nidle];
-	if ((r.pool = pool_new(jobs, (unsigned)r.njob, work, e)) && walk(&r, e) == 0)
+	if ((r.pool = pool_new(jobs, (unsigned)r.njob, diff_job_work, e)) && walk(&r, e) == 0)
 		k = 0;
 out:
 	pool_free(r.pool);
@@ -580,15 +347,4 @@ out:
 	free(r.job);
 	free(r.idle);
 	return k;
-}
-
-uint64_t
-diff_bytes(const struct diff *d)
-{
-	uint64_t n = 0;
-
-	for (size_t i = 0; i < d->npair; i++)
-		if (d->pair[i].e.kind == DIFF_BOTH)
-			n += stored(&d->pair[i], d->pair[i].n);
-	return n;
 }
