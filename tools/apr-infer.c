@@ -14,7 +14,7 @@ const char usage_text[] =
     "      --ids LIST        instead of text: 5,17,2\n"
     "  -n, --tokens N        to make at most (256)\n"
     "  -c, --context N       positions (the model's, up to 4096)\n"
-    "  -b, --batch N         tokens of a prompt at once (512)\n"
+    "  -b, --batch N         tokens of a prompt at once\n"
     "  -j, --jobs N          threads\n"
     "      --jsonl           a request a line, an answer a line\n"
     "      --parallel N      requests at once (8)\n"
@@ -171,7 +171,7 @@ kv(const char *arg)
 int
 main(int argc, char **argv)
 {
-	struct run r = { .o = { .n_batch = 512, .nseq = 1 }, .s = SAMPLE_DEFAULTS, .n = 256,
+	struct run r = { .o = { .nseq = 1 }, .s = SAMPLE_DEFAULTS, .n = 256,
 	    .jobs = pool_cpus() };
 	unsigned parallel = 8;
 	const char *ppl = NULL;

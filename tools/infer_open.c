@@ -59,6 +59,10 @@ run_open(struct run *r, bool text)
 			warn("the model knows %u positions, not %u", model_context(r->m), r->o.n_ctx);
 		r->o.n_ctx = model_context(r->m) < 4096 || r->o.n_ctx ? model_context(r->m) : 4096;
 	}
+	if (r->o.n_batch == 0) {
+		r->o.n_batch = 512;
+		r->o.n_batch = infer_batch(r->m, &r->o, r->jobs, (uint64_t)64 << 20);
+	}
 	if (!(r->crew = crew_new(r->jobs, &e)))
 		die("%s", e.msg);
 	if (!text)
@@ -101,26 +105,31 @@ sizes(struct run *r, uint64_t *mapped, uint64_t *held, uint64_t *kv, uint64_t *s
 
 	*mapped = stream ? 0 : all;
 	*held = stream ? all : 0;
-	infer_size(r->m, &r->o, kv, scratch);
+	infer_size(r->m, &r->o, r->jobs, kv, scratch);
 }
 
 int
 run_plan(struct run *r)
 {
-	uint64_t mapped, held, kv, scratch, have = available(r);
+	uint64_t mapped, held, kv, scratch, total, have = available(r);
 	bool fits;
 
 	sizes(r, &mapped, &held, &kv, &scratch);
+	/* What is mapped and not read takes no memory. */
+	total = held + kv + scratch +
+	    (mapped ? model_used_bytes(r->m, (uint64_t)r->o.nseq * r->o.n_ctx) : 0);
 	fits = held + kv + scratch <= have;
 	if (r->json)
 		printf("{\"weights_mapped\":%" PRIu64 ",\"weights_held\":%" PRIu64 ",\"kv\":%" PRIu64
-		    ",\"scratch\":%" PRIu64 ",\"available\":%" PRIu64 ",\"fits\":%s}\n",
-		    mapped, held, kv, scratch, have, fits ? "true" : "false");
+		    ",\"scratch\":%" PRIu64 ",\"total\":%" PRIu64 ",\"available\":%" PRIu64
+		    ",\"fits\":%s}\n", mapped, held, kv, scratch, total, have,
+		    fits ? "true" : "false");
 	else
 		printf("weights, mapped  %15" PRIu64 "\nweights, held    %15" PRIu64
 		    "\nkeys and values  %15" PRIu64 "  (%u x %u positions)\nscratch          %15" PRIu64
-		    "  (batches of %u)\navailable        %15" PRIu64 "\n", mapped, held, kv,
-		    r->o.nseq, r->o.n_ctx, scratch, r->o.n_batch, have);
+		    "  (batches of %u)\ntotal            %15" PRIu64 "\navailable        %15" PRIu64
+		    "\n", mapped, held, kv, r->o.nseq, r->o.n_ctx, scratch, r->o.n_batch,
+		    total, have);
 	tool_flush();
 	return fits ? STATUS_OK : STATUS_FAIL;
 }

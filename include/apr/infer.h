@@ -37,9 +37,14 @@ struct infer_token {
 	bool		 logits;	/* wanted */
 };
 
-/* Bytes of keys, values and states, and of scratch. */
-void	infer_size(const struct model *, const struct infer_opts *, uint64_t *kv,
-	    uint64_t *scratch);
+/* Bytes of keys, values and states, and of scratch, that of `jobs` threads and
+ * a row of logits a sequence among it. */
+void	infer_size(const struct model *, const struct infer_opts *, unsigned jobs,
+	    uint64_t *kv, uint64_t *scratch);
+/* The largest batch, up to o's, whose scratch takes no more than `bytes`, or
+ * as few tokens as make sense. */
+unsigned infer_batch(const struct model *, const struct infer_opts *, unsigned jobs,
+	    uint64_t bytes);
 struct infer *infer_new(const struct model *, const struct infer_opts *,
 	    struct crew *, struct err *);
 void	infer_free(struct infer *);

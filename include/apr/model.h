@@ -22,6 +22,9 @@ unsigned model_layers(const struct model *);
 unsigned model_vocab(const struct model *);		/* rows of logits */
 unsigned model_context(const struct model *);
 uint64_t model_bytes(const struct model *);		/* of all weights in use */
+/* Of them those that n positions come to touch: few rows of an embedding that
+ * is not the output as well. */
+uint64_t model_used_bytes(const struct model *, uint64_t n);
 /* Those that one token reads: of a mixture the experts in use alone. */
 uint64_t model_token_bytes(const struct model *);
 /* Weights that a token of a prompt is multiplied with: all but the edges'. */

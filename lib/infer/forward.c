@@ -79,13 +79,29 @@ plan(const struct model *m, const struct infer_opts *o, struct plan *p)
 }
 
 void
-infer_size(const struct model *m, const struct infer_opts *o, uint64_t *kv, uint64_t *scratch)
+infer_size(const struct model *m, const struct infer_opts *o, unsigned jobs, uint64_t *kv,
+    uint64_t *scratch)
 {
 	struct plan p;
 
 	plan(m, o, &p);
 	*kv = p.kv + p.state;
-	*scratch = p.scratch;
+	*scratch = p.scratch + jobs * ((uint64_t)p.tmp + 4 * (uint64_t)p.work) +
+	    4 * (uint64_t)o->nseq * m->h.n_vocab;
+}
+
+unsigned
+infer_batch(const struct model *m, const struct infer_opts *o, unsigned jobs, uint64_t bytes)
+{
+	struct infer_opts less = *o;
+	uint64_t kv, scratch;
+
+	for (;;) {
+		infer_size(m, &less, jobs, &kv, &scratch);
+		if (scratch <= bytes || less.n_batch <= 16 || less.n_batch / 2 < o->nseq)
+			return less.n_batch;
+		less.n_batch /= 2;
+	}
 }
 
 void

@@ -462,9 +462,10 @@ account(struct load *l, struct model *m, struct err *e)
 		    strcmp(x->name, "output.weight") && strcmp(x->name, "position_embd.weight"))
 			m->token_weights += strstr(x->name, "_exps.") ?
 			    t->n / m->h.n_expert * m->h.n_used : t->n;
-		if (!strcmp(x->name, "token_embd.weight") && !tied)
+		if (!strcmp(x->name, "token_embd.weight") && !tied) {
+			m->embd_bytes = t->bytes;
 			m->token_bytes += tensor_row_bytes(t);
-		else if (strcmp(x->name, "position_embd.weight"))
+		} else if (strcmp(x->name, "position_embd.weight"))
 			m->token_bytes += strstr(x->name, "_exps.") ?
 			    t->bytes / m->h.n_expert * m->h.n_used : t->bytes;
 	}
@@ -586,6 +587,14 @@ uint64_t
 model_bytes(const struct model *m)
 {
 	return m->bytes;
+}
+
+uint64_t
+model_used_bytes(const struct model *m, uint64_t n)
+{
+	uint64_t row = m->embd_bytes / m->h.n_vocab;
+
+	return m->bytes - m->embd_bytes + row * (n < m->h.n_vocab ? n : m->h.n_vocab);
 }
 
 uint64_t

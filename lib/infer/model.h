@@ -78,7 +78,7 @@ struct arch_model;
 struct model {
 	struct arena	 arena;		/* vectors, layers */
 	struct arch_model *source;
-	uint64_t	 bytes, token_bytes, token_weights;
+	uint64_t	 bytes, embd_bytes, token_bytes, token_weights;
 	struct hparams	 h;
 	struct rope	 rope[2];
 	struct layer	*layer;		/* n_layer */

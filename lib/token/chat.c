@@ -210,7 +210,7 @@ loop(struct chat *c)
 			return -1;
 		c->nvar = nvar;
 		c->base = base;
-		if (++c->steps > CHAT_STEPS)
+		if ((c->steps += CHAT_ROUND) > CHAT_STEPS)
 			return chat_bad(c, "it takes too long");
 	}
 	if (keep.n == 0) {

@@ -10,7 +10,9 @@
 #include <apr/token.h>
 
 enum {
-	CHAT_STEPS = 4000000,		/* values looked at */
+	CHAT_STEPS = 4000000,		/* values looked at, */
+	CHAT_ROUND = 32,		/* and a loop's round counts as so many: its
+					   variables take a KiB */
 	CHAT_OUT = 16 << 20,		/* bytes of text */
 	CHAT_DEPTH = 64, CHAT_NAMES = 256
 };

@@ -137,29 +137,10 @@ finish(float *y, const float *p, size_t n)
 	memcpy(y, t, n * sizeof *y);
 }
 
-/* Pairs whose sums wait to be folded together, and where they go. */
-struct waiting {
-	vf	s[W];
-	float	*y[W];
-	int	n;
-};
-
-static void
-deliver(struct waiting *q)
-{
-	float t[W];
-
-	for (int i = q->n; i < W; i++)
-		q->s[i] = vf_set1(0);
-	vf_store(t, vf_sums(q->s));
-	for (int i = 0; i < q->n; i++)
-		*q->y[i] = t[i];
-	q->n = 0;
-}
-
+/* The folded sums of rows x cols pairs; pair (r, c) goes to f[c * W + r]. */
 INLINE void
-dots_block(struct waiting *q, float *y, size_t ldy, size_t rows, size_t cols, const float *w,
-    size_t ldw, const float *x, size_t ldx, size_t n)
+dots_block(vf *f, size_t rows, size_t cols, const float *w, size_t ldw, const float *x,
+    size_t ldx, size_t n)
 {
 	vf s[PAIRS * V];
 
@@ -181,36 +162,46 @@ dots_block(struct waiting *q, float *y, size_t ldy, size_t rows, size_t cols, co
 	UNROLL
 	for (size_t c = 0; c < cols; c++)
 		UNROLL
-		for (size_t r = 0; r < rows; r++) {
-			q->s[q->n] = fold(s + (c * rows + r) * V);
-			q->y[q->n] = y + c * ldy + r;
-			if (++q->n == W)
-				deliver(q);
-		}
+		for (size_t r = 0; r < rows; r++)
+			f[c * W + r] = fold(s + (c * rows + r) * V);
+}
+
+/* Up to W rows, whose sums are folded together and stored side by side. */
+INLINE void
+dots_rows(float *y, size_t ldy, size_t rows, size_t cols, const float *w, size_t ldw,
+    const float *x, size_t ldx, size_t n)
+{
+	vf f[B * W];
+	size_t r = 0;
+
+	for (; r + B <= rows; r += B)
+		dots_block(f + r, B, cols, w + r * ldw, ldw, x, ldx, n);
+	for (; r < rows; r++)
+		dots_block(f + r, 1, cols, w + r * ldw, ldw, x, ldx, n);
+	for (size_t c = 0; c < cols; c++) {
+		float t[W];
+
+		for (r = rows; r < W; r++)
+			f[c * W + r] = vf_set1(0);
+		vf_store(t, vf_sums(f + c * W));
+		memcpy(y + c * ldy, t, rows * sizeof *t);
+	}
 }
 
 static void
 dots(float *y, size_t ldy, const float *w, size_t ldw, size_t rows, const float *x, size_t ldx,
     size_t cols, size_t n)
 {
-	struct waiting q;
-	size_t c = 0, r;
+	for (size_t r = 0; r < rows; r += W) {
+		size_t c = 0, some = rows - r < W ? rows - r : W;
 
-	q.n = 0;
-	for (; c + B <= cols; c += B) {
-		for (r = 0; r + B <= rows; r += B)
-			dots_block(&q, y + c * ldy + r, ldy, B, B, w + r * ldw, ldw, x + c * ldx, ldx, n);
-		for (; r < rows; r++)
-			dots_block(&q, y + c * ldy + r, ldy, 1, B, w + r * ldw, ldw, x + c * ldx, ldx, n);
+		for (; c + B <= cols && some == W; c += B)
+			dots_rows(y + c * ldy + r, ldy, W, B, w + r * ldw, ldw, x + c * ldx, ldx, n);
+		for (; c + B <= cols; c += B)
+			dots_rows(y + c * ldy + r, ldy, some, B, w + r * ldw, ldw, x + c * ldx, ldx, n);
+		for (; c < cols; c++)
+			dots_rows(y + c * ldy + r, ldy, some, 1, w + r * ldw, ldw, x + c * ldx, ldx, n);
 	}
-	for (; c < cols; c++) {
-		for (r = 0; r + B <= rows; r += B)
-			dots_block(&q, y + c * ldy + r, ldy, B, 1, w + r * ldw, ldw, x + c * ldx, ldx, n);
-		for (; r < rows; r++)
-			dots_block(&q, y + c * ldy + r, ldy, 1, 1, w + r * ldw, ldw, x + c * ldx, ldx, n);
-	}
-	if (q.n)
-		deliver(&q);
 }
 
 /* Rows side by side; half of the 16 sums at a time where registers are few. */

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: MIT
+# What apr-infer does with models and prompts that are not what they should
+# be: one line and exit 1, or a result, and never a crash.
+load helper
+
+# Small steps where they are cheap; a sanitizer's run costs ten times as much.
+many() { if [ "${APR_ASAN:-0}" = 1 ]; then echo $(($1 / 5)); else echo "$1"; fi; }
+
+# Places for n cuts of a file, the same in every run.
+places() {
+	awk -v n="$1" -v size="$(stat -c %s "$2")" 'BEGIN { srand(7)
+		for (i = 0; i < n; i++) print int(rand() * rand() * size) }'
+}
+
+# poke FILE OFFSET -- four bytes of NaN.
+poke() { printf '\000\000\300\177' | dd of="$1" bs=1 seek="$2" conv=notrunc status=none; }
+
+# at FILE NAME -- where a tensor's data begin in a .safetensors file.
+at() {
+	local n
+	n=$(od -An -tu8 -N8 "$1" | tr -d ' ')
+	echo $((8 + n + $(head -c $((8 + n)) "$1" | tail -c "$n" | jq ".[\"$2\"].data_offsets[0]")))
+}
+
+# found FILE STREAM NAME -- where a tensor of the stream lies in the file.
+found() {
+	grep -obUaP "$(tar xOf "$2" "tensors/$3" | head -c 24 | od -An -v -tx1 | tr -d '\n' |
+	    sed 's/ /\\x/g')" "$1" | head -n 1 | cut -d: -f1
+}
+
+@test "a model cut at a hundred places" {
+	need gguf/llama3.q8_0.gguf
+	apr-cat "$F/gguf/llama3.q8_0.gguf" >s
+	for f in "$F/gguf/llama3.q8_0.gguf" s; do
+		for n in $(places "$(many 50)" "$f"); do
+			head -c "$n" "$f" >cut
+			fails 1 apr-infer --ids 1 -n 1 --json cut || { echo "$f at $n"; return 1; }
+			[ ! -s fails.out ]
+		done
+	done
+	# Also as a pipe that ends early.
+	for n in $(places 5 s); do
+		head -c "$n" s | fails 1 apr-infer --ids 1 -n 1 --json -
+	done
+}
+
+@test "weights that are no numbers" {
+	local s=$REPO/examples/sample
+	apr-cat "$s" | apr-dequant -q --all f32 | apr-pack -q m.safetensors
+	cp "$s/config.json" "$s/tokenizer.json" .
+	mkdir d && mv m.safetensors d/model.safetensors && mv config.json tokenizer.json d
+	apr-infer -n 1 -p '1+1=' d
+	cp d/model.safetensors good
+	# A vector is looked at when the model is bound, a matrix when it is used.
+	poke d/model.safetensors "$(at good model.norm.weight)"
+	fails 1 apr-infer -n 1 -p '1+1=' d
+	says "model.norm.weight: element 0 is nan"
+	cp good d/model.safetensors
+	poke d/model.safetensors "$(at good model.layers.0.mlp.up_proj.weight)"
+	for cpu in scalar avx2 avx512; do
+		APR_CPU=$cpu fails 1 apr-infer -n 1 -p '1+1=' d
+		says "a logit is"
+		APR_CPU=$cpu fails 1 apr-infer --precise -n 1 -p '1+1=' d
+		says "a logit is"
+	done
+	# In a packed type it is a block's scale.
+	need gguf/llama3.q8_0.gguf
+	apr-cat "$F/gguf/llama3.q8_0.gguf" >s
+	cp "$F/gguf/llama3.q8_0.gguf" x.gguf
+	chmod u+w x.gguf
+	printf '\377\177' | dd of=x.gguf bs=1 conv=notrunc status=none \
+	    seek="$(found x.gguf s blk.0.ffn_up.weight)"
+	for cpu in scalar avx2 avx512; do
+		APR_CPU=$cpu fails 1 apr-infer -n 1 --json --ids 1,2 x.gguf
+		says "a logit is"
+	done
+}
+
+@test "prompts: too long, empty, no UTF-8, a line of a million characters" {
+	local s=$REPO/examples/sample
+	fails 1 apr-infer -c 4 -p '12345+67890=' "$s"
+	says "the context 4"
+	fails 1 apr-infer -p '' --no-bos "$s"
+	says "the prompt is empty"
+	fails 1 apr-infer --no-bos "$s" </dev/null
+	says "the prompt is empty"
+	printf '1\377\3002\342\202' | apr-infer -n 2 "$s"
+	head -c 1000000 /dev/zero | tr '\0' a >million
+	fails 1 apr-infer "$s" <million
+	says "the prompt has"
+	# Of requests only the one is refused.
+	{ printf '{"id":1,"prompt":"'; cat million; printf '"}\n{"id":2,"prompt":"1+1=","max_tokens":1}\n'
+	  printf '{"id":3,"prompt":"\377\376"}\n{"id":4,"prompt":""}\n'; cat million; echo; } >in
+	run -1 --separate-stderr apr-infer --jsonl "$s" <in
+	[ "${#lines[@]}" = 5 ]
+	[ "$(printf '%s\n' "${lines[@]}" | jq -c 'has("error")' | tr '\n' ' ')" = \
+	    "true false $(jq -c 'has("error")' <<<"${lines[2]}") $(jq -c 'has("error")' <<<"${lines[3]}") true " ]
+}
+
+@test "a chat template that loops" {
+	local s=$REPO/examples/sample
+	echo 'hello' >in
+	for t in '{% for i in range(1000000000) %}x{% endfor %}' \
+	    '{% for i in range(99999) %}{% for j in range(99999) %}x{% endfor %}{% endfor %}' \
+	    '{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}'; do
+		printf '%s' "$t" >t
+		OUT=/dev/null fails 1 apr-infer --chat --template t "$s" <in
+		says "chat template, line 1"
+	done
+}
