@@ -229,7 +229,10 @@ gguf_type(const struct edit *x, const char *key, jv v, char type[16], struct err
 	if (header_key_type(x->gguf, key, type))
 		return 0;
 	if (jv_get_kind(v) == JV_KIND_ARRAY) {
-		known = jv_array_length(jv_copy(v)) ? guess(jv_array_get(jv_copy(v), 0)) : "string";
+		jv first = jv_array_get(jv_copy(v), 0);
+
+		known = jv_is_valid(first) ? guess(first) : "string";
+		jv_free(first);
 		if (known)
 			snprintf(type, 16, "[%s]", known);
 	} else if ((known = guess(v))) {

@@ -19,6 +19,7 @@ struct stream_out {
 	const unsigned char *src;
 	size_t		 nsrc;
 	bool		 failed;	/* the callback set *e */
+	bool		 mute;		/* nothing is written any more */
 	XXH3_state_t	*xxh;
 	uint64_t	 left;		/* of the current member */
 	bool		 open;
@@ -32,6 +33,8 @@ on_write(struct archive *a, void *ctx, const void *p, size_t n)
 	struct stream_out *s = ctx;
 	const unsigned char *b = p;
 
+	if (s->mute)
+		return (la_ssize_t)n;
 	/* libarchive hands a member's bytes on where they are. */
 	if (s->file >= 0 && b >= s->src && n <= s->nsrc &&
 	    (size_t)(b - s->src) <= s->nsrc - n) {
@@ -215,9 +218,10 @@ stream_abandon(struct stream_out *s)
 	static struct err ignored;
 
 	if (s->a) {
-		/* Freeing closes, and closing would write an end. */
+		/* Freeing closes, and closing would write an end.  (An archive
+		 * that was made to fail is not freed to the last byte.) */
 		s->e = &ignored;
-		archive_write_fail(s->a);
+		s->mute = true;
 		archive_write_free(s->a);
 	}
 	archive_entry_free(s->entry);
