@@ -122,7 +122,8 @@ logits() { "${APR_BUILD:-$REPO/build}/test/logits" "$@"; }
 	[ "$(apr-ls --json l.safetensors | jq -c '.tensors[] | [.name, .dtype, .shape[0]]')" = '["logits","F32",3]' ]
 	apr-infer --trace 'hidden.*' --ids 5,17,2 "$s" | apr-cat - | apr-ls --json | jq -r '.tensors[].name' | grep -c hidden
 	fails 1 apr-infer --trace nosuch --ids 5 "$s"
-	apr-infer --plan --json "$s" | jq -e '.fits and .kv > 0 and .scratch > 0'
+	apr-infer --plan --json "$s" | jq -e '.fits and .kv > 0 and .scratch > 0 and .scratch <= 67108864 and
+	    .total <= .weights_mapped + .weights_held + .kv + .scratch and .total > .weights_mapped'
 	fails 1 apr-infer --memory 1000 -p x "$s"
 	says "are wanted"
 	apr-infer --plan --memory 1000 "$s" && return 1
