@@ -259,6 +259,8 @@ dot_few(const struct kernel_dot *d, const struct packed *t, size_t strips, size_
 
 /* Columns from which on panels are worth their making. */
 enum { FEW = 2 * DOT_BLOCK };
+/* Those whose sums registers hold, and compilers keep in mind. */
+enum { AT_ONCE = W == 16 ? DOT_BLOCK : 4 };
 
 /* All of a product, for one type. */
 INLINE void
@@ -272,14 +274,14 @@ dot_product(const struct kernel_dot *d, const struct packed *t)
 		KERNEL(dot_any)(d);
 		return;
 	}
-	for (size_t c = 0, left; d->a.n <= FEW && c < d->a.n; c += DOT_BLOCK) {
+	for (size_t c = 0, left; d->a.n <= FEW && c < d->a.n; c += AT_ONCE) {
 		left = d->a.n - c;
 		if (left == 1)
 			dot_few(d, t, strips, c, 1);
-		else if (left <= 4)
+		else if (left <= 4 || AT_ONCE == 4)
 			dot_few(d, t, strips, c, 4);
 		else
-			dot_few(d, t, strips, c, DOT_BLOCK);
+			dot_few(d, t, strips, c, AT_ONCE);
 	}
 	for (size_t k = 0, ns; d->a.n > FEW && k < strips; k += ns) {
 		ns = strips - k < STRIPS ? strips - k : STRIPS;
