@@ -53,7 +53,7 @@ dot_word(const int8_t *p)
 }
 
 /* The same in each byte. */
-INLINE vi vi_each(int byte) { return vi_set1(byte * 0x01010101); }
+INLINE vi vi_each(int byte) { return vi_set1((int32_t)((uint32_t)byte * 0x01010101)); }
 
 INLINE int
 log2_of(int n)
