@@ -123,6 +123,31 @@ range_prepare(const struct walk *k, float at, struct tile *t)
 		t->reach = BEYOND;
 }
 
+/* An element's error on the line a * code + b, to the others'. */
+INLINE vf
+range_add(const struct walk *k, vf w, vf a, vf code, vf b, vf x, vf err)
+{
+	vf diff;
+
+	if (!quick(k))
+		return err + range_loss(k, w, a * code + b - x);
+	diff = vf_fma(a, code, b) - x;
+	return vf_fma(w * diff, diff, err);
+}
+
+/*
+ * How far is a sum of those from the reference's?  80 * 2^-24 of it, and each
+ * element's error times (3 |x| + |b|) * 2^-24 besides, of which 2^-17 of it and
+ * the square times sw * 2^17 are more; both doubled here.
+ */
+INLINE vf
+range_slack(const struct tile *t, vf b, vf error)
+{
+	vf reach = t->far - b;
+
+	return error * vf_set1(0x1p-15f) + reach * reach * t->sw * vf_set1(0x1p-30f);
+}
+
 INLINE vf
 range_weight(const struct walk *k, const struct tile *t, int i)
 {
@@ -151,13 +176,22 @@ range_first(const struct walk *k, int n, enum reach reach, struct tile *t)
 		sx += wx;
 		if (k->weights == BY_SPREAD)
 			sxx = vf_fma(wx, x, sxx);
-		err += range_loss(k, w, scale * range_code(reach, k->top, is, min, x) + min - x);
+		err = range_add(k, w, scale, range_code(reach, k->top, is, min, x), min, x, err);
 	}
 	t->sw = sw;
 	t->sx = sx;
 	if (k->weights == BY_SPREAD)
 		t->sxx = sxx;
 	t->best = err;
+	if (quick(k)) {
+		vf slack = range_slack(t, min, err);
+
+		t->best = err - slack;
+		t->most = vf_select(t->flat, vf_set1(-1), err + slack);
+		/* This line is not the best for its codes. */
+		t->from_l = t->from_l2 = vf_set1(NAN);
+	}
+	t->best = vf_select(t->flat, vf_set1(-1), t->best);
 }
 
 /*
@@ -174,10 +208,9 @@ lanes_load(vf *r, int n, const float *x, int groups)
 }
 
 INLINE void
-range_begin(const struct walk *k, int n, const float *x, const float *qw, int groups, struct tile *t)
+range_load(int n, const float *x, const float *qw, int groups, struct tile *t)
 {
-	const vf zero = vf_set1(0), small = vf_set1(0x1p-30f), large = vf_set1(0x1p30f);
-	vf min, max, sum, r[W];
+	vf min, max, sum = vf_set1(0), r[W];
 
 	for (int i = 0; i < n; i += W) {
 		if (qw) {
@@ -187,10 +220,8 @@ range_begin(const struct walk *k, int n, const float *x, const float *qw, int gr
 				t->w[i + j] = r[j];
 		}
 		lanes_load(r, n, x + i, groups);
-		if (i == 0) {
+		if (i == 0)
 			min = max = r[0];
-			sum = zero;
-		}
 		UNROLL
 		for (int j = 0; j < W; j++) {
 			t->x[i + j] = r[j];
@@ -199,42 +230,32 @@ range_begin(const struct walk *k, int n, const float *x, const float *qw, int gr
 			sum += r[j] * r[j];
 		}
 	}
-	if (k->weights == BY_SPREAD)
-		t->base = vf_sqrt(sum / vf_set1((float)n));
 	t->low = min;
+	t->max = max;
+	t->sw = sum;
+}
+
+/* The line from end to end; its inverse scale takes a while to come. */
+INLINE void
+range_begin(const struct walk *k, int n, struct tile *t)
+{
+	const vf zero = vf_set1(0), small = vf_set1(0x1p-30f), large = vf_set1(0x1p30f);
+	vf min = t->low, max = t->max;
+
+	if (k->weights == BY_SPREAD)
+		t->base = vf_sqrt(t->sw / vf_set1((float)n));
 	min = vf_select(vf_lt(zero, min), zero, min);
 	t->flat = vf_eq(max, min);
 	/* Any range will do for a group that has none. */
 	max = vf_select(t->flat, vf_set1(1), max);
 	t->max = max;
 	t->min = t->from_min = min;
+	if (quick(k))
+		t->far = vf_set1(3) * vf_absmax(t->low, max);
+	t->tame = vm_all(vm_and(vf_le(small, max - min), vf_le(max - min, large)));
 	range_prepare(k, (float)k->top, t);
 	t->from_is = t->is;
 	t->scale = vf_set1(1) / t->is;
-	if (t->reach == INSIDE)
-		range_first(k, n, INSIDE, t);
-	else
-		range_first(k, n, BEYOND, t);
-	t->best = vf_select(t->flat, vf_set1(-1), t->best);
-	if (quick(k)) {
-		t->most = t->best;
-		/* This line is not the best for its codes. */
-		t->from_l = t->from_l2 = vf_set1(NAN);
-		t->far = vf_set1(3) * vf_absmax(t->low, t->max);
-	}
-	t->tame = vm_all(vm_and(vf_le(small, max - min), vf_le(max - min, large)));
-}
-
-/* Another element's error. */
-INLINE vf
-range_add(const struct walk *k, const struct tile *t, vf a, vf b, int i, vf err)
-{
-	vf diff;
-
-	if (!quick(k))
-		return err + range_loss(k, t->w[i], a * t->code[i] + b - t->x[i]);
-	diff = vf_fma(a, t->code[i], b) - t->x[i];
-	return vf_fma(t->w[i] * diff, diff, err);
 }
 
 /* Codes and sums of a tile, and the error of another (or of none). */
@@ -255,7 +276,7 @@ range_pass(const struct walk *k, int n, enum reach reach, struct tile *t, const 
 		s.l2 += wl * l;
 		s.xl += wl * x;
 		if (last)
-			err = range_add(k, last, a, b, i, err);
+			err = range_add(k, last->w[i], a, last->code[i], b, last->x[i], err);
 	}
 	*error = err;
 	return s;
@@ -300,12 +321,6 @@ range_same(const struct tile *t)
 	return vm_and(vf_eq(t->l, t->from_l), vf_eq(t->l2, t->from_l2));
 }
 
-/*
- * Was the error summed as the reference does it, or fused?  Those two are
- * apart by 80 * 2^-24 of it, by as much again for each element's error times
- * (3 |x| + |b|) * 2^-24, of which 2^-17 of it and the square times sw * 2^17 are
- * more; both doubled here.
- */
 INLINE void
 range_choose(const struct walk *k, int n, struct tile *t, vf error)
 {
@@ -313,8 +328,7 @@ range_choose(const struct walk *k, int n, struct tile *t, vf error)
 	vm better;
 
 	if (quick(k)) {
-		vf reach = t->far - t->b;
-		vf slack = error * vf_set1(0x1p-15f) + reach * reach * t->sw * vf_set1(0x1p-30f);
+		vf slack = range_slack(t, t->b, error);
 		vm worse;
 
 		least = error - slack;
@@ -351,7 +365,7 @@ range_finish(const struct walk *k, int n, struct tile *t)
 	if (!t)
 		return;
 	for (int i = 0; i < n; i++)
-		err = range_add(k, t, t->a, t->b, i, err);
+		err = range_add(k, t->w[i], t->a, t->code[i], t->b, t->x[i], err);
 	range_choose(k, n, t, err);
 }
 
@@ -493,8 +507,15 @@ range_search(const struct walk *k, int n, const float *x, const float *qw, float
 				lane[i] = square[(g + i < groups ? g + i : groups - 1) * n / 256];
 			t->base = vf_load(lane);
 		}
-		range_begin(k, n, x + g * n, qw ? qw + g * n : NULL, groups - g, t);
+		range_load(n, x + g * n, qw ? qw + g * n : NULL, groups - g, t);
 	}
+	for (int i = 0; i < tiles; i++)
+		range_begin(k, n, &tile[i]);
+	for (int i = 0; i < tiles; i++)
+		if (tile[i].reach == INSIDE)
+			range_first(k, n, INSIDE, &tile[i]);
+		else
+			range_first(k, n, BEYOND, &tile[i]);
 	fit_range(k, n, tile, tiles, found);
 }
 
