@@ -36,7 +36,7 @@ spread3(uint64_t a, uint64_t b)
 static void
 signs_put(int8_t *q, uint64_t x, unsigned signs)
 {
-	uint64_t bit = signs * 0x0101010101010101 & 0x8040201008040201;
+	uint64_t bit = (uint64_t)signs * 0x0101010101010101 & 0x8040201008040201;
 	uint64_t one = (bit + 0x00406070787c7e7f) >> 7 & 0x0101010101010101;
 
 	le64_put(q, (x ^ one * 0xff) + one);

@@ -334,13 +334,13 @@ vf_rows_f16(const uint8_t *p, size_t s)
 {
 	__m128i a = _mm_cvtsi32_si128(le16(p));
 
-	a = _mm_insert_epi16(a, le16(p + s), 1);
-	a = _mm_insert_epi16(a, le16(p + 2 * s), 2);
-	a = _mm_insert_epi16(a, le16(p + 3 * s), 3);
-	a = _mm_insert_epi16(a, le16(p + 4 * s), 4);
-	a = _mm_insert_epi16(a, le16(p + 5 * s), 5);
-	a = _mm_insert_epi16(a, le16(p + 6 * s), 6);
-	a = _mm_insert_epi16(a, le16(p + 7 * s), 7);
+	a = _mm_insert_epi16(a, (int16_t)le16(p + s), 1);
+	a = _mm_insert_epi16(a, (int16_t)le16(p + 2 * s), 2);
+	a = _mm_insert_epi16(a, (int16_t)le16(p + 3 * s), 3);
+	a = _mm_insert_epi16(a, (int16_t)le16(p + 4 * s), 4);
+	a = _mm_insert_epi16(a, (int16_t)le16(p + 5 * s), 5);
+	a = _mm_insert_epi16(a, (int16_t)le16(p + 6 * s), 6);
+	a = _mm_insert_epi16(a, (int16_t)le16(p + 7 * s), 7);
 	return _mm256_cvtph_ps(a);
 }
 

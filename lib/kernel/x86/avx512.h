@@ -300,20 +300,20 @@ vf_rows_f16(const uint8_t *p, size_t s)
 	const uint8_t *q = p + 8 * s;
 	__m128i a = _mm_cvtsi32_si128(le16(p)), b = _mm_cvtsi32_si128(le16(q));
 
-	a = _mm_insert_epi16(a, le16(p + s), 1);
-	b = _mm_insert_epi16(b, le16(q + s), 1);
-	a = _mm_insert_epi16(a, le16(p + 2 * s), 2);
-	b = _mm_insert_epi16(b, le16(q + 2 * s), 2);
-	a = _mm_insert_epi16(a, le16(p + 3 * s), 3);
-	b = _mm_insert_epi16(b, le16(q + 3 * s), 3);
-	a = _mm_insert_epi16(a, le16(p + 4 * s), 4);
-	b = _mm_insert_epi16(b, le16(q + 4 * s), 4);
-	a = _mm_insert_epi16(a, le16(p + 5 * s), 5);
-	b = _mm_insert_epi16(b, le16(q + 5 * s), 5);
-	a = _mm_insert_epi16(a, le16(p + 6 * s), 6);
-	b = _mm_insert_epi16(b, le16(q + 6 * s), 6);
-	a = _mm_insert_epi16(a, le16(p + 7 * s), 7);
-	b = _mm_insert_epi16(b, le16(q + 7 * s), 7);
+	a = _mm_insert_epi16(a, (int16_t)le16(p + s), 1);
+	b = _mm_insert_epi16(b, (int16_t)le16(q + s), 1);
+	a = _mm_insert_epi16(a, (int16_t)le16(p + 2 * s), 2);
+	b = _mm_insert_epi16(b, (int16_t)le16(q + 2 * s), 2);
+	a = _mm_insert_epi16(a, (int16_t)le16(p + 3 * s), 3);
+	b = _mm_insert_epi16(b, (int16_t)le16(q + 3 * s), 3);
+	a = _mm_insert_epi16(a, (int16_t)le16(p + 4 * s), 4);
+	b = _mm_insert_epi16(b, (int16_t)le16(q + 4 * s), 4);
+	a = _mm_insert_epi16(a, (int16_t)le16(p + 5 * s), 5);
+	b = _mm_insert_epi16(b, (int16_t)le16(q + 5 * s), 5);
+	a = _mm_insert_epi16(a, (int16_t)le16(p + 6 * s), 6);
+	b = _mm_insert_epi16(b, (int16_t)le16(q + 6 * s), 6);
+	a = _mm_insert_epi16(a, (int16_t)le16(p + 7 * s), 7);
+	b = _mm_insert_epi16(b, (int16_t)le16(q + 7 * s), 7);
 	return _mm512_cvtph_ps(_mm256_inserti128_si256(_mm256_castsi128_si256(a), b, 1));
 }
 
