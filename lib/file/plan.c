@@ -9,6 +9,10 @@
 
 #include "pack.h"
 
+/* Bytes that may be empty between tensors, besides what aligns each. */
+#define GAPS	((uint64_t)64 << 20)
+#define ALIGN	((uint64_t)65536)
+
 static const struct manifest *sorting;
 
 static int
@@ -247,6 +251,8 @@ lay_out(struct pack *p, size_t k, uint64_t bytes, const char *pattern, struct er
 		.members = p->has_members ? &p->members : NULL, .tied = p->tied,
 	};
 
+	uint64_t full;
+
 	o->end = 0;
 	if (one && is_verbatim(p, o, src)) {
 		struct header *h = &p->src[src];
@@ -263,10 +269,11 @@ lay_out(struct pack *p, size_t k, uint64_t bytes, const char *pattern, struct er
 	} else if (p->t.format->layout(&in, &o->l, e) < 0) {
 		return -1;
 	}
-	o->end = o->l.head.len;
+	o->end = full = o->l.head.len;
 	for (size_t i = 0; i < o->n; i++) {
 		const struct tensor *t = &p->m->tensor[o->which[i]];
 
+		full += t->tied_to ? 0 : t->bytes;
 		if (!t->tied_to && o->l.offset[i] + t->bytes > o->end)
 			o->end = o->l.offset[i] + t->bytes;
 		if (p->place) {
@@ -274,6 +281,10 @@ lay_out(struct pack *p, size_t k, uint64_t bytes, const char *pattern, struct er
 			p->place[o->which[i]].pos = i;
 		}
 	}
+	/* Zeros are written into a pipe: a few bytes must not ask for terabytes. */
+	if (o->verbatim && o->end > full && o->end - full > GAPS + o->n * ALIGN)
+		return err_set(e, "the source's header leaves %" PRIu64 " bytes empty between"
+		    " tensors", o->end - full);
 	if (!p->m->plan && o->l.footer && (!(o->crc = calloc(o->n + 1, sizeof *o->crc)) ||
 	    !(o->crc_at = calloc(o->n + 1, sizeof *o->crc_at))))
 		return err_set(e, "out of memory");
