@@ -477,8 +477,8 @@ tokenizer_encode(struct tokenizer *t, const char *text, size_t n, unsigned flags
 	if (!(flags & TOKEN_NO_BOS) && bos && v->id[VOCAB_BOS] >= 0)
 		r = ids_add(ids, v->id[VOCAB_BOS], e);
 	if (r == 0) {
-		if (utf8_valid(text, n)) {
-			r = with_added(&x, text, n, e);
+		if (n == 0 || utf8_valid(text, n)) {
+			r = with_added(&x, n ? text : "", n, e);
 		} else if ((r = normal_utf8(text, n, &clean, e)) == 0) {
 			r = with_added(&x, (char *)clean.p, clean.len, e);
 		}

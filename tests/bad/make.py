@@ -1413,7 +1413,7 @@ def main():
     make_stream()
     make_torch(bad)
     make_npz(bad)
-    kept = {}
+    kept, found = {}, []  # found: by a fuzzer, files that are not made here
     listing = os.path.join(top, 'list')
     if os.path.exists(listing):
         with open(listing, encoding='utf-8') as f:
@@ -1421,6 +1421,8 @@ def main():
                 part = line.rstrip('\n').split('\t')
                 if len(part) == 3 and part[2]:
                     kept[part[0]] = part[2]
+                if part[0] not in BAD and os.path.exists(os.path.join(top, part[0])):
+                    found.append(line)
     wanted = {'good/' + n: d for n, d in GOOD.items()}
     wanted.update((n, d) for n, (_, _, d) in BAD.items())
     for folder in ('good', *EXT):
@@ -1436,6 +1438,7 @@ def main():
     with open(listing, 'w', encoding='utf-8') as f:
         for name, (why, fragment, _) in BAD.items():
             f.write('%s\t%s\t%s\n' % (name, why, kept.get(name, fragment)))
+        f.writelines(found)
     for folder in EXT:
         print(folder, sum(n.startswith(folder + '/') for n in BAD))
     print('good', len(GOOD), 'bytes', sum(map(len, wanted.values())))
