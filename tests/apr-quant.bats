@@ -266,6 +266,17 @@ dtypes() {
 	sums <in | cmp - a
 }
 
+@test "a mix with padded rows leaves what is looked up in F16" {
+	need hf/smollm hf/llama3
+	apr-cat "$F/hf/smollm" | apr-quant -q --fallback=pad q4_k_m >out
+	dtypes <out | grep -qx 'model.embed_tokens.weight F16'
+	[ "$(dtypes <out | grep -c 'Q[46]_K')" -ge 12 ]
+	apr-pack -q x.apr <out
+	# Whole rows are as ever.
+	apr-cat "$F/hf/llama3" | apr-quant -q --fallback=pad q4_k_m | sums >a
+	apr-cat "$F/hf/llama3" | apr-quant -q q4_k_m | sums | cmp - a
+}
+
 @test "aprender's 4 bits and Q4_0 are the same numbers, and go over into each other" {
 	need apr/qwen2.int4.apr
 	local j

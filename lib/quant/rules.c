@@ -308,6 +308,19 @@ fit(struct tally *y, const struct tensor *t, const struct quant_opts *o,
 	return 0;
 }
 
+/* aprender multiplies padded rows, but does not look them up: a mix leaves an
+ * embedding, which may be the output too, in F16. */
+static bool
+looked_up(const struct tensor *t, const struct quant_opts *o)
+{
+	const struct recipe *r = o->recipe;
+	const char *role = tensor_role(t);
+
+	return o->rules == RULES_GGML && o->fallback == FALLBACK_PAD && !o->pure && !r->bare &&
+	    r->base && t->ndim == 2 && t->dim[1] % r->base->block != 0 &&
+	    (!strcmp(role, "token_embd.weight") || !strcmp(role, "output.weight"));
+}
+
 static int
 decide(struct tally *y, struct resolver *s, size_t i, const struct quant_opts *o,
     struct err *e)
@@ -335,6 +348,10 @@ decide(struct tally *y, struct resolver *s, size_t i, const struct quant_opts *o
 		why = INSTEAD;
 	} else if (o->rules == RULES_GGML && resolver_decide(s, t, &d, e) < 0) {
 		return -1;
+	}
+	if (d.type && !d.exact && looked_up(t, o)) {
+		d.type = &type_f16;
+		why = INSTEAD;
 	}
 	if (!d.type)
 		return retype(y, i, t->type, how, KEPT, e);
