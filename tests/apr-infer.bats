@@ -64,6 +64,12 @@ logits() { "${APR_BUILD:-$REPO/build}/test/logits" "$@"; }
 		apr-infer --precise --logits --ids 5,17,2,9 "$F/gguf/$f.gguf" | sums >got
 		apr-infer --precise --logits --ids 5,17,2,9 f32.gguf | sums | cmp - got || { echo "$f"; return 1; }
 	done
+	# Conv1D's way round, and one scale for a tensor.
+	need hf/gpt2
+	apr-cat --as apr "$F/hf/gpt2" | apr-quant -q --rules=apr apr_q8 | apr-pack -q int8.apr
+	apr-cat int8.apr | apr-dequant -q --all f32 | apr-pack -q f32.apr
+	apr-infer --precise --logits --ids 5,17,2,9 int8.apr | sums >got
+	apr-infer --precise --logits --ids 5,17,2,9 f32.apr | sums | cmp - got
 }
 
 @test "greedy tokens of the references" {

@@ -37,6 +37,16 @@ sum_f32(const float *a, size_t n)
 	return kernels()->f.sum(a, n);
 }
 
+/* n weights of a type whose blocks are single elements. */
+static void
+singles(const struct mat *w, float *dst, const unsigned char *p, size_t n)
+{
+	if (w->type->flags & TYPE_WHOLE)
+		type_q8_decoder()(dst, (const int8_t *)p, n, w->scale);
+	else
+		type_decoder(w->type)(dst, p, n);
+}
+
 /* Elements [from, from + n) of a row as f32; from is a multiple of 256. */
 static void
 row_tile(const struct mat *w, size_t row, size_t from, size_t n, float *dst)
@@ -46,7 +56,7 @@ row_tile(const struct mat *w, size_t row, size_t from, size_t n, float *dst)
 
 	if (w->transposed) {
 		for (size_t i = 0; i < n; i++)
-			type_decoder(t)(dst + i, p + (from + i) * w->stride + row * t->bytes, 1);
+			singles(w, dst + i, p + (from + i) * w->stride + row * t->bytes, 1);
 	} else if (t->flags & TYPE_WHOLE) {
 		type_q8_decoder()(dst, (const int8_t *)p + row * w->stride + from, n, w->scale);
 	} else if (t->flags & TYPE_FLAT) {
@@ -111,7 +121,7 @@ mul_across(const struct mat *w, size_t from, size_t to, const struct act *a, flo
 			for (size_t k = 0, n; k < w->cols; k += n) {
 				n = w->cols - k < T_WIDE ? w->cols - k : T_WIDE;
 				for (size_t i = 0; i < n; i++)
-					type_decoder(w->type)(t->w + i * nr, p + (k + i) * w->stride, nr);
+					singles(w, t->w + i * nr, p + (k + i) * w->stride, nr);
 				f->partial_across(t->p, t->w, nr, nr, a->x + c * a->ld + k, a->ld, nc, n);
 			}
 			f->finish_across(y + c * ldy + r, ldy, t->p, nr, nc);

@@ -139,7 +139,7 @@ as_matrix(const struct load *l, struct named *x, size_t rows, size_t cols, bool 
 	if (t->type->flags & TYPE_WHOLE) {
 		type_f32.to_f32(&m->scale, m->data, 1);
 		m->data = (const unsigned char *)m->data + 4;
-		m->stride = cols;
+		m->stride = transposed ? rows : cols;
 		if (!isfinite(m->scale))
 			return err_set(e, "%s: its scale is %g", t->name, (double)m->scale);
 	}
