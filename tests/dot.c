@@ -20,38 +20,13 @@
 #include <apr/kernel.h>
 #include <apr/type.h>
 
+#include "random.h"
+
 enum { SETS = 3, MOST_ROWS = 83, MOST_COLS = 9216 };
 
 static const char *const set_names[SETS] = { "avx2", "avx512", "neon" };
 static double values = 3e6;
-static uint64_t state = 1;
 static int tests, failed;
-
-/* splitmix64 */
-static uint64_t
-next(void)
-{
-	uint64_t z = state += 0x9e3779b97f4a7c15;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-	z = (z ^ z >> 27) * 0x94d049bb133111eb;
-	return z ^ z >> 31;
-}
-
-static size_t
-below(size_t n)
-{
-	return (size_t)((next() >> 32) * n >> 32);
-}
-
-static float
-normal(void)
-{
-	double u = ((double)(next() >> 11) + 0.5) * 0x1p-53;
-	double v = ((double)(next() >> 11) + 0.5) * 0x1p-53;
-
-	return (float)(sqrt(-2 * log(u)) * cos(6.283185307179586 * v));
-}
 
 static void *
 must(void *p)
@@ -71,11 +46,11 @@ fill(float *x, size_t n, unsigned how)
 
 	for (size_t i = 0; i < n; i++)
 		switch (how) {
-		case 0: x[i] = normal() * scale; break;
-		case 1: x[i] = normal() * ldexpf(1, (int)below(250) - 125); break;
+		case 0: x[i] = (float)normal() * scale; break;
+		case 1: x[i] = (float)normal() * ldexpf(1, (int)below(250) - 125); break;
 		case 2: x[i] = (float)below(255) - 127; break;	/* 127: ties */
-		case 3: x[i] = below(3) ? 0 : -normal() * 1e-38f; break;
-		default: x[i] = below(4000) ? normal() : below(2) ? INFINITY : NAN;
+		case 3: x[i] = below(3) ? 0 : -(float)normal() * 1e-38f; break;
+		default: x[i] = below(4000) ? (float)normal() : below(2) ? INFINITY : NAN;
 		}
 }
 

@@ -13,25 +13,9 @@
 
 #include <apr/kernel.h>
 
+#include "random.h"
+
 enum { N = 700, ROWS = 19, COLS = 11, ROUNDS = 300 };
-
-static uint64_t state = 1;
-
-static uint64_t
-next(void)
-{
-	uint64_t z = state += 0x9e3779b97f4a7c15;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-	z = (z ^ z >> 27) * 0x94d049bb133111eb;
-	return z ^ z >> 31;
-}
-
-static size_t
-below(size_t n)
-{
-	return (size_t)((next() >> 32) * n >> 32);
-}
 
 /* Mostly what activations are; in some rounds, anything. */
 static void

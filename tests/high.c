@@ -20,31 +20,9 @@
 
 #include <apr/type.h>
 
+#include "random.h"
+
 enum { ROW = 1024, BLOCK = 256 };
-
-static uint64_t state = 1;
-
-static uint64_t
-next(void)
-{
-	uint64_t z = state += 0x9e3779b97f4a7c15;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-	z = (z ^ z >> 27) * 0x94d049bb133111eb;
-	return z ^ z >> 31;
-}
-
-static double
-uniform(void)
-{
-	return ((double)(next() >> 11) + 0.5) * 0x1p-53;
-}
-
-static double
-normal(void)
-{
-	return sqrt(-2 * log(uniform())) * cos(6.283185307179586 * uniform());
-}
 
 static const char *const inputs[] = {
 	"normal * 1e-8", "normal * 1e-4", "normal * 0.02", "normal", "normal * 100",

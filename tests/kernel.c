@@ -21,6 +21,8 @@
 #include <apr/kernel.h>
 #include <apr/type.h>
 
+#include "random.h"
+
 enum { ROW = 16384, GUARD = 64, SHIFT = 64, SETS = 3 };
 
 static const char *const set_names[SETS] = { "avx2", "avx512", "neon" };
@@ -33,38 +35,6 @@ static struct {
 } opt = { .values = 1e6, .seed = 1 };
 
 static int tests, failed;
-
-/* Random numbers: splitmix64. */
-static uint64_t state;
-
-static uint64_t
-next(void)
-{
-	uint64_t z = state += 0x9e3779b97f4a7c15;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-	z = (z ^ z >> 27) * 0x94d049bb133111eb;
-	return z ^ z >> 31;
-}
-
-static size_t
-below(size_t n)
-{
-	return (size_t)((next() >> 32) * n >> 32);
-}
-
-/* In (0, 1). */
-static double
-uniform(void)
-{
-	return ((double)(next() >> 11) + 0.5) * 0x1p-53;
-}
-
-static double
-normal(void)
-{
-	return sqrt(-2 * log(uniform())) * cos(6.283185307179586 * uniform());
-}
 
 static float
 sign(float v)
