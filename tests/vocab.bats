@@ -334,6 +334,8 @@ refuse() {
 	refuse d "merge 0 is no pair of strings"
 	printf '{"model":{"type":"BPE","vocab":{"a":0},"merges":[["","a"]]}}' >d/tokenizer.json
 	refuse d "merge 0 has an empty part"
+	printf '{"decoder":{"type":"Sequence","decoders":[]},"model":{"type":"BPE","byte_fallback":true,"vocab":{"a":0,"b":1},"merges":[["a","b"]]}}' >d/tokenizer.json
+	FAMILY=llama refuse d "merge 0, a and b, has parts or a result that are no tokens"
 	printf '{"model":{"type":"BPE","vocab":{"%s":0}}}' "$(printf 'x%.0s' {1..5000})" >d/tokenizer.json
 	refuse d "token 0 has 5000 bytes"
 	printf '{"model":{"type":"BPE","vocab":{},"end_of_word_suffix":"</w>"}}' >d/tokenizer.json

@@ -439,6 +439,8 @@ choose(struct hf *h, enum vocab_family family, struct err *e)
 		vocab_warn(v, "tokenizer.model is missing: scores are made from the order of"
 		    " tokenizer.json's merges");
 	if (vocab_once(v, "the tokenizer", e) < 0 ||
+	    (json && v->kind == VOCAB_SPM &&
+	    vocab_check_merges(v, "tokenizer.json", e) < 0) ||
 	    hf_specials(h, v->kind != VOCAB_BPE, e) < 0)
 		return -1;
 	arrange(v, family == VOCAB_FAMILY_LLAMA);

@@ -10,6 +10,21 @@
 #include "token.h"
 
 int
+vocab_check_merges(const struct vocab *v, const char *name, struct err *e)
+{
+	for (size_t i = 0; i < v->nmerge; i++) {
+		const struct vocab_merge *m = &v->merge[i];
+		const char *p = (const char *)v->text.p + m->at;
+
+		if (vocab_find(v, p, m->left) < 0 || vocab_find(v, p + m->left, m->right) < 0 ||
+		    vocab_find(v, p, (size_t)m->left + m->right) < 0)
+			return err_set(e, "%s: merge %zu, %.*s and %.*s, has parts or a result that"
+			    " are no tokens", name, i, m->left, p, m->right, p + m->left);
+	}
+	return 0;
+}
+
+int
 vocab_rank(struct vocab *v, struct err *e)
 {
 	for (size_t i = 0; i < v->ntoken; i++)

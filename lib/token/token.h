@@ -77,6 +77,10 @@ void	vocab_put_base64(struct buf *, const unsigned char *, size_t);
 
 /* merges.c */
 
+/* An error, with NAME, unless each merge's parts and result are tokens (as
+ * the tokenizers library asks of a tokenizer.json); needs vocab_index(). */
+int	vocab_check_merges(const struct vocab *, const char *name, struct err *) APR_MUSTCHECK;
+
 /* Scores from the merges' ranks; needs vocab_index(). */
 int	vocab_rank(struct vocab *, struct err *) APR_MUSTCHECK;
 /* Merges from scores; needs vocab_index(). */
