@@ -17,8 +17,9 @@ struct crew *crew_new(unsigned jobs, struct err *);
 void	crew_free(struct crew *);
 unsigned crew_size(const struct crew *);
 /*
- * work(arg, from, to, who) for [0, n) in pieces of `step`, by whoever is
- * free; who is below crew_size().  Returns when all is done.
+ * work(arg, from, to, who) for [0, n) in pieces of `step` (fewer than 2^32);
+ * who is below crew_size().  Each thread has pieces that follow one another,
+ * and takes others' last ones when it is done.  Returns when all is done.
  */
 void	crew_run(struct crew *, size_t n, size_t step,
 	    void (*work)(void *arg, size_t from, size_t to, unsigned who), void *arg);

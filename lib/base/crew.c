@@ -3,12 +3,19 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include <apr/crew.h>
 
-/* How often an idle thread looks before it sleeps: work comes in bursts. */
+/* How often an idle thread looks before it sleeps (some 100 us): between the
+ * products of a layer there is less to wait for than a wake-up takes. */
 enum { LOOKS = 4000 };
+
+/* What is left of one thread's part: pieces [low half, high half). */
+struct span {
+	_Alignas(64) atomic_uint_fast64_t at;
+};
 
 struct worker {
 	struct crew	*crew;
@@ -19,11 +26,11 @@ struct worker {
 struct crew {
 	unsigned	 jobs;
 	struct worker	*worker;	/* jobs - 1 */
+	struct span	*span;		/* jobs */
 	pthread_mutex_t	 lock;
 	pthread_cond_t	 begin, end;
 	atomic_uint	 round;
 	atomic_uint	 busy;		/* workers not yet done with this round */
-	atomic_size_t	 next;
 	size_t		 n, step;
 	void		(*work)(void *, size_t, size_t, unsigned);
 	void		*arg;
@@ -31,12 +38,46 @@ struct crew {
 };
 
 static void
+breathe(void)
+{
+#if defined __x86_64__
+	__builtin_ia32_pause();
+#elif defined __aarch64__
+	__asm__ volatile("yield");
+#endif
+}
+
+/* One piece of a span: the first for its owner, so that memory is read on and
+ * on, the last for others. */
+static bool
+take(struct span *s, bool own, size_t *piece)
+{
+	uint64_t was = atomic_load(&s->at), now;
+
+	do {
+		uint32_t from = (uint32_t)was, to = (uint32_t)(was >> 32);
+
+		if (from >= to)
+			return false;
+		*piece = own ? from : to - 1;
+		now = own ? was + 1 : was - ((uint64_t)1 << 32);
+	} while (!atomic_compare_exchange_weak(&s->at, &was, now));
+	return true;
+}
+
+static void
 share(struct crew *c, unsigned who)
 {
-	size_t at;
+	for (unsigned i = 0; i < c->jobs; i++) {
+		struct span *s = &c->span[(who + i) % c->jobs];
+		size_t piece;
 
-	while ((at = atomic_fetch_add(&c->next, c->step)) < c->n)
-		c->work(c->arg, at, c->n - at < c->step ? c->n : at + c->step, who);
+		while (take(s, i == 0, &piece)) {
+			size_t at = piece * c->step;
+
+			c->work(c->arg, at, c->n - at < c->step ? c->n : at + c->step, who);
+		}
+	}
 }
 
 static void *
@@ -48,7 +89,7 @@ worker(void *arg)
 
 	for (;;) {
 		for (int i = 0; i < LOOKS && (now = atomic_load(&c->round)) == seen; i++)
-			;
+			breathe();
 		if (now == seen) {
 			pthread_mutex_lock(&c->lock);
 			while ((now = atomic_load(&c->round)) == seen)
@@ -81,7 +122,9 @@ void
 crew_run(struct crew *c, size_t n, size_t step,
     void (*work)(void *, size_t, size_t, unsigned), void *arg)
 {
-	if (c->jobs == 1 || n <= step) {
+	size_t pieces = n / step + (n % step != 0);
+
+	if (c->jobs == 1 || pieces <= 1) {
 		if (n > 0)
 			work(arg, 0, n, 0);
 		return;
@@ -90,11 +133,13 @@ crew_run(struct crew *c, size_t n, size_t step,
 	c->step = step;
 	c->work = work;
 	c->arg = arg;
-	atomic_store(&c->next, 0);
+	for (unsigned i = 0; i < c->jobs; i++)
+		atomic_store(&c->span[i].at, (uint64_t)(pieces * (i + 1) / c->jobs) << 32 |
+		    pieces * i / c->jobs);
 	start(c);
 	share(c, 0);
 	for (int i = 0; i < LOOKS && atomic_load(&c->busy); i++)
-		;
+		breathe();
 	if (!atomic_load(&c->busy))
 		return;
 	pthread_mutex_lock(&c->lock);
@@ -114,7 +159,10 @@ crew_new(unsigned jobs, struct err *e)
 {
 	struct crew *c = calloc(1, sizeof *c);
 
-	if (!c || (jobs > 1 && !(c->worker = calloc(jobs - 1, sizeof *c->worker)))) {
+	if (!c || (jobs > 1 && (!(c->worker = calloc(jobs - 1, sizeof *c->worker)) ||
+	    !(c->span = aligned_alloc(64, jobs * sizeof *c->span))))) {
+		if (c)
+			free(c->worker);
 		free(c);
 		err_set(e, "out of memory");
 		return NULL;
@@ -150,6 +198,7 @@ crew_free(struct crew *c)
 	pthread_mutex_destroy(&c->lock);
 	pthread_cond_destroy(&c->begin);
 	pthread_cond_destroy(&c->end);
+	free(c->span);
 	free(c->worker);
 	free(c);
 }

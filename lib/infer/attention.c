@@ -314,9 +314,11 @@ infer_attention(struct infer *f, const struct layer *l, struct cache *c, struct 
 	float *q = f->a, *k = f->b, *v = f->b + h->n_kv * hd, *out = f->c;
 	struct attend a = { f, l, c, q, out, f->wide, f->wide, step, 1 };
 
-	infer_mul(f, &l->q, l->q_b, f->h, h->n_embd, f->n, q, f->wide);
-	infer_mul(f, &l->k, l->k_b, f->h, h->n_embd, f->n, k, f->wide);
-	infer_mul(f, &l->v, l->v_b, f->h, h->n_embd, f->n, v, f->wide);
+	infer_mul_all(f, (struct product[]){
+		times(&l->q, l->q_b, f->h, h->n_embd, f->n, q, f->wide),
+		times(&l->k, l->k_b, f->h, h->n_embd, f->n, k, f->wide),
+		times(&l->v, l->v_b, f->h, h->n_embd, f->n, v, f->wide),
+	}, 3);
 	if (infer_traced(f, "q", q, h->n_head * step, f->wide, e) < 0 ||
 	    infer_traced(f, "k", k, h->n_kv * hd, f->wide, e) < 0 ||
 	    infer_traced(f, "v", v, h->n_kv * hd, f->wide, e) < 0)

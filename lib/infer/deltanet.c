@@ -104,9 +104,11 @@ infer_deltanet(struct infer *f, const struct layer *l, struct cache *c, struct e
 	size_t d = h->n_embd, keys = (size_t)h->nk * h->dk, vals = (size_t)h->nv * h->dv;
 	struct delta t = { f, l, c };
 
-	infer_mul(f, &l->qkv, NULL, f->h, d, f->n, f->a, f->wide);
-	infer_mul(f, &l->alpha, NULL, f->h, d, f->n, f->c, f->wide);
-	infer_mul(f, &l->beta, NULL, f->h, d, f->n, f->c + h->nv, f->wide);
+	infer_mul_all(f, (struct product[]){
+		times(&l->qkv, NULL, f->h, d, f->n, f->a, f->wide),
+		times(&l->alpha, NULL, f->h, d, f->n, f->c, f->wide),
+		times(&l->beta, NULL, f->h, d, f->n, f->c + h->nv, f->wide),
+	}, 3);
 	if (infer_traced(f, "qkv", f->a, 2 * keys + vals, f->wide, e) < 0)
 		return -1;
 	crew_run(f->crew, 2 * keys + vals, 64, convolve, &t);

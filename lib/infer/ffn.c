@@ -32,9 +32,10 @@ infer_ffn(struct infer *f, const struct layer *l, struct err *e)
 {
 	const struct hparams *h = &f->m->h;
 
-	infer_mul(f, &l->up, l->up_b, f->h, h->n_embd, f->n, f->b, f->wide);
-	if (h->gated)
-		infer_mul(f, &l->gate, NULL, f->h, h->n_embd, f->n, f->c, f->wide);
+	infer_mul_all(f, (struct product[]){
+		times(&l->up, l->up_b, f->h, h->n_embd, f->n, f->b, f->wide),
+		times(&l->gate, NULL, f->h, h->n_embd, f->n, f->c, f->wide),
+	}, h->gated ? 2 : 1);
 	if (infer_traced(f, "ffn_up", f->b, h->n_ff, f->wide, e) < 0 ||
 	    (h->gated && infer_traced(f, "ffn_gate", f->c, h->n_ff, f->wide, e) < 0))
 		return -1;
@@ -77,10 +78,60 @@ choose(const struct hparams *h, float *p)
 		p[i] = !used[i] ? 0 : h->norm_topk ? p[i] / kept : p[i];
 }
 
+/* The columns that chose expert x. */
+static void
+gather(const struct infer *f, unsigned x, float *to)
+{
+	size_t d = f->m->h.n_embd;
+
+	for (size_t i = 0; i < f->n; i++)
+		if (f->route[i * f->m->h.n_expert + x] != 0) {
+			memcpy(to, f->h + i * d, d * sizeof *to);
+			to += d;
+		}
+}
+
+/* Experts [from, to), whose columns the buffers hold, and onto f->a. */
+static void
+experts(struct infer *f, const struct experts *e, unsigned from, unsigned to)
+{
+	const struct hparams *h = &f->m->h;
+	size_t d = h->n_embd, at = 0, np = 0, n;
+	struct product *p = f->product;
+
+	for (unsigned x = from; x < to; x++, at += n) {
+		float *in = f->gather + at * d, *up = f->b + at * f->wide, *gate = f->c + at * f->wide;
+
+		if ((n = f->users[x]) == 0)
+			continue;
+		gather(f, x, in);
+		p[np++] = times(&e->up[x], NULL, in, d, n, up, f->wide);
+		p[np++] = times(&e->gate[x], NULL, in, d, n, gate, f->wide);
+	}
+	infer_mul_all(f, p, np);
+	crew_run(f->crew, at, 4, activate, &(struct inner){ f, h->n_ff_exp });
+	at = np = 0;
+	for (unsigned x = from; x < to; x++, at += n)
+		if ((n = f->users[x]) > 0)
+			p[np++] = times(&e->down[x], NULL, f->b + at * f->wide, f->wide,
+			    n, f->gather + at * d, d);
+	infer_mul_all(f, p, np);
+	at = 0;
+	for (unsigned x = from; x < to; x++)
+		for (size_t i = 0; i < f->n && f->users[x] > 0; i++) {
+			const float *w = &f->route[i * h->n_expert + x];
+
+			if (*w != 0)
+				kernels()->f.blend(f->a + i * f->wide, 0, w, 0, 1,
+				    f->gather + at++ * d, 0, 0, 1, d);
+		}
+}
+
 /*
- * Expert by expert, with the columns that chose it; each column sums its
- * experts in order of their index, whatever else is in the batch.  (A weight
- * that underflowed to 0 counts as not chosen.)
+ * Expert by expert, with the columns that chose it, as many experts at a time
+ * as there are columns for; each column sums its experts in order of their
+ * index, whatever else is in the batch.  (A weight that underflowed to 0
+ * counts as not chosen.)
  */
 int
 infer_moe(struct infer *f, const struct layer *l, struct err *e)
@@ -91,31 +142,21 @@ infer_moe(struct infer *f, const struct layer *l, struct err *e)
 	infer_mul(f, &l->router, NULL, f->h, d, f->n, f->route, h->n_expert);
 	if (infer_traced(f, "router", f->route, h->n_expert, h->n_expert, e) < 0)
 		return -1;
-	for (size_t i = 0; i < f->n; i++)
-		choose(h, f->route + i * h->n_expert);
-	for (size_t i = 0; i < f->n; i++)
+	memset(f->users, 0, h->n_expert * sizeof *f->users);
+	for (size_t i = 0; i < f->n; i++) {
+		float *p = f->route + i * h->n_expert;
+
+		choose(h, p);
+		for (unsigned x = 0; x < h->n_expert; x++)
+			f->users[x] += p[x] != 0;
 		memset(f->a + i * f->wide, 0, d * sizeof *f->a);
-	for (unsigned x = 0; x < h->n_expert; x++) {
+	}
+	for (unsigned x = 0, to; x < h->n_expert; x = to) {
 		size_t n = 0;
 
-		for (size_t i = 0; i < f->n; i++)
-			if (f->route[i * h->n_expert + x] != 0) {
-				memcpy(f->gather + n * d, f->h + i * d, d * sizeof *f->h);
-				f->pick[n++] = (uint32_t)i;
-			}
-		if (n == 0)
-			continue;
-		infer_mul(f, &l->exp.up[x], NULL, f->gather, d, n, f->b, f->wide);
-		infer_mul(f, &l->exp.gate[x], NULL, f->gather, d, n, f->c, f->wide);
-		crew_run(f->crew, n, 4, activate, &(struct inner){ f, h->n_ff_exp });
-		infer_mul(f, &l->exp.down[x], NULL, f->b, f->wide, n, f->gather, d);
-		for (size_t i = 0; i < n; i++) {
-			float w = f->route[f->pick[i] * h->n_expert + x];
-			float *y = f->a + f->pick[i] * f->wide, *g = f->gather + i * d;
-
-			for (size_t k = 0; k < d; k++)
-				y[k] = fmaf(w, g[k], y[k]);
-		}
+		for (to = x; to < h->n_expert && n + f->users[to] <= f->o.n_batch; to++)
+			n += f->users[to];
+		experts(f, &l->exp, x, to);
 	}
 	return infer_traced(f, "ffn", f->a, d, f->wide, e);
 }

@@ -62,7 +62,7 @@ plan(const struct model *m, const struct infer_opts *o, struct plan *p)
 	p->route = n * h->n_expert;
 	p->pick = n + 1;
 	p->gather = h->n_expert ? n * h->n_embd : 0;
-	p->act = act_scratch(w, n);
+	p->act = act_scratch(w, n) + h->n_expert * sizeof(struct dot_act);
 	p->tmp = (mat_scratch(&one) + 63) / 64 * 64;
 	p->work = infer_attention_work(h->head_dim);
 	if (p->work < w)
@@ -130,6 +130,8 @@ infer_free(struct infer *f)
 	free(f->route);
 	free(f->pick);
 	free(f->gather);
+	free(f->users);
+	free(f->product);
 	free(f);
 }
 
@@ -184,7 +186,9 @@ infer_new(const struct model *m, const struct infer_opts *o, struct crew *crew, 
 	    (f->tmp = aligned_alloc(64, p.tmp * crew_size(crew))) &&
 	    (f->work = malloc(p.work * 4 * crew_size(crew))) &&
 	    (f->route = malloc(p.route * 4 + 4)) && (f->pick = malloc(p.pick * 4)) &&
-	    (f->gather = malloc(p.gather * 4 + 4));
+	    (f->gather = malloc(p.gather * 4 + 4)) &&
+	    (f->users = calloc(h->n_expert + 1, sizeof *f->users)) &&
+	    (f->product = calloc(2 * (size_t)h->n_expert + 1, sizeof *f->product));
 	for (unsigned i = 0; ok && i < h->n_layer; i++)
 		ok = new_cache(f, &f->cache[i], &m->layer[i]);
 	if (ok)

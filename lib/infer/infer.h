@@ -44,10 +44,33 @@ struct infer {
 	/* Mixtures. */
 	float			*route;		/* n x n_expert */
 	uint32_t		*pick;		/* n + 1 */
-	float			*gather;	/* columns of one expert */
+	float			*gather;	/* columns of some experts */
+	uint32_t		*users;		/* of each expert: columns */
+	struct product		*product;	/* 2 x n_expert */
 };
 
-/* y[n x ldy] = w x + b for all columns; b may be NULL. */
+/* y[n x ldy] = w x + b for the n columns of x; b may be NULL. */
+struct product {
+	const struct mat *w;
+	const float	*bias, *x;
+	size_t		 ldx, n;
+	float		*y;
+	size_t		 ldy;
+	/* infer_mul_all()'s: */
+	struct act	 act;
+	void		*scratch;
+	size_t		 step, pieces;	/* rows of a piece */
+};
+static inline struct product
+times(const struct mat *w, const float *bias, const float *x, size_t ldx, size_t n, float *y,
+    size_t ldy)
+{
+	return (struct product){ .w = w, .bias = bias, .x = x, .ldx = ldx, .n = n, .y = y,
+	    .ldy = ldy };
+}
+/* Many at once, as one work of the crew; what is one x stands together, and
+ * the columns of all x are n_batch at most. */
+void	infer_mul_all(struct infer *, struct product *, size_t n);
 void	infer_mul(struct infer *, const struct mat *, const float *b, const float *x,
 	    size_t ldx, size_t n, float *y, size_t ldy);
 /* Row by row: y = norm(x) of `width`, in groups of `len`; weight of len. */

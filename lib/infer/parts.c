@@ -7,59 +7,92 @@
 
 #include "infer.h"
 
-struct mul {
+struct list {
 	struct infer	*f;
-	const struct mat *w;
-	struct act	 act;
-	const float	*bias;
-	float		*y;
-	size_t		 ldy;
+	struct product	*p;
+	size_t		 n;
 };
 
 static void
 quantize(void *arg, size_t from, size_t to, unsigned who)
 {
-	struct mul *m = arg;
-	struct act a = m->act;
+	const struct product *p = arg;
+	struct act a = p->act;
 
 	(void)who;
-	act_quantize(&a, from, to, m->f->act);
+	act_quantize(&a, from, to, p->scratch);
 }
 
+/* Rows that one thread multiplies at a time: whole strips of kernels.  Of few
+ * columns it reads no more than is worth waiting for at the end; many want
+ * all strips of a panel. */
+static size_t
+share(const struct product *p)
+{
+	const struct type *t = p->w->type;
+	size_t row = p->w->cols / t->block * t->bytes + 1, n = (128 << 10) / row / 16 * 16;
+
+	return p->n > 16 || p->w->transposed || n > 64 ? 64 : n < 16 ? 16 : n;
+}
+
+/* Pieces of all products, counted through. */
 static void
 multiply(void *arg, size_t from, size_t to, unsigned who)
 {
-	struct mul *m = arg;
+	const struct list *l = arg;
+	const struct product *p = l->p;
+	size_t first = 0;
 
-	mat_mul(m->w, from, to, &m->act, m->f->o.precise, m->y, m->ldy,
-	    (unsigned char *)m->f->tmp + who * m->f->tmp_bytes);
-	if (m->bias)
-		for (size_t c = 0; c < m->act.n; c++)
-			for (size_t r = from; r < to; r++)
-				m->y[c * m->ldy + r] += m->bias[r];
+	for (size_t piece = from; piece < to; piece++) {
+		size_t r, end;
+
+		while (piece - first >= p->pieces)
+			first += p++->pieces;
+		r = (piece - first) * p->step;
+		end = p->w->rows - r < p->step ? p->w->rows : r + p->step;
+		mat_mul(p->w, r, end, &p->act, l->f->o.precise, p->y, p->ldy,
+		    (unsigned char *)l->f->tmp + who * l->f->tmp_bytes);
+		for (size_t c = 0; p->bias && c < p->n; c++)
+			for (size_t i = r; i < end; i++)
+				p->y[c * p->ldy + i] += p->bias[i];
+	}
 }
 
-/* Rows at a time: whole strips of kernels, several shares a thread, and long
- * ones, since memory is fetched ahead within them. */
-static size_t
-share(const struct infer *f, size_t rows)
+void
+infer_mul_all(struct infer *f, struct product *p, size_t n)
 {
-	size_t n = rows / (4 * (size_t)crew_size(f->crew)) / 64 * 64;
+	struct list l = { f, p, n };
+	unsigned char *scratch = f->act;
+	size_t pieces = 0;
 
-	return n < 64 ? 64 : n > 512 ? 512 : n;
+	for (size_t i = 0; i < n; i++) {
+		struct product *q = &p[i];
+
+		q->act = (struct act){ .cols = q->w->cols, .n = q->n, .ld = q->ldx, .x = q->x };
+		q->step = share(q);
+		q->pieces = (q->w->rows + q->step - 1) / q->step;
+		pieces += q->pieces;
+		if (!mat_packed(q->w, f->o.precise))
+			continue;
+		if (i > 0 && p[i - 1].x == q->x && p[i - 1].scratch) {
+			q->scratch = p[i - 1].scratch;
+		} else {
+			q->scratch = scratch;
+			scratch += act_scratch(q->w->cols, q->n);
+			crew_run(f->crew, q->n, 4, quantize, q);
+		}
+		act_quantize(&q->act, 0, 0, q->scratch);	/* where they lie */
+	}
+	crew_run(f->crew, pieces, 1, multiply, &l);
 }
 
 void
 infer_mul(struct infer *f, const struct mat *w, const float *b, const float *x, size_t ldx,
     size_t n, float *y, size_t ldy)
 {
-	struct mul m = { f, w, { .cols = w->cols, .n = n, .ld = ldx, .x = x }, b, y, ldy };
+	struct product p = times(w, b, x, ldx, n, y, ldy);
 
-	if (mat_packed(w, f->o.precise)) {
-		crew_run(f->crew, n, 4, quantize, &m);
-		act_quantize(&m.act, 0, 0, f->act);	/* where they lie */
-	}
-	crew_run(f->crew, w->rows, share(f, w->rows), multiply, &m);
+	infer_mul_all(f, &p, 1);
 }
 
 struct norm {
