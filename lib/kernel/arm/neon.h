@@ -81,6 +81,7 @@ vf_store_f16(void *p, vf v)
 	memcpy(p, &h, sizeof h);
 }
 
+INLINE void vi_after(uintptr_t *n, vi v) { __asm__("" : "+r"(*n) : "w"(v)); }
 INLINE float vf_hmin(vf v) { return vminvq_f32(v); }
 INLINE int32_t vi_hmin(vi v) { return vminvq_s32((int32x4_t)v); }
 

@@ -169,15 +169,14 @@ dot_fill(struct laid *to, const struct packed *t, const uint8_t *p, size_t strid
 }
 
 /* The same, multiplied at once with nc columns; as many bytes are fetched from
- * address `next` on, evenly: a strip that follows, all of whose rows lie
- * behind one another. */
+ * address `next` on: a strip that follows, all of whose rows lie behind one
+ * another.  Evenly, since of many at once the last wait for the first. */
 INLINE void
 dot_run(vf *acc, const struct packed *t, const uint8_t *p, size_t stride, float whole,
     const struct dot_act *const *column, size_t step, int nc, uintptr_t next, size_t first,
     size_t n)
 {
-	size_t runs = (size_t)(t->groups / t->run), bytes = (size_t)t->bytes;
-	size_t part = W * bytes / runs;
+	size_t bytes = (size_t)t->bytes, part = W * bytes / (size_t)t->groups;
 	const struct dot_act *col[DOT_BLOCK];
 
 	UNROLL
@@ -191,14 +190,11 @@ dot_run(vf *acc, const struct packed *t, const uint8_t *p, size_t stride, float 
 		for (int r = 0; r < t->groups / t->run; r++) {
 			vi q[4][8];
 
-			UNROLL
-			for (size_t i = 0; i < (part + 63) / 64; i++)
-				__builtin_prefetch((const void *)(next + 64 * i), 0, 2);
-			next += part;
 			t->codes(q, p, stride, r);
 			UNROLL
 			for (int k = 0; k < t->run; k++) {
 				int i = r * t->run + k;
+				size_t at = (size_t)i * part;
 				struct group g = { .s = h.s[i], .m = h.m[i],
 				    .k = { h.k[i][0], h.k[i][1] } };
 
@@ -213,8 +209,13 @@ dot_run(vf *acc, const struct packed *t, const uint8_t *p, size_t stride, float 
 						acc[j] = dot_minima(acc[j], h.mk[i][0], h.mk[i][1], col[j]);
 					col[j] += step;
 				}
+				UNROLL
+				for (size_t l = (at + 63) / 64; l < (at + part + 63) / 64; l++)
+					__builtin_prefetch((const void *)(next + 64 * l), 0, 2);
+				vi_after(&next, g.q[7]);
 			}
 		}
+		next += W * bytes;
 	}
 }
 

@@ -33,6 +33,8 @@
  *	vi_shr			a logical shift
  *	vm_bits			bit i: lane i
  *	vf_hmin vi_hmin		the least of one (no NaN)
+ *	vi_after		what uses the number comes after the vector, for the
+ *				compiler (which else puts all prefetches first)
  *	vf4 vf8			tables of four and eight floats: ..._load from
  *				memory; ..._lookup by an index's low two or
  *				three bits, whatever is above

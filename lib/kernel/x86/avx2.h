@@ -75,6 +75,7 @@ vf_store_f16(void *p, vf v)
 	_mm_storeu_si128(p, _mm_blendv_epi8(h, _mm_set1_epi16(0x7e00), m));
 }
 
+INLINE void vi_after(uintptr_t *n, vi v) { __asm__("" : "+r"(*n) : "x"(v)); }
 
 INLINE float
 vf_hmin(vf v)

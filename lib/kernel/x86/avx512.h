@@ -73,6 +73,7 @@ vf_store_f16(void *p, vf v)
 	_mm256_storeu_si256(p, h);
 }
 
+INLINE void vi_after(uintptr_t *n, vi v) { __asm__("" : "+r"(*n) : "v"(v)); }
 INLINE float vf_hmin(vf v) { return _mm512_reduce_min_ps(v); }
 INLINE int32_t vi_hmin(vi v) { return _mm512_reduce_min_epi32((__m512i)v); }
 
