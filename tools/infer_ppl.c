@@ -113,7 +113,6 @@ run_ppl(struct run *r, const char *path)
 	return STATUS_OK;
 }
 
-
 /* Prompts of 512, single tokens, and eight sequences at once. */
 int
 run_bench(struct run *r)
@@ -121,6 +120,8 @@ run_bench(struct run *r)
 	unsigned prompt = r->o.n_ctx < 512 ? r->o.n_ctx : 512, made = r->n ? r->n : 64, at;
 	struct infer_token *tok;
 	double t, best_p = 1e9, best_d = 1e9, best_b = 1e9;
+	struct infer_opts one;
+	uint64_t bytes, scratch;
 	unsigned vocab = model_vocab(r->m), nb = 8;
 	float *logits;
 	struct err e;
@@ -167,12 +168,18 @@ run_bench(struct run *r)
 		t = run_clock() - t;
 		best_b = t < best_b ? t : best_b;
 	}
+	/* What a token reads: weights, and keys and values behind the prompt. */
+	one = r->o;
+	one.nseq = 1;
+	one.n_ctx = prompt;
+	infer_size(r->m, &one, r->jobs, &bytes, &scratch);
+	bytes += model_token_bytes(r->m);
 	printf("{\"threads\":%u,\"token_bytes\":%llu,\"token_weights\":%llu,\"prompt\":%u,"
 	    "\"prompt_tokens_s\":%.2f,\"prompt_gops\":%.2f,\"decode_tokens_s\":%.2f,\"decode_gb_s\":%.3f,\"batch\":%u,\"batch_tokens_s\":%.2f}\n",
-	    r->jobs, (unsigned long long)model_token_bytes(r->m),
+	    r->jobs, (unsigned long long)bytes,
 	    (unsigned long long)model_token_weights(r->m), prompt, prompt / best_p,
 	    2 * (double)model_token_weights(r->m) * prompt / best_p / 1e9, 1 / best_d,
-	    (double)model_token_bytes(r->m) / best_d / 1e9, nb, nb / best_b);
+	    (double)bytes / best_d / 1e9, nb, nb / best_b);
 	tool_flush();
 	free(tok);
 	free(logits);

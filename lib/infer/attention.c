@@ -14,7 +14,8 @@
 
 #include "infer.h"
 
-/* A head's key or value into the cache, and back as f32. */
+/* A head's key or value into the cache, and those of some positions, which lie
+ * behind one another, back as f32. */
 static void
 put(const struct infer *f, unsigned char *dst, const float *x, size_t n)
 {
@@ -145,7 +146,7 @@ join(struct tile *t, size_t i, float m, float l)
 
 /* Keys [base, base + KEY_BLOCK), as far as the queries see them. */
 static void
-block(struct tile *t, uint32_t base, const unsigned char *k, const unsigned char *v, size_t row)
+block(struct tile *t, uint32_t base, const unsigned char *k, const unsigned char *v)
 {
 	const struct attend *a = t->a;
 	const struct hparams *h = &a->f->m->h;
@@ -168,10 +169,8 @@ block(struct tile *t, uint32_t base, const unsigned char *k, const unsigned char
 	}
 	if (from >= to)
 		return;
-	for (uint32_t j = from; j < to; j++) {
-		get(a->f, t->k + j * hd, k + (base + j) * row, hd);
-		get(a->f, t->v + j * hd, v + (base + j) * row, hd);
-	}
+	get(a->f, t->k + from * hd, k + (base + from) * a->f->head_bytes, (to - from) * hd);
+	get(a->f, t->v + from * hd, v + (base + from) * a->f->head_bytes, (to - from) * hd);
 	score(t, from, to);
 	for (size_t i = 0; i < n; i++)
 		if (t->from[i] < t->to[i])
@@ -192,7 +191,7 @@ attend(void *arg, size_t from, size_t to, unsigned who)
 	const struct attend *a = arg;
 	struct infer *f = a->f;
 	const struct hparams *h = &f->m->h;
-	size_t hd = h->head_dim, row = f->head_bytes * h->n_kv, per = h->n_head / h->n_kv;
+	size_t hd = h->head_dim, per = h->n_head / h->n_kv;
 	size_t parts = h->n_head / a->heads;
 	struct tile t = { .a = a, .heads = a->heads, .k = f->work + who * f->work_floats };
 
@@ -210,11 +209,11 @@ attend(void *arg, size_t from, size_t to, unsigned who)
 		n = t.cols * t.heads;
 		first = &f->tok[t.first];
 		last = first + t.cols - 1;
-		base = (size_t)first->seq * f->o.n_ctx * row + t.head / per * f->head_bytes;
+		base = infer_cache_at(f, first->seq, t.head / per, 0);
 		memset(t.sum, 0, n * sizeof *t.sum);
 		low = a->l->window && first->pos >= a->l->window ? first->pos - a->l->window + 1 : 0;
 		for (uint32_t b = low / KEY_BLOCK * KEY_BLOCK; b <= last->pos; b += KEY_BLOCK)
-			block(&t, b, a->c->k + base, a->c->v + base, row);
+			block(&t, b, a->c->k + base, a->c->v + base);
 		for (size_t k = 0; k < n; k++) {
 			float *out = a->out + (t.first + k / t.heads) * a->ldo +
 			    (t.head + k % t.heads) * hd;
@@ -266,8 +265,7 @@ remember(void *arg, size_t from, size_t to, unsigned who)
 	(void)who;
 	for (size_t i = from; i < to; i++)
 		for (size_t a = 0; a < h->n_kv; a++) {
-			size_t at = (((size_t)f->tok[i].seq * f->o.n_ctx + f->tok[i].pos) *
-			    h->n_kv + a) * f->head_bytes;
+			size_t at = infer_cache_at(f, f->tok[i].seq, a, f->tok[i].pos);
 
 			put(f, m->c->k + at, m->k + i * m->ld + a * h->head_dim, h->head_dim);
 			put(f, m->c->v + at, m->v + i * m->ld + a * h->head_dim, h->head_dim);

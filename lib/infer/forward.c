@@ -417,7 +417,6 @@ infer_fork(struct infer *f, uint32_t to, uint32_t from, uint32_t n, struct err *
 	size_t conv = (h->n_conv ? h->n_conv - 1 : 0) *
 	    (2 * (size_t)h->nk * h->dk + (size_t)h->nv * h->dv);
 	size_t state = (size_t)h->nv * h->dk * h->dv;
-	size_t row = h->n_kv * f->head_bytes, ctx = (size_t)f->o.n_ctx * row;
 
 	if (n != f->len[from] && !infer_can_rewind(f))
 		return err_set(e, "a state of %" PRIu32 " tokens cannot be cut to %" PRIu32,
@@ -426,8 +425,13 @@ infer_fork(struct infer *f, uint32_t to, uint32_t from, uint32_t n, struct err *
 		struct cache *c = &f->cache[i];
 
 		if (f->m->layer[i].mixer == MIX_ATTENTION) {
-			memcpy(c->k + to * ctx, c->k + from * ctx, n * row);
-			memcpy(c->v + to * ctx, c->v + from * ctx, n * row);
+			for (unsigned a = 0; a < h->n_kv; a++) {
+				size_t dst = infer_cache_at(f, to, a, 0);
+				size_t src = infer_cache_at(f, from, a, 0);
+
+				memcpy(c->k + dst, c->k + src, n * f->head_bytes);
+				memcpy(c->v + dst, c->v + src, n * f->head_bytes);
+			}
 			continue;
 		}
 		memcpy(c->conv + to * conv, c->conv + from * conv, conv * 4);

@@ -12,7 +12,7 @@ enum { ATTEND_QUERIES = 64 };		/* and queries at most */
 
 /* One layer's memory of all sequences. */
 struct cache {
-	unsigned char	*k, *v;		/* nseq x n_ctx rows of n_kv x hd */
+	unsigned char	*k, *v;		/* nseq x n_kv x n_ctx of hd */
 	float		*conv;		/* nseq x (n_conv - 1) x C */
 	float		*state;		/* nseq x nv x dk x dv */
 };
@@ -48,6 +48,12 @@ struct infer {
 	uint32_t		*users;		/* of each expert: columns */
 	struct product		*product;	/* 2 x n_expert */
 };
+
+static inline size_t
+infer_cache_at(const struct infer *f, size_t seq, size_t head, size_t pos)
+{
+	return ((seq * f->m->h.n_kv + head) * f->o.n_ctx + pos) * f->head_bytes;
+}
 
 /* y[n x ldy] = w x + b for the n columns of x; b may be NULL. */
 struct product {
