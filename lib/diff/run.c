@@ -86,14 +86,15 @@ static int
 spill_member(struct side *s, size_t tensor, struct err *e)
 {
 	const void *p;
+	uint64_t at = 0;
 	size_t n;
 	int k;
 
 	if ((s->spill[tensor] = io_temp(e)) < 0)
 		return -1;
-	while ((k = stream_some(s->stream, &p, &n, e)) > 0)
-		if (io_write(s->spill[tensor], p, n, e) < 0)
-			return err_prefix(e, "$TMPDIR");
+	for (; (k = stream_some(s->stream, &p, &n, e)) > 0; at += n)
+		if (io_temp_put(s->spill[tensor], p, n, at, e) < 0)
+			return -1;
 	return k;
 }
 

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "source.h"
-#include "spill.h"
 #include "spot.h"
 
 static int
@@ -326,7 +325,7 @@ get(void *ctx, void *dst, uint64_t at, size_t n, struct err *e)
 	uint64_t from, to, k, off;
 
 	if (r->spill >= 0)
-		return spill_get(r->spill, dst, n, at, e);
+		return io_pread(r->spill, dst, n, at, e);
 	while (n > 0) {
 		const struct tensor *t = find(r, at, &from, &to);
 
@@ -418,7 +417,7 @@ put_emit(void *ctx, const void *p, uint64_t at, size_t n, struct err *e)
 static int
 put_spill(void *ctx, const void *p, uint64_t at, size_t n, struct err *e)
 {
-	return spill_put(((struct reading *)ctx)->spill, p, n, at, e);
+	return io_temp_put(((struct reading *)ctx)->spill, p, n, at, e);
 }
 
 static int
@@ -473,7 +472,7 @@ copy_piped(struct reading *r, struct err *e)
 					return need_seek(t, e);
 				at++;
 				if (k == r->first[g] && !(whole && shuffle_none(&r->g->sh)) &&
-				    (r->spill = spill_open(e)) < 0)
+				    (r->spill = io_temp(e)) < 0)
 					return -1;
 				if (pull(r, &s->from[k], r->spill < 0 ? put_emit : put_spill,
 				    r, s->as->in[k].at, e) < 0)

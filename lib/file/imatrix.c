@@ -78,19 +78,19 @@ static int
 spill(struct in *in, struct err *e)
 {
 	const unsigned char *p;
-	int fd = io_temp(e), r = 1;
+	uint64_t at = 0;
+	int fd = io_temp(e), r;
 	size_t n;
 
-	while (fd >= 0 && (r = in_some(in, IO_CHUNK, &p, &n, e)) > 0)
-		if ((r = io_write(fd, p, n, e)) < 0) {
-			err_prefix(e, "$TMPDIR");
+	if (fd < 0)
+		return -1;
+	for (; (r = in_some(in, IO_CHUNK, &p, &n, e)) > 0; at += n)
+		if ((r = io_temp_put(fd, p, n, at, e)) < 0)
 			break;
-		}
-	if (fd >= 0 && (r < 0 || lseek(fd, 0, SEEK_SET) < 0)) {
-		(void)close(fd);
-		return r < 0 ? -1 : err_sys(e, "$TMPDIR");
-	}
-	return fd;
+	if (r == 0)
+		return fd;
+	(void)close(fd);
+	return -1;
 }
 
 struct imatrix *

@@ -10,7 +10,6 @@
 #include <apr/size.h>
 
 #include "source.h"
-#include "spill.h"
 #include "spot.h"
 
 static int
@@ -63,7 +62,7 @@ source_get(struct source *s, const struct tensor *t, uint64_t at, void *dst, siz
 {
 	const struct part *p = &s->part[t->shard ? t->shard - 1 : 0];
 	int r = p->h.spots ? spot_get(p->h.spots, p->fd, t, at, dst, n, e) :
-	    spill_get(p->fd, dst, n, t->offset + at, e);
+	    io_pread(p->fd, dst, n, t->offset + at, e);
 
 	return r < 0 ? err_prefix(e, "%s", t->name) : 0;
 }

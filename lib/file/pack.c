@@ -16,7 +16,6 @@
 #include <apr/size.h>
 
 #include "pack.h"
-#include "spill.h"
 
 #define INDEX	"model.safetensors.index.json"
 
@@ -366,7 +365,7 @@ read_again(const struct pack *p, struct output *o, struct err *e)
 		while (left > 0) {
 			size_t k = left < sizeof b ? (size_t)left : sizeof b;
 
-			if (spill_get(o->fd, b, k, o->l.offset[i] +
+			if (io_pread(o->fd, b, k, o->l.offset[i] +
 			    p->m->tensor[o->which[i]].bytes - left, e) < 0)
 				return -1;
 			o->crc[i] = libdeflate_crc32(o->crc[i], b, k);

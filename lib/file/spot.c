@@ -2,7 +2,6 @@
 /* spot.c -- bytes of tensors that lie anywhere, packed, or as views. */
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -366,20 +365,6 @@ file_of(struct spots *s, const struct spot *p, int fd, struct err *e)
 	return s->fd;
 }
 
-static int
-spill_open(struct err *e)
-{
-	const char *dir = getenv("TMPDIR");
-	char path[4096];
-	int fd;
-
-	snprintf(path, sizeof path, "%s/apr.XXXXXX", dir && *dir ? dir : "/tmp");
-	if ((fd = mkostemp(path, O_CLOEXEC)) < 0)
-		return err_sys(e, "%s", path);
-	unlink(path);
-	return fd;
-}
-
 struct spilling {
 	int		 fd;
 	uint64_t	 at;
@@ -390,8 +375,8 @@ put_spill(void *ctx, const void *b, size_t n, struct err *e)
 {
 	struct spilling *s = ctx;
 
-	if (io_pwrite(s->fd, b, n, s->at, e) < 0)
-		return err_prefix(e, "$TMPDIR");
+	if (io_temp_put(s->fd, b, n, s->at, e) < 0)
+		return -1;
 	s->at += n;
 	return 0;
 }
@@ -412,7 +397,7 @@ spill(struct spots *s, int fd, const struct tensor *t, const struct spot *p,
 	struct flow f = { put_spill, &sp, t, p, 0 };
 	int r;
 
-	if (s->spill < 0 && (s->spill = spill_open(e)) < 0)
+	if (s->spill < 0 && (s->spill = io_temp(e)) < 0)
 		return -1;
 	sp = (struct spilling){ s->spill, s->end };
 	r = run(sum, fd, &f, e);

@@ -241,9 +241,9 @@ find_scale(struct convert *c, struct err *e)
 		return 0;
 	}
 	/* (Values that waited for their scales are in a file already.) */
-	if ((c->feed.spill < 0 && feed_spill(&c->feed, e) < 0) || pass(c, NULL, e) < 0 || drain(c, e) < 0 ||
-	    feed_rewind(&c->feed, e) < 0)
+	if ((c->feed.spill < 0 && feed_spill(&c->feed, e) < 0) || pass(c, NULL, e) < 0 || drain(c, e) < 0)
 		return -1;
+	feed_rewind(&c->feed);
 	c->want_max = c->max;
 	c->scale_out = type_q8_scale(c->max);
 	return 0;
@@ -406,15 +406,16 @@ static int
 set_aside(struct convert *c, size_t scale, struct err *e)
 {
 	const void *p;
+	uint64_t at = 0;
 	size_t n;
 	int fd = io_temp(e), r;
 
 	if (fd < 0)
 		return -1;
 	c->waiting[scale] = fd;
-	while ((r = stream_some(c->feed.in, &p, &n, e)) > 0) {
-		if (io_write(fd, p, n, e) < 0)
-			return err_prefix(e, "$TMPDIR");
+	for (; (r = stream_some(c->feed.in, &p, &n, e)) > 0; at += n) {
+		if (io_temp_put(fd, p, n, at, e) < 0)
+			return -1;
 		if (c->o->progress)
 			c->o->progress(n);
 	}
@@ -443,8 +444,7 @@ scaled(struct convert *c, const struct manifest *mf, const struct quant_from *fr
 		c->feed.t = &mf->tensor[i];
 		c->feed.spill = c->waiting[k];
 		c->waiting[k] = -1;
-		if (feed_rewind(&c->feed, e) < 0)
-			return -1;
+		feed_rewind(&c->feed);
 	} else if (!c->early[k])
 		return set_aside(c, k, e);
 	c->sc = c->early[k];
