@@ -17,19 +17,14 @@
 struct entry *
 imatrix_add(struct imatrix *m, const void *name, size_t len, struct err *e)
 {
-	struct entry *p = m->entry;
-	size_t cap = m->cap ? m->cap * 2 : 64;
+	struct entry *p;
 
 	if (m->n == TENSOR_COUNT) {
 		err_set(e, "more than %u entries", TENSOR_COUNT);
 		return NULL;
 	}
-	if (m->n == m->cap) {
-		if (!(p = realloc(p, cap * sizeof *p)))
-			goto memory;
-		m->entry = p;
-		m->cap = cap;
-	}
+	if (array_room(&m->entry, m->n, sizeof *p, e) < 0)
+		return NULL;
 	p = &m->entry[m->n];
 	memset(p, 0, sizeof *p);
 	if (!(p->e.name = arena_strn(&m->arena, name, len)))

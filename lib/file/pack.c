@@ -600,21 +600,15 @@ file(struct pack *p, struct stream_in *in, const struct member *m, struct err *e
 	    (!p->t.dir || strcmp(name, index_name(p))))
 		return 0;
 	if (holds(p, name) || stale(p, name)) {
-		struct carried *f = realloc(p->file, (p->nfile + 1) * sizeof *f);
-		struct buf *h = realloc(p->held, (p->nfile + 1) * sizeof *h);
-
-		if (f)
-			p->file = f;
-		if (h)
-			p->held = h;
-		if (!f || !h)
-			return err_set(e, "out of memory");
-		held = &h[p->nfile];
+		if (array_room(&p->file, p->nfile, sizeof *p->file, e) < 0 ||
+		    array_room(&p->held, p->nfile, sizeof *p->held, e) < 0)
+			return -1;
+		held = &p->held[p->nfile];
 		memset(held, 0, sizeof *held);
 		p->nfile++;
 		if (slurp(in, held, e) < 0 || (stale(p, name) && freshen(held, e) < 0))
 			return -1;
-		f[p->nfile - 1] = (struct carried){ name, held->p, held->len };
+		p->file[p->nfile - 1] = (struct carried){ name, held->p, held->len };
 	}
 	if (!p->t.dir || header || p->in->plan)
 		return 0;

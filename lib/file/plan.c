@@ -35,16 +35,11 @@ quantized(const struct manifest *m)
 struct output *
 pack_add_output(struct pack *p, size_t tensors, struct err *e)
 {
-	struct output *o = p->out;
+	struct output *o;
 
-	/* (Room grows by powers of two.) */
-	if ((p->nout & (p->nout - 1)) == 0 &&
-	    !(o = realloc(p->out, (p->nout ? p->nout * 2 : 1) * sizeof *o))) {
-		err_set(e, "out of memory");
+	if (array_room(&p->out, p->nout, sizeof *o, e) < 0)
 		return NULL;
-	}
-	p->out = o;
-	o += p->nout;
+	o = &p->out[p->nout];
 	memset(o, 0, sizeof *o);
 	o->fd = -1;
 	if (!(o->which = calloc(tensors + 1, sizeof *o->which))) {

@@ -18,14 +18,11 @@
 static struct part *
 add_part(struct source *s, const char *path, struct err *e)
 {
-	struct part *p = realloc(s->part, (s->npart + 1) * sizeof *p);
+	struct part *p;
 
-	if (!p) {
-		err_set(e, "out of memory");
+	if (array_room(&s->part, s->npart, sizeof *p, e) < 0)
 		return NULL;
-	}
-	s->part = p;
-	p += s->npart;
+	p = &s->part[s->npart];
 	memset(p, 0, sizeof *p);
 	p->fd = -1;
 	if (!(p->path = strdup(path))) {
@@ -155,12 +152,9 @@ static int
 add_file(struct source *s, const char *name, uint64_t bytes, enum where w,
     size_t index, struct err *e)
 {
-	struct where_is *f = realloc(s->file, (s->m->nfile + 1) * sizeof *f);
-
-	if (!f)
-		return err_set(e, "out of memory");
-	s->file = f;
-	f[s->m->nfile] = (struct where_is){ w, index };
+	if (array_room(&s->file, s->m->nfile, sizeof *s->file, e) < 0)
+		return -1;
+	s->file[s->m->nfile] = (struct where_is){ w, index };
 	return manifest_add_file(s->m, name, bytes, e);
 }
 

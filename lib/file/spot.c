@@ -43,26 +43,10 @@ spots_free(struct spots *s)
 	free(s);
 }
 
-/* Room for one more in an array of n; its lengths are powers of two. */
-static int
-room(void *array, size_t n, size_t size, struct err *e)
-{
-	void *p;
-	size_t bytes;
-
-	if (n & (n - 1))
-		return 0;
-	memcpy(&p, array, sizeof p);
-	if (size_mul(&bytes, n ? n * 2 : 1, size) || !(p = realloc(p, bytes)))
-		return err_set(e, "out of memory");
-	memcpy(array, &p, sizeof p);
-	return 0;
-}
-
 struct spot *
 spots_add(struct spots *s, struct err *e)
 {
-	if (room(&s->p, s->n, sizeof *s->p, e) < 0)
+	if (array_room(&s->p, s->n, sizeof *s->p, e) < 0)
 		return NULL;
 	s->p[s->n] = (struct spot){ .sum = NO_SUM };
 	return &s->p[s->n++];
@@ -71,7 +55,7 @@ spots_add(struct spots *s, struct err *e)
 size_t
 spots_sum(struct spots *s, uint64_t from, uint64_t bytes, uint32_t crc, struct err *e)
 {
-	if (room(&s->sum, s->nsum, sizeof *s->sum, e) < 0)
+	if (array_room(&s->sum, s->nsum, sizeof *s->sum, e) < 0)
 		return NO_SUM;
 	s->sum[s->nsum] = (struct sum){ from, bytes, crc, false };
 	return s->nsum++;

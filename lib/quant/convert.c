@@ -46,21 +46,6 @@ struct convert {
 	size_t			 nscale;
 };
 
-static int
-grow(void *pp, size_t *cap, uint64_t n, struct err *e)
-{
-	void *q, *old;
-
-	if (n <= *cap)
-		return 0;
-	memcpy(&old, pp, sizeof old);
-	if (n > SIZE_MAX / 2 || !(q = realloc(old, (size_t)n)))
-		return err_set(e, "out of memory");
-	memcpy(pp, &q, sizeof q);
-	*cap = (size_t)n;
-	return 0;
-}
-
 /* A tensor is complete, and in the stream. */
 static int
 told(struct convert *c, const struct tensor *t, const struct quant_error *q, struct err *e)
@@ -166,10 +151,10 @@ put(struct convert *c, const struct cut *k, uint64_t row, uint64_t col, uint64_t
 	j->scale_out = c->scale_out;
 	j->tile = k->tile;
 	j->measure = units > 0;
-	if (grow(&j->src, &j->src_cap, rows * src_row, e) < 0 ||
-	    grow(&j->dst, &j->dst_cap, j->head + rows * dst_row, e) < 0 ||
-	    grow(&j->x, &j->x_cap, (k->tile + PAD) * sizeof *j->x, e) < 0 ||
-	    grow(&j->unit, &j->unit_cap, units * sizeof *j->unit, e) < 0)
+	if (bytes_room(&j->src, &j->src_cap, rows * src_row, e) < 0 ||
+	    bytes_room(&j->dst, &j->dst_cap, j->head + rows * dst_row, e) < 0 ||
+	    bytes_room(&j->x, &j->x_cap, (k->tile + PAD) * sizeof *j->x, e) < 0 ||
+	    bytes_room(&j->unit, &j->unit_cap, units * sizeof *j->unit, e) < 0)
 		return -1;
 	j->src_row = (size_t)src_row;
 	j->dst_row = (size_t)dst_row;
@@ -292,7 +277,7 @@ put_copy(struct convert *c, const struct tensor *t, size_t n, struct err *e)
 		return -1;
 	j->t = t;
 	j->from = NULL;
-	if (grow(&j->src, &j->src_cap, n, e) < 0 || stream_read(c->feed.in, j->src, n, e) < 0)
+	if (bytes_room(&j->src, &j->src_cap, n, e) < 0 || stream_read(c->feed.in, j->src, n, e) < 0)
 		return -1;
 	if (c->o->progress)
 		c->o->progress(n);
