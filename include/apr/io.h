@@ -72,6 +72,8 @@ uint32_t in_crc(const struct in *);
 int	io_temp(struct err *);
 /* n bytes to there; what fails is said to be $TMPDIR's. */
 int	io_temp_put(int fd, const void *, size_t n, uint64_t at, struct err *) APR_MUSTCHECK;
+/* What stands behind a path's last slash: a part of it. */
+const char *path_base(const char *path);
 /* Enlarge fd's pipe, if it is one, to what the system allows. */
 void	io_widen_pipe(int fd);
 /* All n bytes, or -1. */

@@ -353,7 +353,7 @@ open_in(struct hfdir *d, const char *base, struct err *e)
 int
 hfdir_open(struct hfdir *d, const char *path, struct err *e)
 {
-	const char *base = NULL, *slash = strrchr(path, '/');
+	const char *base = NULL;
 	size_t n = strlen(path);
 	struct stat st;
 	int r = -1;
@@ -365,8 +365,9 @@ hfdir_open(struct hfdir *d, const char *path, struct err *e)
 		if (!ends(path, INDEX_SUFFIX))
 			return err_set(e, "%s: neither a directory nor an *"
 			    INDEX_SUFFIX, path);
-		base = slash ? slash + 1 : path;
-		n = slash == path ? 1 : slash ? (size_t)(slash - path) : 0;
+		base = path_base(path);
+		n = (size_t)(base - path);
+		n -= n > 1;	/* its slash, but for the root's */
 	}
 	if ((d->dir = n ? keep(d, path, n, e) : "."))
 		r = open_in(d, base, e);

@@ -291,9 +291,8 @@ static char *
 part_pattern(const struct pack *p, struct err *e)
 {
 	char *prefix = cut_prefix(p->t.path, e), *s = NULL;
-	const char *base = prefix ? strrchr(prefix, '/') : NULL;
+	const char *base = prefix ? path_base(prefix) : NULL;
 
-	base = base ? base + 1 : prefix;
 	if (base && !(s = malloc(strlen(base) + 32)))
 		err_set(e, "out of memory");
 	if (s)
@@ -393,14 +392,6 @@ parse_sources(struct pack *p, struct err *e)
 	return 0;
 }
 
-static const char *
-base(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
 static int
 make_index(struct pack *p, struct err *e)
 {
@@ -420,7 +411,7 @@ make_index(struct pack *p, struct err *e)
 		return err_set(e, "out of memory");
 	for (size_t k = 0; k < p->nout; k++)
 		for (size_t i = 0; i < p->out[k].n; i++)
-			shard[p->out[k].which[i]] = base(p->out[k].name);
+			shard[p->out[k].which[i]] = path_base(p->out[k].name);
 	r = hfdir_index(p->m, shard, &p->index, e);
 	free(shard);
 	return r;

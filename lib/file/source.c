@@ -46,14 +46,6 @@ add_part(struct source *s, const char *path, struct err *e)
 	return p;
 }
 
-static const char *
-base(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
 static bool
 is_tar(const unsigned char *p, size_t n)
 {
@@ -64,7 +56,7 @@ is_tar(const unsigned char *p, size_t n)
 static int
 name_alone(struct source *s, const struct part *p, struct err *e)
 {
-	const char *name = base(p->path), *dot = strrchr(name, '.');
+	const char *name = path_base(p->path), *dot = strrchr(name, '.');
 	size_t n = dot && dot > name ? (size_t)(dot - name) : strlen(name);
 	struct tensor *t = &s->m->tensor[p->h.first];
 
@@ -224,7 +216,7 @@ static int
 name_dir(struct source *s, struct err *e)
 {
 	char *path = realpath(s->dir.dir, NULL);
-	const char *last = path ? base(path) : "";
+	const char *last = path ? path_base(path) : "";
 
 	if (*last && utf8_valid(last, strlen(last)) &&
 	    !(s->m->name = arena_strn(&s->m->arena, last, strlen(last)))) {
@@ -392,7 +384,7 @@ open_files(struct source *s, char *const *path, size_t n, struct err *e)
 		if (parse(s, i, s->part[0].h.format, true, e) < 0)
 			return -1;
 	for (size_t i = 0; shards && i < s->npart; i++)
-		if (manifest_add_shard(s->m, base(s->part[i].path), e) < 0)
+		if (manifest_add_shard(s->m, path_base(s->part[i].path), e) < 0)
 			return -1;
 	return 0;
 }

@@ -285,8 +285,7 @@ int
 load_include(struct load *l, struct err *e)
 {
 	const struct preset *p = preset_by_name(l->include);
-	const char *slash = l->path ? strrchr(l->path, '/') : NULL;
-	size_t dir = slash && *l->include != '/' ? (size_t)(slash + 1 - l->path) : 0;
+	size_t dir = l->path && *l->include != '/' ? (size_t)(path_base(l->path) - l->path) : 0;
 	struct buf b = { 0 };
 	char *path;
 	int r = -1;

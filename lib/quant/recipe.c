@@ -75,12 +75,11 @@ recipe_text(const char *what, const void *text, size_t n, const struct recipe_jq
 struct recipe *
 recipe_open(const char *path, const struct recipe_jq *jq, struct err *e)
 {
-	const char *slash = strrchr(path, '/');
 	struct recipe *r = NULL;
 	struct buf b = { 0 };
 
 	if (recipe_slurp(path, &b, e) == 0)
-		r = load(slash ? slash + 1 : path, path, b.p, b.len, jq, e);
+		r = load(path_base(path), path, b.p, b.len, jq, e);
 	buf_release(&b);
 	return r;
 }
