@@ -157,8 +157,6 @@ open_output(struct pack *p, struct output *o, struct err *e)
 
 	if (p->t.dir) {
 		o->seek = true;
-		if (p->t.format == &format_lattice)
-			return 0;	/* when its time comes */
 		o->fd = open_in_dir(p, o->name, &o->temp, e);
 		return o->fd < 0 ? -1 : 0;
 	}
@@ -175,36 +173,6 @@ open_output(struct pack *p, struct output *o, struct err *e)
 		return 0;
 	}
 	return output_open(&p->t, o, o->name ? o->name : p->t.path, e);
-}
-
-/* There are too many of lattice's files to have them all open. */
-static int
-reach(struct pack *p, struct output *o, struct err *e)
-{
-	struct output *old = p->reached;
-
-	if (p->t.format != &format_lattice || !p->t.dir || old == o)
-		return 0;
-	p->reached = NULL;
-	if (old) {
-		int fd = old->fd;
-
-		old->fd = -1;
-		if (close(fd) < 0)
-			return err_sys(e, "%s", old->temp);
-	}
-	if (o->temp) {
-		if ((o->fd = open(o->temp, O_WRONLY | O_NOFOLLOW | O_CLOEXEC)) < 0)
-			return err_sys(e, "%s", o->temp);
-		o->place.fd = o->fd;
-		p->reached = o;
-		return 0;
-	}
-	if ((o->fd = open_in_dir(p, o->name, &o->temp, e)) < 0)
-		return -1;
-	p->reached = o;
-	io_place_init(&o->place, o->fd, o->l.end);
-	return io_place(&o->place, o->l.head.p, o->l.head.len, 0, e);
 }
 
 static int
@@ -280,12 +248,8 @@ begin_output(struct pack *p, struct output *o, struct err *e)
 	o->later = false;
 	if (open_output(p, o, e) < 0)
 		return -1;
-	if (o->fd < 0)
-		return 0;
 	io_place_init(&o->place, o->fd, o->l.end);
-	if (emit(o, o->l.head.p, o->l.head.len, 0, e) < 0)
-		return -1;
-	return 0;
+	return emit(o, o->l.head.p, o->l.head.len, 0, e);
 }
 
 static int
@@ -306,11 +270,12 @@ begin(struct pack *p, struct err *e)
 			if (!p->t.force && exists(o->name))
 				return err_set(e, "%s: exists; -f replaces it", o->name);
 		}
-		if (p->t.cut) {
-			/* There may be more parts than descriptors. */
-			if (!p->t.force && exists(o->name))
-				return err_set(e, "%s: exists; -f replaces it", o->name);
-			for (size_t i = 0; i < o->n; i++)
+		if (p->t.cut && !p->t.force && exists(o->name))
+			return err_set(e, "%s: exists; -f replaces it", o->name);
+		if (p->t.cut || p->t.dir) {
+			/* There may be more files than descriptors.  (How a
+			 * verbatim one ends is known at the end.) */
+			for (size_t i = 0; i < o->n && !o->verbatim; i++)
 				o->left += p->m->tensor[o->which[i]].bytes;
 			o->later = o->seek = true;
 			continue;
@@ -383,7 +348,7 @@ finish_output(struct pack *p, struct output *o, struct err *e)
 	o->done = true;
 	if (o->later && begin_output(p, o, e) < 0)
 		return -1;
-	if (reach(p, o, e) < 0 || zeros(o, o->l.end, e) < 0)
+	if (zeros(o, o->l.end, e) < 0)
 		return -1;
 	if (o->seek && ftruncate(o->fd, (off_t)o->l.end) < 0)
 		return err_sys(e, "write");
@@ -397,7 +362,6 @@ finish_output(struct pack *p, struct output *o, struct err *e)
 	if (o->temp || p->t.path) {
 		int fd = o->fd;
 
-		p->reached = NULL;
 		o->fd = -1;
 		return output_close(fd, o->temp ? o->temp : p->t.path, e);
 	}
@@ -433,14 +397,13 @@ pack_put(struct pack *p, size_t tensor, const void *b, uint64_t off, size_t n, s
 			o->crc_at[i] = CRC_SCATTERED;
 		}
 	}
-	if (p->t.format == &format_lattice &&
-	    (lattice_check(&o->check, t, b, n, off, e) < 0 || reach(p, o, e) < 0))
+	if (p->t.format == &format_lattice && lattice_check(&o->check, t, b, n, off, e) < 0)
 		return err_prefix(e, "%s", t->name);
 	if (emit(o, b, n, at, e) < 0)
 		return err_prefix(e, "%s", t->name);
 	if (p->t.progress)
 		p->t.progress(n);
-	return p->t.cut && (o->left -= n) == 0 ? finish_output(p, o, e) : 0;
+	return o->left && (o->left -= n) == 0 ? finish_output(p, o, e) : 0;
 }
 
 static int

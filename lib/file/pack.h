@@ -15,7 +15,7 @@ struct output {
 	int		 fd;
 	bool		 seek;		/* else strictly in order */
 	bool		 later, done;	/* opened with its first byte, closed with its last */
-	uint64_t	 left;		/* bytes to come */
+	uint64_t	 left;		/* bytes to come; 0: closed at the end */
 	struct place	 place;
 	size_t		*which;		/* tensors, in the order of data */
 	size_t		 n;
@@ -71,7 +71,6 @@ struct pack {
 	size_t		 nsrc;
 	struct output	*out;
 	size_t		 nout;
-	struct output	*reached;	/* of lattice's many files, the open one */
 	struct buf	 index;		/* a new index.json, or nothing */
 	bool		 keep_index;	/* the old one is right */
 	struct { size_t out, pos; } *place;	/* of each tensor */
