@@ -153,6 +153,8 @@ int	pack_name_dir(const struct pack *, struct err *);
 
 /* plan_files.c: the outputs, each with its tensors. */
 int	pack_divide(struct pack *, struct err *);
+/* Has a GGUF its tensors where llama-quantize would have them? */
+bool	pack_by_quantize(const struct pack *);
 struct output *pack_add_output(struct pack *, size_t tensors, struct err *);
 
 /* plan.c: outputs and layouts, when all files have come. */

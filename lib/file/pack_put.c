@@ -51,11 +51,7 @@ why_order(const struct pack *p)
 {
 	if (p->t.format != &format_gguf)
 		return "the order of the manifest is what a pipe needs: apr-cat --order source";
-	for (size_t i = 0; i < p->m->nset; i++)
-		if (!strcmp(p->m->set[i].key, "general.quantization_version") &&
-		    p->t.opts.order != ORDER_CONVERT)
-			return "apr-cat --as gguf --order quantize gives the order that a pipe needs";
-	return p->t.opts.order == ORDER_QUANTIZE ?
+	return pack_by_quantize(p) ?
 	    "apr-cat --as gguf --order quantize gives the order that a pipe needs" :
 	    "apr-cat --as gguf --order convert gives the order that a pipe needs";
 }

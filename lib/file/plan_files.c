@@ -152,23 +152,15 @@ by_tensor(struct pack *p, struct err *e)
 	return r;
 }
 
-static const struct manifest *sorting;
-
-static int
-by_quantize(const void *a, const void *b)
+/* (What apr-quant chose the types of is ordered as by llama-quantize.) */
+bool
+pack_by_quantize(const struct pack *p)
 {
-	return order_quantize(sorting->tensor[*(const size_t *)a].name,
-	    sorting->tensor[*(const size_t *)b].name);
-}
+	bool by = p->t.opts.order == ORDER_QUANTIZE;
 
-/* Did apr-quant choose the types?  Then llama-quantize's order is wanted. */
-static bool
-quantized(const struct manifest *m)
-{
-	for (size_t i = 0; i < m->nset; i++)
-		if (!strcmp(m->set[i].key, "general.quantization_version"))
-			return true;
-	return false;
+	for (size_t i = 0; i < p->m->nset && p->t.opts.order != ORDER_CONVERT; i++)
+		by |= !strcmp(p->m->set[i].key, "general.quantization_version");
+	return by;
 }
 
 static int
@@ -185,13 +177,10 @@ one_file(struct pack *p, struct err *e)
 			o->which[o->n++] = i;
 	if (p->t.format != &format_gguf)
 		return 0;
-	if (p->t.opts.order == ORDER_QUANTIZE ||
-	    (p->t.opts.order != ORDER_CONVERT && quantized(m))) {
-		sorting = m;
-		qsort(o->which, o->n, sizeof *o->which, by_quantize);
-	} else if (p->model && (p->t.opts.order == ORDER_CONVERT || !pack_same_format(p))) {
+	if (pack_by_quantize(p))
+		order_sort_quantize(m->tensor, o->which, o->n);
+	else if (p->model && (p->t.opts.order == ORDER_CONVERT || !pack_same_format(p)))
 		return arch_order_convert(p->model, m->tensor, o->which, o->n, e);
-	}
 	return 0;
 }
 
