@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <apr/io.h>
 #include <apr/stream.h>
 
 #include "infer.h"
@@ -18,13 +19,14 @@
 struct kept {
 	char		 name[64];
 	size_t		 width, rows;
-	off_t		 *at;		/* of each piece, and its rows */
+	uint64_t	 *at;		/* of each piece, and its rows */
 	size_t		 *n, pieces;
 };
 
 struct keep {
 	struct run	*r;
-	FILE		*f;
+	int		 fd;		/* what is kept, and its length */
+	uint64_t	 end;
 	struct kept	*k;
 	size_t		 n;
 	size_t		 base;		/* tokens before this batch */
@@ -58,12 +60,12 @@ keep(void *ctx, const char *name, const float *x, size_t n, size_t width, size_t
 	t->n = realloc(t->n, (t->pieces + 1) * sizeof *t->n);
 	if (!t->at || !t->n)
 		return err_set(e, "out of memory");
-	t->at[t->pieces] = ftello(k->f);
+	t->at[t->pieces] = k->end;
 	t->n[t->pieces++] = n;
 	t->rows += n;
-	for (size_t i = 0; i < n; i++)
-		if (fwrite(x + i * ld, sizeof *x, width, k->f) != width)
-			return err_sys(e, "$TMPDIR");
+	for (size_t i = 0; i < n; i++, k->end += width * sizeof *x)
+		if (io_temp_put(k->fd, x + i * ld, width * sizeof *x, k->end, e) < 0)
+			return -1;
 	return 0;
 }
 
@@ -91,37 +93,21 @@ put(struct keep *k, struct stream_out *out, const struct kept *t, struct err *e)
 	for (size_t p = 0; p < t->pieces; p++) {
 		size_t left = t->n[p] * t->width, n;
 
-		if (fseeko(k->f, t->at[p], SEEK_SET))
-			die("$TMPDIR cannot be read again");
-		for (; left > 0; left -= n) {
+		for (uint64_t at = t->at[p]; left > 0; left -= n, at += n * sizeof *row) {
 			n = left < 4096 ? left : 4096;
-			if (fread(row, sizeof *row, n, k->f) != n)
-				die("$TMPDIR cannot be read again");
+			if (io_pread(k->fd, row, n * sizeof *row, at, e) < 0)
+				die("$TMPDIR: %s", e->msg);
 			if (stream_write(out, row, n * sizeof *row, e) < 0)
 				die("%s", e->msg);
 		}
 	}
 }
 
-static FILE *
-scratch(void)
-{
-	const char *dir = getenv("TMPDIR");
-	char path[4096];
-	FILE *f;
-	int fd;
-
-	snprintf(path, sizeof path, "%s/apr-infer.XXXXXX", dir && *dir ? dir : "/tmp");
-	if ((fd = mkstemp(path)) < 0 || unlink(path) < 0 || !(f = fdopen(fd, "w+b")))
-		die("no temporary file in %s", dir && *dir ? dir : "/tmp");
-	return f;
-}
-
 int
 run_stream(struct run *r)
 {
 	size_t vocab = model_vocab(r->m), step;
-	struct keep k = { .r = r, .f = scratch() };
+	struct keep k = { .r = r };
 	struct infer_token *tok;
 	struct stream_out *out;
 	struct manifest *m;
@@ -130,6 +116,8 @@ run_stream(struct run *r)
 	struct err e;
 
 	tool_no_terminal(STDOUT_FILENO);
+	if ((k.fd = io_temp(&e)) < 0)
+		die("%s", e.msg);
 	prompt_ids(r, &ids);
 	if (ids.n > r->o.n_ctx)
 		die("the prompt has %zu tokens, the context %u", ids.n, r->o.n_ctx);
@@ -170,7 +158,7 @@ run_stream(struct run *r)
 		free(k.k[i].n);
 	}
 	manifest_free(m);
-	fclose(k.f);
+	close(k.fd);
 	free(k.k);
 	free(tok);
 	free(logits);

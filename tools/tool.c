@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <apr/io.h>
 #include <apr/size.h>
 
 #include "tool.h"
@@ -189,10 +190,8 @@ tool_verbose(void)
 void
 tool_init(char **argv)
 {
-	const char *slash = argv[0] ? strrchr(argv[0], '/') : NULL;
-
 	if (argv[0])
-		progname = slash ? slash + 1 : argv[0];
+		progname = path_base(argv[0]);
 #ifdef __GLIBC__
 	/* What was freed goes back: peaks are promised, not just usual. */
 	(void)mallopt(M_MMAP_THRESHOLD, 1 << 16);

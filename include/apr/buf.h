@@ -4,6 +4,7 @@
 #define APR_BUF_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include <apr/err.h>
 
@@ -34,6 +35,12 @@ void	*arena_alloc(struct arena *, size_t);
 /* A copy with a NUL behind it. */
 char	*arena_strn(struct arena *, const void *, size_t);
 void	 arena_release(struct arena *);
+
+/* Room for one more in an array of n elements of `size` bytes, which grows
+ * here alone and is free()d; `array` points to the pointer to it. */
+int	array_room(void *array, size_t n, size_t size, struct err *) APR_MUSTCHECK;
+/* Room for n bytes where there were *cap, at least that many from now on. */
+int	bytes_room(void *array, size_t *cap, uint64_t n, struct err *) APR_MUSTCHECK;
 
 /* Is it UTF-8 (no surrogates, nothing overlong)? */
 int	utf8_valid(const void *, size_t);

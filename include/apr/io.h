@@ -67,8 +67,13 @@ void	in_crc_start(struct in *);
 void	in_crc_stop(struct in *);
 uint32_t in_crc(const struct in *);
 
-/* An unlinked file in $TMPDIR (/tmp) to write and read again; -1. */
+/* An unlinked file in $TMPDIR (/tmp) to write and read again; -1.  Its own
+ * position stays at the beginning. */
 int	io_temp(struct err *);
+/* n bytes to there; what fails is said to be $TMPDIR's. */
+int	io_temp_put(int fd, const void *, size_t n, uint64_t at, struct err *) APR_MUSTCHECK;
+/* What stands behind a path's last slash: a part of it. */
+const char *path_base(const char *path);
 /* Enlarge fd's pipe, if it is one, to what the system allows. */
 void	io_widen_pipe(int fd);
 /* All n bytes, or -1. */

@@ -42,7 +42,7 @@ struct logits_sums {
 	double		 cosine, min_cosine, max;
 	struct exact	 kl_sum;
 	double		*kl;			/* one a measured position */
-	size_t		 nkl, cap;
+	size_t		 nkl;
 	bool		 sorted;
 };
 int	logits_add(struct logits_sums *, const struct logits_pair *, bool predicted,

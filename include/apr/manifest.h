@@ -144,5 +144,7 @@ int64_t	name_layer(const char *);
 /* Where llama-quantize visits a tensor: by layer, then by the name's bytes.
  * strcmp's contract. */
 int	order_quantize(const char *a, const char *b);
+/* Indices of tensors in that order. */
+void	order_sort_quantize(const struct tensor *, size_t *which, size_t n);
 
 #endif

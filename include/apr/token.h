@@ -20,7 +20,7 @@ struct tokenizer;
 /* Zero-initialise; ids_release() frees. */
 struct ids {
 	int32_t	*p;
-	size_t	 n, cap;
+	size_t	 n;
 };
 int	ids_add(struct ids *, int32_t, struct err *) APR_MUSTCHECK;
 void	ids_release(struct ids *);

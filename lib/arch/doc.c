@@ -28,11 +28,8 @@ add(struct doc *d, const char *path, size_t n, enum json_ev kind, const char *s,
 
 	if (d->n == DOC_ITEMS)
 		return err_set(e, "more than %d members", DOC_ITEMS);
-	if ((d->n & (d->n - 1)) == 0) {
-		if (!(v = realloc(d->item, (d->n ? d->n * 2 : 1) * sizeof *v)))
-			return err_set(e, "out of memory");
-		d->item = v;
-	}
+	if (array_room(&d->item, d->n, sizeof *v, e) < 0)
+		return -1;
 	v = &d->item[d->n];
 	v->kind = kind;
 	v->path = arena_strn(&d->arena, path, n);

@@ -42,11 +42,8 @@ add(struct card *c, const char *key, const char *s, size_t n, struct err *e)
 	trim(&s, &n);
 	if (n == 0 || c->n == CARD_ITEMS)
 		return 0;
-	if ((c->n & (c->n - 1)) == 0) {
-		if (!(v = realloc(c->item, (c->n ? c->n * 2 : 1) * sizeof *v)))
-			return err_set(e, "out of memory");
-		c->item = v;
-	}
+	if (array_room(&c->item, c->n, sizeof *v, e) < 0)
+		return -1;
 	v = &c->item[c->n];
 	v->key = key;
 	if (!(v->value = arena_strn(&c->arena, s, n)))

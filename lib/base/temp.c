@@ -27,3 +27,9 @@ io_temp(struct err *e)
 	(void)unlink(path);
 	return fd;
 }
+
+int
+io_temp_put(int fd, const void *p, size_t n, uint64_t at, struct err *e)
+{
+	return io_pwrite(fd, p, n, at, e) < 0 ? err_prefix(e, "$TMPDIR") : 0;
+}

@@ -76,12 +76,9 @@ put_count(struct buf *b, uint64_t n)
 static int
 remember(struct view *v, size_t at, uint64_t count, struct err *e)
 {
-	struct pending *p = realloc(v->pend, (v->npend + 1) * sizeof *p);
-
-	if (!p)
-		return err_set(e, "out of memory");
-	v->pend = p;
-	p[v->npend++] = (struct pending){ at, v->out.len, count };
+	if (array_room(&v->pend, v->npend, sizeof *v->pend, e) < 0)
+		return -1;
+	v->pend[v->npend++] = (struct pending){ at, v->out.len, count };
 	return 0;
 }
 

@@ -45,7 +45,7 @@ struct side {
 	struct arch_model	*own;		/* what it says that it is, or NULL */
 	const struct arch_model	*model;		/* whose tables fit it best, or NULL */
 	struct out		**out;
-	size_t			 nout, cap;
+	size_t			 nout;
 	size_t			 left;
 	struct names		*names;		/* of all, where 8-bit floats are */
 	int			*spill;		/* one a tensor of a stream, or -1 */

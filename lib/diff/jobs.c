@@ -11,20 +11,6 @@ enum {
 	RAW = 1 << 18,		/* bytes of one */
 };
 
-int
-diff_room(unsigned char **p, size_t *cap, size_t n, struct err *e)
-{
-	unsigned char *q;
-
-	if (n <= *cap)
-		return 0;
-	if (!(q = realloc(*p, n)))
-		return err_set(e, "out of memory");
-	*p = q;
-	*cap = n;
-	return 0;
-}
-
 static int
 compare_raw(struct job *j, struct err *e)
 {

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include <apr/buf.h>
 #include <apr/logits.h>
 
 const char *const logits_classes[] = { "IDENTICAL", "TIE-BREAK", "DIVERGED", "UNMEASURED" };
@@ -79,15 +80,8 @@ logits_add(struct logits_sums *s, const struct logits_pair *p, bool predicted, s
 	s->n[p->class]++;
 	if (p->class == LOGITS_UNMEASURED)
 		return 0;
-	if (s->nkl == s->cap) {
-		size_t cap = s->cap ? s->cap * 2 : 1024;
-		double *v = realloc(s->kl, cap * sizeof *v);
-
-		if (!v)
-			return err_set(e, "out of memory");
-		s->kl = v;
-		s->cap = cap;
-	}
+	if (array_room(&s->kl, s->nkl, sizeof *s->kl, e) < 0)
+		return -1;
 	s->min_cosine = s->nkl == 0 || p->cosine < s->min_cosine ? p->cosine : s->min_cosine;
 	s->cosine += p->cosine;
 	s->max = p->max > s->max ? p->max : s->max;

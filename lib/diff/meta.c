@@ -12,22 +12,15 @@ struct key {
 struct keys {
 	struct arena	 arena;
 	struct key	*v;
-	size_t		 n, cap;
+	size_t		 n;
 };
 
 static int
 add(struct keys *k, const char *key, size_t nkey, const char *value, size_t nvalue,
     struct err *e)
 {
-	if (k->n == k->cap) {
-		size_t cap = k->cap ? k->cap * 2 : 64;
-		struct key *v = realloc(k->v, cap * sizeof *v);
-
-		if (!v)
-			return err_set(e, "out of memory");
-		k->v = v;
-		k->cap = cap;
-	}
+	if (array_room(&k->v, k->n, sizeof *k->v, e) < 0)
+		return -1;
 	k->v[k->n].key = arena_strn(&k->arena, key, nkey);
 	k->v[k->n].value = arena_strn(&k->arena, value, nvalue);
 	if (!k->v[k->n].key || !k->v[k->n].value)

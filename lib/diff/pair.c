@@ -9,16 +9,8 @@
 static struct pair *
 add_pair(struct diff *d, struct err *e)
 {
-	/* Grown by doubling: where the count is a power of two it is full. */
-	if ((d->npair & (d->npair - 1)) == 0) {
-		struct pair *v = realloc(d->pair, (d->npair ? 2 * d->npair : 1) * sizeof *v);
-
-		if (!v) {
-			err_set(e, "out of memory");
-			return NULL;
-		}
-		d->pair = v;
-	}
+	if (array_room(&d->pair, d->npair, sizeof *d->pair, e) < 0)
+		return NULL;
 	memset(&d->pair[d->npair], 0, sizeof *d->pair);
 	return &d->pair[d->npair++];
 }

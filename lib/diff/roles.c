@@ -15,19 +15,12 @@ add_out(struct diff *d, unsigned side, struct err *e)
 	struct side *s = &d->side[side];
 	struct out *o = arena_alloc(&d->arena, sizeof *o);
 
-	if (o && s->nout == s->cap) {
-		size_t cap = s->cap ? s->cap * 2 : 64;
-		struct out **v = realloc(s->out, cap * sizeof *v);
-
-		if (v) {
-			s->out = v;
-			s->cap = cap;
-		}
-	}
-	if (!o || s->nout == s->cap) {
+	if (!o) {
 		err_set(e, "out of memory");
 		return NULL;
 	}
+	if (array_room(&s->out, s->nout, sizeof *s->out, e) < 0)
+		return NULL;
 	o->v.side = side;
 	return s->out[s->nout++] = o;
 }
@@ -80,7 +73,6 @@ set_tensor(struct diff *d, struct out *o, const struct tensor *t, struct err *e)
 struct group {
 	struct manifest	 m;
 	size_t		*index;		/* in the source */
-	size_t		 cap;
 };
 
 static int
@@ -201,19 +193,9 @@ add_to(struct group *g, const struct tensor *t, size_t index, struct err *e)
 {
 	struct tensor *x;
 
-	if (g->m.ntensor == g->cap) {
-		size_t cap = g->cap ? g->cap * 2 : 1;
-		void *a = realloc(g->m.tensor, cap * sizeof *g->m.tensor);
-		void *b;
-
-		if (a)
-			g->m.tensor = a;
-		b = a ? realloc(g->index, cap * sizeof *g->index) : NULL;
-		if (!b)
-			return err_set(e, "out of memory");
-		g->index = b;
-		g->cap = cap;
-	}
+	if (array_room(&g->m.tensor, g->m.ntensor, sizeof *g->m.tensor, e) < 0 ||
+	    array_room(&g->index, g->m.ntensor, sizeof *g->index, e) < 0)
+		return -1;
 	g->index[g->m.ntensor] = index;
 	x = &g->m.tensor[g->m.ntensor++];
 	*x = *t;

@@ -75,7 +75,7 @@ take(struct stream_in *in, struct job *j, unsigned k, const struct tensor *t, si
 		to = off + j->n == t->n ? t->bytes : diff_tensor_at(t, off + j->n);
 	}
 	*bytes = (size_t)(to - from);
-	if (diff_room(&j->raw[k], &j->cap[k], *bytes, e) < 0 ||
+	if (bytes_room(&j->raw[k], &j->cap[k], *bytes, e) < 0 ||
 	    stream_read(in, j->raw[k], *bytes, e) < 0)
 		return -1;
 	j->held[k] = (struct held_bytes){ tensor, from, j->raw[k] };
@@ -86,14 +86,15 @@ static int
 spill_member(struct side *s, size_t tensor, struct err *e)
 {
 	const void *p;
+	uint64_t at = 0;
 	size_t n;
 	int k;
 
 	if ((s->spill[tensor] = io_temp(e)) < 0)
 		return -1;
-	while ((k = stream_some(s->stream, &p, &n, e)) > 0)
-		if (io_write(s->spill[tensor], p, n, e) < 0)
-			return err_prefix(e, "$TMPDIR");
+	for (; (k = stream_some(s->stream, &p, &n, e)) > 0; at += n)
+		if (io_temp_put(s->spill[tensor], p, n, at, e) < 0)
+			return -1;
 	return k;
 }
 
@@ -151,7 +152,7 @@ static int
 share(struct run *r, struct job *j, unsigned k, const struct held_bytes *held, size_t n,
     struct err *e)
 {
-	if (diff_room(&j->raw[k], &j->cap[k], n, e) < 0)
+	if (bytes_room(&j->raw[k], &j->cap[k], n, e) < 0)
 		return -1;
 	memcpy(j->raw[k], r->shared, n);
 	j->held[k] = *held;
@@ -188,7 +189,7 @@ against_file(struct run *r, unsigned k, size_t tensor, struct err *e)
 				if (take(s->stream, j, k, t, tensor, off, &bytes, e) < 0)
 					return -1;
 				held = j->held[k];
-				if (many && diff_room(&r->shared, &r->nshared, bytes, e) < 0)
+				if (many && bytes_room(&r->shared, &r->nshared, bytes, e) < 0)
 					return -1;
 				if (many)
 					memcpy(r->shared, held.p, bytes);

@@ -50,9 +50,7 @@ struct run {
 	size_t		 nshared;
 };
 
-/* jobs.c.  At least n bytes. */
-int	diff_room(unsigned char **, size_t *cap, size_t n, struct err *) APR_MUSTCHECK;
-/* What a worker does. */
+/* jobs.c: what a worker does. */
 void	diff_job_work(void *);
 /* A job for elements [at, at + n) of a pair, to be put into the pool. */
 struct job *diff_job_new(struct run *, struct pair *, uint64_t at, size_t n, struct err *);

@@ -52,16 +52,10 @@ copy_path(struct source *s, size_t i, uint64_t bytes, struct stream_out *out,
     struct err *e)
 {
 	struct buf path = { 0 };
-	int fd = -1, r = -1;
+	int fd = source_open_path(s, i, &path, e), r = -1;
 
-	buf_printf(&path, "%s/%s", s->dir.dir, s->dir.file[i].name);
-	buf_put(&path, "", 1);
-	if (buf_check(&path, e) < 0)
+	if (fd < 0)
 		goto out;
-	if ((fd = open((char *)path.p, O_RDONLY | O_CLOEXEC)) < 0) {
-		err_sys(e, "%s", (char *)path.p);
-		goto out;
-	}
 	/* As bytes: a travelling .zst stays one. */
 	while (bytes > 0) {
 		char chunk[65536];

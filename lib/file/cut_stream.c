@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "pack.h"
@@ -51,7 +50,6 @@ static int
 name_parts(struct split *x, struct err *e)
 {
 	char *prefix = cut_prefix(x->t->path, e);
-	struct stat st;
 	size_t first = 0;
 	int r = prefix ? 0 : -1;
 
@@ -69,8 +67,8 @@ name_parts(struct split *x, struct err *e)
 		x->out[k].name = cut_name(prefix, k, x->n, tensor, ".tar", e);
 		if (!x->out[k].name)
 			r = -1;
-		else if (!x->t->force && lstat(x->out[k].name, &st) == 0)
-			r = err_set(e, "%s: exists; -f replaces it", x->out[k].name);
+		else
+			r = output_may_be(x->t, x->out[k].name, e);
 	}
 	free(prefix);
 	return r;

@@ -36,7 +36,7 @@ struct gguf {
 	struct arena	 arena;
 	uint32_t	 version;
 	uint32_t	 align;
-	struct gguf_kv	*kv;		size_t nkv, cap;
+	struct gguf_kv	*kv;		size_t nkv;
 };
 
 struct gguf_reader {

@@ -283,17 +283,8 @@ gguf_take_name(struct gguf_reader *r, uint64_t max, uint64_t *len, struct err *e
 static struct gguf_kv *
 add_kv(struct gguf *g, struct err *e)
 {
-	struct gguf_kv *p;
-	size_t cap = g->cap ? g->cap * 2 : 64;
-
-	if (g->nkv == g->cap) {		/* nkv <= GGUF_KEYS: cannot overflow */
-		if ((p = realloc(g->kv, cap * sizeof *p)) == NULL) {
-			err_set(e, "out of memory");
-			return NULL;
-		}
-		g->kv = p;
-		g->cap = cap;
-	}
+	if (array_room(&g->kv, g->nkv, sizeof *g->kv, e) < 0)
+		return NULL;
 	return &g->kv[g->nkv++];
 }
 

@@ -198,7 +198,7 @@ gather(void *ctx, const void *p, size_t n, struct err *e)
 static int
 add(struct header *h, struct scan *s, struct err *e)
 {
-	struct held f = { 0 }, *v;
+	struct held f = { 0 };
 	struct buf name = { 0 };
 	size_t a, b;
 	int r;
@@ -237,10 +237,9 @@ add(struct header *h, struct scan *s, struct err *e)
 	}
 	if (decode(s->base + f.from, s->base + f.to, f.base64, count, &f.bytes, e) < 0)
 		return -1;
-	if (!(v = realloc(h->held, (h->nheld + 1) * sizeof *v)))
-		return err_set(e, "out of memory");
-	h->held = v;
-	v[h->nheld++] = f;
+	if (array_room(&h->held, h->nheld, sizeof *h->held, e) < 0)
+		return -1;
+	h->held[h->nheld++] = f;
 	return 0;
 bad:
 	return err_set(e, "apr_tools.files: %s is neither text nor {\"base64\": text}", f.name);

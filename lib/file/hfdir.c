@@ -47,22 +47,6 @@ is_weight(const char *name)
 	return false;
 }
 
-/* Room for one more in an array of n; its lengths are powers of two. */
-static int
-room(void *array, size_t n, size_t size, struct err *e)
-{
-	void *p;
-	size_t bytes;
-
-	if (n & (n - 1))
-		return 0;
-	memcpy(&p, array, sizeof p);
-	if (size_mul(&bytes, n ? n * 2 : 1, size) || !(p = realloc(p, bytes)))
-		return err_set(e, "out of memory");
-	memcpy(array, &p, sizeof p);
-	return 0;
-}
-
 static const char *
 keep(struct hfdir *d, const char *s, size_t n, struct err *e)
 {
@@ -76,7 +60,7 @@ keep(struct hfdir *d, const char *s, size_t n, struct err *e)
 static int
 skip(struct hfdir *d, const char *name, struct err *e)
 {
-	if (room(&d->skipped, d->nskipped, sizeof *d->skipped, e) < 0 ||
+	if (array_room(&d->skipped, d->nskipped, sizeof *d->skipped, e) < 0 ||
 	    !(d->skipped[d->nskipped] = keep(d, name, strlen(name), e)))
 		return -1;
 	d->nskipped++;
@@ -88,7 +72,7 @@ travel(struct hfdir *d, const char *name, uint64_t bytes, struct err *e)
 {
 	if (!utf8_valid(name, strlen(name)))
 		return err_set(e, "%s/%s: the file's name is not UTF-8", d->dir, name);
-	if (room(&d->file, d->nfile, sizeof *d->file, e) < 0 ||
+	if (array_room(&d->file, d->nfile, sizeof *d->file, e) < 0 ||
 	    !(d->file[d->nfile].name = keep(d, name, strlen(name), e)))
 		return -1;
 	d->file[d->nfile++].bytes = bytes;
@@ -130,7 +114,7 @@ add_shard(struct hfdir *d, int fd, const char *name, struct err *e)
 		return err_sys(e, "%s/%s", d->dir, name);
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, "%s/%s: not a regular file", d->dir, name);
-	if (room(&d->shard, d->nshard, sizeof *d->shard, e) < 0 ||
+	if (array_room(&d->shard, d->nshard, sizeof *d->shard, e) < 0 ||
 	    !(name = keep(d, name, strlen(name), e)))
 		return -1;
 	memmove(d->shard + at + 1, d->shard + at,
@@ -369,7 +353,7 @@ open_in(struct hfdir *d, const char *base, struct err *e)
 int
 hfdir_open(struct hfdir *d, const char *path, struct err *e)
 {
-	const char *base = NULL, *slash = strrchr(path, '/');
+	const char *base = NULL;
 	size_t n = strlen(path);
 	struct stat st;
 	int r = -1;
@@ -381,8 +365,9 @@ hfdir_open(struct hfdir *d, const char *path, struct err *e)
 		if (!ends(path, INDEX_SUFFIX))
 			return err_set(e, "%s: neither a directory nor an *"
 			    INDEX_SUFFIX, path);
-		base = slash ? slash + 1 : path;
-		n = slash == path ? 1 : slash ? (size_t)(slash - path) : 0;
+		base = path_base(path);
+		n = (size_t)(base - path);
+		n -= n > 1;	/* its slash, but for the root's */
 	}
 	if ((d->dir = n ? keep(d, path, n, e) : "."))
 		r = open_in(d, base, e);

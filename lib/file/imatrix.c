@@ -17,19 +17,14 @@
 struct entry *
 imatrix_add(struct imatrix *m, const void *name, size_t len, struct err *e)
 {
-	struct entry *p = m->entry;
-	size_t cap = m->cap ? m->cap * 2 : 64;
+	struct entry *p;
 
 	if (m->n == TENSOR_COUNT) {
 		err_set(e, "more than %u entries", TENSOR_COUNT);
 		return NULL;
 	}
-	if (m->n == m->cap) {
-		if (!(p = realloc(p, cap * sizeof *p)))
-			goto memory;
-		m->entry = p;
-		m->cap = cap;
-	}
+	if (array_room(&m->entry, m->n, sizeof *p, e) < 0)
+		return NULL;
 	p = &m->entry[m->n];
 	memset(p, 0, sizeof *p);
 	if (!(p->e.name = arena_strn(&m->arena, name, len)))
@@ -78,19 +73,19 @@ static int
 spill(struct in *in, struct err *e)
 {
 	const unsigned char *p;
-	int fd = io_temp(e), r = 1;
+	uint64_t at = 0;
+	int fd = io_temp(e), r;
 	size_t n;
 
-	while (fd >= 0 && (r = in_some(in, IO_CHUNK, &p, &n, e)) > 0)
-		if ((r = io_write(fd, p, n, e)) < 0) {
-			err_prefix(e, "$TMPDIR");
+	if (fd < 0)
+		return -1;
+	for (; (r = in_some(in, IO_CHUNK, &p, &n, e)) > 0; at += n)
+		if ((r = io_temp_put(fd, p, n, at, e)) < 0)
 			break;
-		}
-	if (fd >= 0 && (r < 0 || lseek(fd, 0, SEEK_SET) < 0)) {
-		(void)close(fd);
-		return r < 0 ? -1 : err_sys(e, "$TMPDIR");
-	}
-	return fd;
+	if (r == 0)
+		return fd;
+	(void)close(fd);
+	return -1;
 }
 
 struct imatrix *

@@ -21,7 +21,7 @@ struct imatrix {
 	bool			 gguf;
 	struct arena		 arena;
 	struct entry		*entry;
-	size_t			 n, cap;
+	size_t			 n;
 	struct names		*names;
 	const char		*dataset;
 	uint32_t		 chunks;

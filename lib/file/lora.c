@@ -69,13 +69,15 @@ event(void *ctx, enum json_ev ev, const char *s, size_t n, struct err *e)
 				if (strlen(keys[i].name) == n && !memcmp(s, keys[i].name, n))
 					l->key = keys[i].key;
 		} else if (l->depth == 2 && key == KEY_PATTERN) {
-			struct pattern *p = realloc(l->pattern, (l->npattern + 1) * sizeof *p);
+			struct pattern *p;
 
-			if (p)
-				l->pattern = p;
-			if (!p || !(p[l->npattern].name = strndup(s, n)))
+			if (array_room(&l->pattern, l->npattern, sizeof *p, e) < 0)
+				return -1;
+			p = &l->pattern[l->npattern];
+			if (!(p->name = strndup(s, n)))
 				return err_set(e, "out of memory");
-			p[l->npattern++].alpha = NAN;
+			p->alpha = NAN;
+			l->npattern++;
 			if (l->npattern > PATTERNS)
 				return err_set(e, "alpha_pattern: more than %d entries", PATTERNS);
 		}
@@ -155,12 +157,9 @@ change_of(struct lora *l, const char *name, size_t n, struct err *e)
 	for (size_t i = 0; i < l->nchange; i++)
 		if (strlen(l->change[i].name) == n && !memcmp(l->change[i].name, name, n))
 			return &l->change[i];
-	if (!(c = realloc(l->change, (l->nchange + 1) * sizeof *c))) {
-		err_set(e, "out of memory");
+	if (array_room(&l->change, l->nchange, sizeof *c, e) < 0)
 		return NULL;
-	}
-	l->change = c;
-	c += l->nchange;
+	c = &l->change[l->nchange];
 	*c = (struct change){ .name = strndup(name, n) };
 	if (!c->name) {
 		err_set(e, "out of memory");

@@ -10,7 +10,6 @@
 #include <apr/size.h>
 
 #include "source.h"
-#include "spill.h"
 #include "spot.h"
 
 static int
@@ -63,7 +62,7 @@ source_get(struct source *s, const struct tensor *t, uint64_t at, void *dst, siz
 {
 	const struct part *p = &s->part[t->shard ? t->shard - 1 : 0];
 	int r = p->h.spots ? spot_get(p->h.spots, p->fd, t, at, dst, n, e) :
-	    spill_get(p->fd, dst, n, t->offset + at, e);
+	    io_pread(p->fd, dst, n, t->offset + at, e);
 
 	return r < 0 ? err_prefix(e, "%s", t->name) : 0;
 }
@@ -85,24 +84,29 @@ put(void *buf, const void *p, size_t n, struct err *e)
 	return buf_check(buf, e);
 }
 
+int
+source_open_path(const struct source *s, size_t i, struct buf *path, struct err *e)
+{
+	int fd;
+
+	buf_printf(path, "%s/%s", s->dir.dir, s->dir.file[i].name);
+	buf_put(path, "", 1);
+	if (buf_check(path, e) < 0)
+		return -1;
+	fd = open((char *)path->p, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? err_sys(e, "%s", (char *)path->p) : fd;
+}
+
 static int
 read_path(struct source *s, size_t i, struct buf *b, struct err *e)
 {
 	struct buf path = { 0 };
 	struct in *in = NULL;
 	const unsigned char *p;
-	int fd = -1, r = -1, k;
+	int fd = source_open_path(s, i, &path, e), r = -1, k;
 	size_t n;
 
-	buf_printf(&path, "%s/%s", s->dir.dir, s->dir.file[i].name);
-	buf_put(&path, "", 1);
-	if (buf_check(&path, e) < 0)
-		goto out;
-	if ((fd = open((char *)path.p, O_RDONLY | O_CLOEXEC)) < 0) {
-		err_sys(e, "%s", (char *)path.p);
-		goto out;
-	}
-	if (!(in = in_open(fd, e)))
+	if (fd < 0 || !(in = in_open(fd, e)))
 		goto out;
 	while ((k = in_some(in, IO_CHUNK, &p, &n, e)) > 0) {
 		buf_put(b, p, n);

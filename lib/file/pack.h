@@ -15,7 +15,7 @@ struct output {
 	int		 fd;
 	bool		 seek;		/* else strictly in order */
 	bool		 later, done;	/* opened with its first byte, closed with its last */
-	uint64_t	 left;		/* bytes to come */
+	uint64_t	 left;		/* bytes to come; 0: closed at the end */
 	struct place	 place;
 	size_t		*which;		/* tensors, in the order of data */
 	size_t		 n;
@@ -71,7 +71,6 @@ struct pack {
 	size_t		 nsrc;
 	struct output	*out;
 	size_t		 nout;
-	struct output	*reached;	/* of lattice's many files, the open one */
 	struct buf	 index;		/* a new index.json, or nothing */
 	bool		 keep_index;	/* the old one is right */
 	struct { size_t out, pos; } *place;	/* of each tensor */
@@ -80,10 +79,19 @@ struct pack {
 	struct buf	 part_meta;	/* what layouts of parts share */
 };
 
+/* pack_files.c: what travels is kept, written into the directory, or dropped. */
+int	pack_take_file(struct pack *, struct stream_in *, const struct member *, struct err *);
+/* All of the member, onto the buffer. */
+int	pack_slurp(struct stream_in *, struct buf *, struct err *);
+/* Headers among them, when all have come, and if they are of use. */
+int	pack_parse_sources(struct pack *, struct err *);
 /* Is the source's own header of the output's format? */
 bool	pack_same_format(const struct pack *);
 /* A travelling file that was kept, or NULL. */
 const struct carried *pack_file(const struct pack *, const char *name);
+/* A file of the directory. */
+int	pack_write_file(struct pack *, const char *name, const struct buf *, struct err *);
+int	pack_write_index(struct pack *, struct err *);
 
 /* remap.c: what the output's tensors are, before there are outputs. */
 int	pack_remap(struct pack *, struct err *);
@@ -93,16 +101,19 @@ int	pack_mapped(struct pack *, struct stream_in *, const struct member *, struct
 struct captured *pack_captured(struct pack *, const char *name);
 /* Tensors that no source has, as far as they can be written now. */
 int	pack_made(struct pack *, struct err *);
-/* pack.c: bytes [at, at + n) of a tensor of the output. */
+
+/* pack_put.c: open one of the outputs, and write what stands before its data. */
+int	pack_begin_output(struct pack *, struct output *, struct err *);
+/* Bytes [at, at + n) of a tensor of the output. */
 int	pack_put(struct pack *, size_t tensor, const void *, uint64_t at, size_t n,
 	    struct err *);
+/* What stands behind it; then it is closed. */
+int	pack_finish_output(struct pack *, struct output *, struct err *);
 
 /* meta.c: the metadata for an output of another format. */
 int	pack_metadata(struct pack *, struct err *);
 /* Files that a directory needs and that did not travel, made at the end. */
 int	pack_make_files(struct pack *, struct err *);
-/* pack.c: a file of the directory. */
-int	pack_write_file(struct pack *, const char *name, const struct buf *, struct err *);
 
 /* cut.c: one file's order, already in out[0], as parts of it. */
 int	pack_cut(struct pack *, struct err *);
@@ -120,22 +131,35 @@ struct cut {
 };
 bool	cut_here(struct cut *, const struct tensor *);
 
-/* pack.c: an output of its own, which will be `name`. */
+/* output.c: is the name free, or -f given? */
+int	output_may_be(const struct pack_target *, const char *name, struct err *);
+/* An output of its own, which will be `name`. */
 int	output_open(const struct pack_target *, struct output *, const char *name,
 	    struct err *);
 int	output_close(int fd, const char *path, struct err *);
+/* All of the buffer, and close. */
+int	output_write(int fd, const char *path, const struct buf *, struct err *);
 int	output_name(const struct pack_target *, const char *temp, const char *name,
 	    struct err *);
 /* All of them, or none that was not there before. */
 int	output_name_all(const struct pack_target *, const struct output *, size_t n,
 	    struct err *);
+/* One of the target's; its directory, a file in that (*path, if it is wanted,
+ * is to be freed), and the directory's name. */
+int	pack_open_output(struct pack *, struct output *, struct err *);
+int	pack_open_dir(struct pack *, struct err *);
+int	pack_open_in_dir(struct pack *, const char *name, char **path, struct err *);
+int	pack_name_dir(const struct pack *, struct err *);
 
-/* plan.c */
+/* plan_files.c: the outputs, each with its tensors. */
+int	pack_divide(struct pack *, struct err *);
+/* Has a GGUF its tensors where llama-quantize would have them? */
+bool	pack_by_quantize(const struct pack *);
 struct output *pack_add_output(struct pack *, size_t tensors, struct err *);
 
 /* plan.c: outputs and layouts, when all files have come. */
 int	pack_plan(struct pack *, struct err *);
-/* What the tail says, and from it the sizes. */
+/* plan_tail.c: what the tail says, and from it the sizes. */
 int	pack_tail(struct pack *, const void *, size_t, struct err *);
 void	pack_sizes(struct pack *);
 

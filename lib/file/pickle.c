@@ -39,7 +39,7 @@ struct machine {
 	struct arena		*arena;
 	const unsigned char	*start, *p, *end;
 	struct pickle_value	**stack;
-	size_t			 n, cap;
+	size_t			 n;
 	struct pickle_value	**memo;
 	size_t			 nmemo;
 	struct err		*e;
@@ -86,20 +86,12 @@ make(struct machine *m, enum pickle_kind kind)
 static int
 push(struct machine *m, struct pickle_value *v)
 {
-	struct pickle_value **p;
-
 	if (!v)
 		return -1;
 	if (m->n == STACK)
 		return fail(m, "too many values");
-	if (m->n == m->cap) {
-		size_t cap = m->cap ? m->cap * 2 : 256;
-
-		if (!(p = realloc(m->stack, cap * sizeof *p)))
-			return err_set(m->e, "out of memory");
-		m->stack = p;
-		m->cap = cap;
-	}
+	if (array_room(&m->stack, m->n, sizeof *m->stack, m->e) < 0)
+		return -1;
 	m->stack[m->n++] = v;
 	return 0;
 }
@@ -355,18 +347,14 @@ call(struct machine *m)
 static int
 memo_put(struct machine *m, uint64_t i)
 {
-	struct pickle_value **p;
-
 	if (m->n == 0 || m->stack[m->n - 1]->kind == PICKLE_MARK)
 		return fail(m, "a value is missing");
 	/* Numbers go up by one; a gap is no reason for memory. */
 	if (i > m->nmemo || i >= MEMO)
 		return fail(m, "a memo out of order");
 	if (i == m->nmemo) {
-		if (!(i & (i - 1)) && !(p = realloc(m->memo, (i ? i * 2 : 1) * sizeof *p)))
-			return err_set(m->e, "out of memory");
-		if (!(i & (i - 1)))
-			m->memo = p;
+		if (array_room(&m->memo, m->nmemo, sizeof *m->memo, m->e) < 0)
+			return -1;
 		m->nmemo++;
 	}
 	m->memo[i] = m->stack[m->n - 1];

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "pack.h"
-#include "spill.h"
 
 /* Whose names the output has: those of its source's header, if it is of the
  * same format. */
@@ -164,13 +163,13 @@ put_scatter(void *ctx, const void *b, uint64_t at, size_t n, struct err *e)
 static int
 put_spill(void *ctx, const void *b, uint64_t at, size_t n, struct err *e)
 {
-	return spill_put(((struct run *)ctx)->p->spill, b, n, at, e);
+	return io_temp_put(((struct run *)ctx)->p->spill, b, n, at, e);
 }
 
 static int
 get_spill(void *ctx, void *dst, uint64_t at, size_t n, struct err *e)
 {
-	return spill_get(((struct run *)ctx)->p->spill, dst, n, at, e);
+	return io_pread(((struct run *)ctx)->p->spill, dst, n, at, e);
 }
 
 static int
@@ -247,7 +246,7 @@ pack_mapped(struct pack *p, struct stream_in *in, const struct member *m, struct
 		scatter_free(p->scatter);
 		p->scatter = NULL;
 	} else {
-		if (p->spill < 0 && (p->spill = spill_open(e)) < 0)
+		if (p->spill < 0 && (p->spill = io_temp(e)) < 0)
 			return -1;
 		k = pull(&r, in, g, part->at, m->bytes, put_spill, e);
 		/* With its last source the run is complete, if they come in order;

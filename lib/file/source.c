@@ -18,14 +18,11 @@
 static struct part *
 add_part(struct source *s, const char *path, struct err *e)
 {
-	struct part *p = realloc(s->part, (s->npart + 1) * sizeof *p);
+	struct part *p;
 
-	if (!p) {
-		err_set(e, "out of memory");
+	if (array_room(&s->part, s->npart, sizeof *p, e) < 0)
 		return NULL;
-	}
-	s->part = p;
-	p += s->npart;
+	p = &s->part[s->npart];
 	memset(p, 0, sizeof *p);
 	p->fd = -1;
 	if (!(p->path = strdup(path))) {
@@ -49,14 +46,6 @@ add_part(struct source *s, const char *path, struct err *e)
 	return p;
 }
 
-static const char *
-base(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
 static bool
 is_tar(const unsigned char *p, size_t n)
 {
@@ -67,7 +56,7 @@ is_tar(const unsigned char *p, size_t n)
 static int
 name_alone(struct source *s, const struct part *p, struct err *e)
 {
-	const char *name = base(p->path), *dot = strrchr(name, '.');
+	const char *name = path_base(p->path), *dot = strrchr(name, '.');
 	size_t n = dot && dot > name ? (size_t)(dot - name) : strlen(name);
 	struct tensor *t = &s->m->tensor[p->h.first];
 
@@ -155,12 +144,9 @@ static int
 add_file(struct source *s, const char *name, uint64_t bytes, enum where w,
     size_t index, struct err *e)
 {
-	struct where_is *f = realloc(s->file, (s->m->nfile + 1) * sizeof *f);
-
-	if (!f)
-		return err_set(e, "out of memory");
-	s->file = f;
-	f[s->m->nfile] = (struct where_is){ w, index };
+	if (array_room(&s->file, s->m->nfile, sizeof *s->file, e) < 0)
+		return -1;
+	s->file[s->m->nfile] = (struct where_is){ w, index };
 	return manifest_add_file(s->m, name, bytes, e);
 }
 
@@ -230,7 +216,7 @@ static int
 name_dir(struct source *s, struct err *e)
 {
 	char *path = realpath(s->dir.dir, NULL);
-	const char *last = path ? base(path) : "";
+	const char *last = path ? path_base(path) : "";
 
 	if (*last && utf8_valid(last, strlen(last)) &&
 	    !(s->m->name = arena_strn(&s->m->arena, last, strlen(last)))) {
@@ -398,7 +384,7 @@ open_files(struct source *s, char *const *path, size_t n, struct err *e)
 		if (parse(s, i, s->part[0].h.format, true, e) < 0)
 			return -1;
 	for (size_t i = 0; shards && i < s->npart; i++)
-		if (manifest_add_shard(s->m, base(s->part[i].path), e) < 0)
+		if (manifest_add_shard(s->m, path_base(s->part[i].path), e) < 0)
 			return -1;
 	return 0;
 }

@@ -37,19 +37,18 @@ struct source {
 	bool		 reordered;
 	/* In another convention: what the files hold, and the way from it to
 	 * m->tensor, whose offsets are then places in as->out. */
-	struct arch_model *model;
+	struct arch_model *model;	/* opened when first wanted */
 	struct arch_map	*as;
 	struct tensor	*from;
 	size_t		 nfrom;
 };
 
-/* as.c: the model, opened when first wanted. */
-const struct arch_model *source_model(struct source *, struct err *);
-/* Sort what the source has as GGUF's order wants it. */
-int	as_order(struct source *, enum order, struct err *);
-/* All tensors in the order of the manifest. */
+/* as_copy.c: all tensors in the order of the manifest. */
 int	as_copy(struct source *, struct stream_out *, void (*progress)(uint64_t),
 	    struct err *);
+
+/* map.c: file i of the directory, opened; path is it, for messages. */
+int	source_open_path(const struct source *, size_t i, struct buf *path, struct err *);
 
 /* copy.c: the end of a part, as tail.json has it ("" is as usual). */
 int	part_tail(const struct part *, const struct manifest *, uint64_t end,

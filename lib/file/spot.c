@@ -2,7 +2,6 @@
 /* spot.c -- bytes of tensors that lie anywhere, packed, or as views. */
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -44,26 +43,10 @@ spots_free(struct spots *s)
 	free(s);
 }
 
-/* Room for one more in an array of n; its lengths are powers of two. */
-static int
-room(void *array, size_t n, size_t size, struct err *e)
-{
-	void *p;
-	size_t bytes;
-
-	if (n & (n - 1))
-		return 0;
-	memcpy(&p, array, sizeof p);
-	if (size_mul(&bytes, n ? n * 2 : 1, size) || !(p = realloc(p, bytes)))
-		return err_set(e, "out of memory");
-	memcpy(array, &p, sizeof p);
-	return 0;
-}
-
 struct spot *
 spots_add(struct spots *s, struct err *e)
 {
-	if (room(&s->p, s->n, sizeof *s->p, e) < 0)
+	if (array_room(&s->p, s->n, sizeof *s->p, e) < 0)
 		return NULL;
 	s->p[s->n] = (struct spot){ .sum = NO_SUM };
 	return &s->p[s->n++];
@@ -72,7 +55,7 @@ spots_add(struct spots *s, struct err *e)
 size_t
 spots_sum(struct spots *s, uint64_t from, uint64_t bytes, uint32_t crc, struct err *e)
 {
-	if (room(&s->sum, s->nsum, sizeof *s->sum, e) < 0)
+	if (array_room(&s->sum, s->nsum, sizeof *s->sum, e) < 0)
 		return NO_SUM;
 	s->sum[s->nsum] = (struct sum){ from, bytes, crc, false };
 	return s->nsum++;
@@ -366,20 +349,6 @@ file_of(struct spots *s, const struct spot *p, int fd, struct err *e)
 	return s->fd;
 }
 
-static int
-spill_open(struct err *e)
-{
-	const char *dir = getenv("TMPDIR");
-	char path[4096];
-	int fd;
-
-	snprintf(path, sizeof path, "%s/apr.XXXXXX", dir && *dir ? dir : "/tmp");
-	if ((fd = mkostemp(path, O_CLOEXEC)) < 0)
-		return err_sys(e, "%s", path);
-	unlink(path);
-	return fd;
-}
-
 struct spilling {
 	int		 fd;
 	uint64_t	 at;
@@ -390,8 +359,8 @@ put_spill(void *ctx, const void *b, size_t n, struct err *e)
 {
 	struct spilling *s = ctx;
 
-	if (io_pwrite(s->fd, b, n, s->at, e) < 0)
-		return err_prefix(e, "$TMPDIR");
+	if (io_temp_put(s->fd, b, n, s->at, e) < 0)
+		return -1;
 	s->at += n;
 	return 0;
 }
@@ -412,7 +381,7 @@ spill(struct spots *s, int fd, const struct tensor *t, const struct spot *p,
 	struct flow f = { put_spill, &sp, t, p, 0 };
 	int r;
 
-	if (s->spill < 0 && (s->spill = spill_open(e)) < 0)
+	if (s->spill < 0 && (s->spill = io_temp(e)) < 0)
 		return -1;
 	sp = (struct spilling){ s->spill, s->end };
 	r = run(sum, fd, &f, e);

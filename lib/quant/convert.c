@@ -46,21 +46,6 @@ struct convert {
 	size_t			 nscale;
 };
 
-static int
-grow(void *pp, size_t *cap, uint64_t n, struct err *e)
-{
-	void *q, *old;
-
-	if (n <= *cap)
-		return 0;
-	memcpy(&old, pp, sizeof old);
-	if (n > SIZE_MAX / 2 || !(q = realloc(old, (size_t)n)))
-		return err_set(e, "out of memory");
-	memcpy(pp, &q, sizeof q);
-	*cap = (size_t)n;
-	return 0;
-}
-
 /* A tensor is complete, and in the stream. */
 static int
 told(struct convert *c, const struct tensor *t, const struct quant_error *q, struct err *e)
@@ -166,10 +151,10 @@ put(struct convert *c, const struct cut *k, uint64_t row, uint64_t col, uint64_t
 	j->scale_out = c->scale_out;
 	j->tile = k->tile;
 	j->measure = units > 0;
-	if (grow(&j->src, &j->src_cap, rows * src_row, e) < 0 ||
-	    grow(&j->dst, &j->dst_cap, j->head + rows * dst_row, e) < 0 ||
-	    grow(&j->x, &j->x_cap, (k->tile + PAD) * sizeof *j->x, e) < 0 ||
-	    grow(&j->unit, &j->unit_cap, units * sizeof *j->unit, e) < 0)
+	if (bytes_room(&j->src, &j->src_cap, rows * src_row, e) < 0 ||
+	    bytes_room(&j->dst, &j->dst_cap, j->head + rows * dst_row, e) < 0 ||
+	    bytes_room(&j->x, &j->x_cap, (k->tile + PAD) * sizeof *j->x, e) < 0 ||
+	    bytes_room(&j->unit, &j->unit_cap, units * sizeof *j->unit, e) < 0)
 		return -1;
 	j->src_row = (size_t)src_row;
 	j->dst_row = (size_t)dst_row;
@@ -241,9 +226,9 @@ find_scale(struct convert *c, struct err *e)
 		return 0;
 	}
 	/* (Values that waited for their scales are in a file already.) */
-	if ((c->feed.spill < 0 && feed_spill(&c->feed, e) < 0) || pass(c, NULL, e) < 0 || drain(c, e) < 0 ||
-	    feed_rewind(&c->feed, e) < 0)
+	if ((c->feed.spill < 0 && feed_spill(&c->feed, e) < 0) || pass(c, NULL, e) < 0 || drain(c, e) < 0)
 		return -1;
+	feed_rewind(&c->feed);
 	c->want_max = c->max;
 	c->scale_out = type_q8_scale(c->max);
 	return 0;
@@ -292,7 +277,7 @@ put_copy(struct convert *c, const struct tensor *t, size_t n, struct err *e)
 		return -1;
 	j->t = t;
 	j->from = NULL;
-	if (grow(&j->src, &j->src_cap, n, e) < 0 || stream_read(c->feed.in, j->src, n, e) < 0)
+	if (bytes_room(&j->src, &j->src_cap, n, e) < 0 || stream_read(c->feed.in, j->src, n, e) < 0)
 		return -1;
 	if (c->o->progress)
 		c->o->progress(n);
@@ -406,15 +391,16 @@ static int
 set_aside(struct convert *c, size_t scale, struct err *e)
 {
 	const void *p;
+	uint64_t at = 0;
 	size_t n;
 	int fd = io_temp(e), r;
 
 	if (fd < 0)
 		return -1;
 	c->waiting[scale] = fd;
-	while ((r = stream_some(c->feed.in, &p, &n, e)) > 0) {
-		if (io_write(fd, p, n, e) < 0)
-			return err_prefix(e, "$TMPDIR");
+	for (; (r = stream_some(c->feed.in, &p, &n, e)) > 0; at += n) {
+		if (io_temp_put(fd, p, n, at, e) < 0)
+			return -1;
 		if (c->o->progress)
 			c->o->progress(n);
 	}
@@ -443,8 +429,7 @@ scaled(struct convert *c, const struct manifest *mf, const struct quant_from *fr
 		c->feed.t = &mf->tensor[i];
 		c->feed.spill = c->waiting[k];
 		c->waiting[k] = -1;
-		if (feed_rewind(&c->feed, e) < 0)
-			return -1;
+		feed_rewind(&c->feed);
 	} else if (!c->early[k])
 		return set_aside(c, k, e);
 	c->sc = c->early[k];

@@ -142,6 +142,7 @@ struct feed {
 	float			 scale;		/* of an apr_q8 */
 	int			 spill;		/* fd, or -1 */
 	bool			 spilling;	/* into it, else from it */
+	uint64_t		 at;		/* there */
 
 	bool			 loose;		/* decoded while reading */
 	uint64_t		 row_left;
@@ -155,7 +156,7 @@ int	feed_begin(struct feed *, bool loose, struct err *) APR_MUSTCHECK;
 int	feed_read(struct feed *, unsigned char *, size_t, struct err *) APR_MUSTCHECK;
 /* What is read from now on is spilled; then comes from there; then is gone. */
 int	feed_spill(struct feed *, struct err *) APR_MUSTCHECK;
-int	feed_rewind(struct feed *, struct err *) APR_MUSTCHECK;
+void	feed_rewind(struct feed *);
 void	feed_end(struct feed *);
 
 #endif

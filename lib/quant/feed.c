@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* feed.c -- where a tensor's source bytes come from. */
-#include <errno.h>
 #include <unistd.h>
 
 #include "convert.h"
@@ -11,16 +10,15 @@ feed_spill(struct feed *f, struct err *e)
 	if ((f->spill = io_temp(e)) < 0)
 		return -1;
 	f->spilling = true;
+	f->at = 0;
 	return 0;
 }
 
-int
-feed_rewind(struct feed *f, struct err *e)
+void
+feed_rewind(struct feed *f)
 {
 	f->spilling = false;
-	if (lseek(f->spill, 0, SEEK_SET) < 0)
-		return err_sys(e, "%s: its spilled copy", f->t->name);
-	return 0;
+	f->at = 0;
 }
 
 void
@@ -31,37 +29,21 @@ feed_end(struct feed *f)
 	f->spill = -1;
 }
 
-static int
-spill_write(int fd, const unsigned char *p, size_t n, struct err *e)
-{
-	return io_write(fd, p, n, e) < 0 ? err_prefix(e, "$TMPDIR") : 0;
-}
-
 /* Source bytes as they are: from the stream, or from what was spilled. */
 static int
 raw(struct feed *f, void *dst, size_t n, struct err *e)
 {
-	unsigned char *p = dst;
-
 	if (f->spill < 0 || f->spilling) {
 		if (stream_read(f->in, dst, n, e) < 0)
 			return -1;
 		if (f->progress)
 			f->progress(n);
-		return f->spill < 0 ? 0 : spill_write(f->spill, dst, n, e);
+		if (f->spill >= 0 && io_temp_put(f->spill, dst, n, f->at, e) < 0)
+			return -1;
+	} else if (io_pread(f->spill, dst, n, f->at, e) < 0) {
+		return err_prefix(e, "%s: its spilled copy", f->t->name);
 	}
-	while (n > 0) {
-		ssize_t k = read(f->spill, p, n);
-
-		if (k == 0)
-			return err_set(e, "%s: its spilled copy is too short", f->t->name);
-		if (k < 0 && errno != EINTR)
-			return err_sys(e, "%s: reading its spilled copy", f->t->name);
-		if (k > 0) {
-			p += k;
-			n -= (size_t)k;
-		}
-	}
+	f->at += n;
 	return 0;
 }
 

@@ -171,7 +171,6 @@ static int
 let(struct load *l, enum json_ev ev, const char *s, size_t n, struct err *e)
 {
 	struct recipe *r = l->r;
-	struct let *v;
 	const char *text;
 	size_t i = 0;
 
@@ -196,10 +195,9 @@ let(struct load *l, enum json_ev ev, const char *s, size_t n, struct err *e)
 			r->let[i] = (struct let){ l->name, text, l->depth };
 		return 0;
 	}
-	if (!(v = realloc(r->let, (r->nlet + 1) * sizeof *v)))
-		return err_set(e, "out of memory");
-	r->let = v;
-	v[r->nlet++] = (struct let){ l->name, text, l->depth };
+	if (array_room(&r->let, r->nlet, sizeof *r->let, e) < 0)
+		return -1;
+	r->let[r->nlet++] = (struct let){ l->name, text, l->depth };
 	return 0;
 }
 
@@ -215,10 +213,9 @@ set_done(struct load *l, struct err *e)
 	for (size_t i = 0; i < r->nset; i++)
 		if (!strcmp(r->set[i].key, l->name))
 			return l->depth ? 0 : load_wrong(l, "set: a key stands there twice", e);
-	if (!(v = realloc(r->set, (r->nset + 1) * sizeof *v)))
-		return err_set(e, "out of memory");
-	r->set = v;
-	v += r->nset;
+	if (array_room(&r->set, r->nset, sizeof *v, e) < 0)
+		return -1;
+	v = &r->set[r->nset];
 	v->key = l->name;
 	v->type = l->set_type;
 	if (!(v->value = load_keep(l, (char *)l->text.p, l->text.len, e)))
@@ -288,8 +285,7 @@ int
 load_include(struct load *l, struct err *e)
 {
 	const struct preset *p = preset_by_name(l->include);
-	const char *slash = l->path ? strrchr(l->path, '/') : NULL;
-	size_t dir = slash && *l->include != '/' ? (size_t)(slash + 1 - l->path) : 0;
+	size_t dir = l->path && *l->include != '/' ? (size_t)(path_base(l->path) - l->path) : 0;
 	struct buf b = { 0 };
 	char *path;
 	int r = -1;

@@ -18,7 +18,6 @@ item(struct load *l, const char *s, size_t n, struct err *e)
 {
 	struct rule *u = &l->rule;
 	const char *p = load_keep(l, s, n, e);
-	void *q;
 
 	if (!p)
 		return -1;
@@ -34,15 +33,13 @@ item(struct load *l, const char *s, size_t n, struct err *e)
 	}
 	u->by_name = true;
 	if (l->key == K_GLOB) {
-		if (!(q = realloc(u->glob, (u->nglob + 1) * sizeof *u->glob)))
-			return err_set(e, "out of memory");
-		u->glob = q;
+		if (array_room(&u->glob, u->nglob, sizeof *u->glob, e) < 0)
+			return -1;
 		u->glob[u->nglob++] = p;
 		return 0;
 	}
-	if (!(q = realloc(u->regex, (u->nregex + 1) * sizeof *u->regex)))
-		return err_set(e, "out of memory");
-	u->regex = q;
+	if (array_room(&u->regex, u->nregex, sizeof *u->regex, e) < 0)
+		return -1;
 	if (!(u->regex[u->nregex] = pattern_new(p, e)))
 		return err_prefix(e, "%s: rule %zu", l->what, l->nrule);
 	u->nregex++;
@@ -113,7 +110,6 @@ rule_done(struct load *l, struct err *e)
 {
 	unsigned does = l->rule_seen & (1u << K_TYPE | 1u << K_ERROR | 1u << K_INCLUDE);
 	struct recipe *r = l->r;
-	struct rule *v;
 	size_t n = strlen(l->what) + 32;
 	char *where;
 
@@ -125,15 +121,14 @@ rule_done(struct load *l, struct err *e)
 		l->at = RULES;
 		return load_include(l, e);
 	}
-	if (!(v = realloc(r->rule, (r->nrule + 1) * sizeof *v)))
-		return err_set(e, "out of memory");
-	r->rule = v;
+	if (array_room(&r->rule, r->nrule, sizeof *r->rule, e) < 0)
+		return -1;
 	if (!(where = arena_alloc(&r->arena, n)))
 		return err_set(e, "out of memory");
 	snprintf(where, n, "%s: rule %zu", l->what, l->nrule);
 	l->rule.where = where;
 	l->rule.own = l->depth == 0 && l->path;
-	v[r->nrule++] = l->rule;
+	r->rule[r->nrule++] = l->rule;
 	l->rule = (struct rule){ 0 };
 	l->at = RULES;
 	return 0;

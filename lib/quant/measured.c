@@ -22,7 +22,7 @@ struct measured {
 	struct arena	 arena;
 	struct names	*names;		/* to the first of its entries */
 	struct entry	*v;
-	size_t		 n, cap;
+	size_t		 n;
 };
 
 /* A line under way. */
@@ -123,15 +123,8 @@ add(struct measured *m, const struct entry *new, struct err *e)
 {
 	size_t first = SIZE_MAX;
 
-	if (m->n == m->cap) {
-		size_t cap = m->cap ? m->cap * 2 : 64;
-		struct entry *v = realloc(m->v, cap * sizeof *v);
-
-		if (!v)
-			return err_set(e, "out of memory");
-		m->v = v;
-		m->cap = cap;
-	}
+	if (array_room(&m->v, m->n, sizeof *m->v, e) < 0)
+		return -1;
 	m->v[m->n] = *new;
 	m->v[m->n].next = SIZE_MAX;
 	switch (names_add(m->names, new->name, m->n, &first, e)) {

@@ -75,12 +75,11 @@ recipe_text(const char *what, const void *text, size_t n, const struct recipe_jq
 struct recipe *
 recipe_open(const char *path, const struct recipe_jq *jq, struct err *e)
 {
-	const char *slash = strrchr(path, '/');
 	struct recipe *r = NULL;
 	struct buf b = { 0 };
 
 	if (recipe_slurp(path, &b, e) == 0)
-		r = load(slash ? slash + 1 : path, path, b.p, b.len, jq, e);
+		r = load(path_base(path), path, b.p, b.len, jq, e);
 	buf_release(&b);
 	return r;
 }
@@ -180,12 +179,8 @@ recipe_pick(struct recipe *r, const char *name, const struct type *type, struct 
 	struct pick *p;
 	int got;
 
-	/* Room for twice as many, at every power of two. */
-	if ((r->npick & (r->npick - 1)) == 0) {
-		if (!(p = realloc(r->pick, (r->npick ? r->npick * 2 : 1) * sizeof *p)))
-			return err_set(e, "out of memory");
-		r->pick = p;
-	}
+	if (array_room(&r->pick, r->npick, sizeof *p, e) < 0)
+		return -1;
 	p = &r->pick[r->npick];
 	if (!(p->name = arena_strn(&r->arena, name, strlen(name))))
 		return err_set(e, "out of memory");
@@ -202,14 +197,13 @@ recipe_pick(struct recipe *r, const char *name, const struct type *type, struct 
 int
 recipe_override(struct recipe *r, const char *regex, const struct type *type, struct err *e)
 {
-	struct rule *v = realloc(r->override, (r->noverride + 1) * sizeof *v), *q;
+	struct rule *q;
 	size_t n = strlen(regex);
 	char *low, *where;
 
-	if (!v)
-		return err_set(e, "out of memory");
-	r->override = v;
-	q = &v[r->noverride];
+	if (array_room(&r->override, r->noverride, sizeof *q, e) < 0)
+		return -1;
+	q = &r->override[r->noverride];
 	*q = (struct rule){ .action = TO_TYPE, .type = type, .own = true, .by_name = true };
 	if (!(low = arena_strn(&r->arena, regex, n)) ||
 	    !(where = arena_alloc(&r->arena, n + 16)) ||

@@ -171,14 +171,8 @@ put(struct run *x, struct chunk *c, struct err *e)
 {
 	size_t n = c->rows * (size_t)bytes_of(c->type, c->len);
 
-	if (n > c->src_cap) {
-		void *p = realloc(c->src, n);
-
-		if (!p)
-			return err_set(e, "out of memory");
-		c->src = p;
-		c->src_cap = n;
-	}
+	if (bytes_room(&c->src, &c->src_cap, n, e) < 0)
+		return -1;
 	if (c->hist && !c->bins && !(c->bins = malloc(STAT_BINS * sizeof *c->bins)))
 		return err_set(e, "out of memory");
 	if (feed_read(&x->feed, c->src, n, e) < 0)

@@ -63,8 +63,10 @@ values_read(struct values *v, float *dst, size_t n, struct err *e)
 int
 values_again(struct values *v, struct err *e)
 {
-	return v->feed.t->n == 0 ? 0 : feed_rewind(&v->feed, e) < 0 ? -1 :
-	    feed_begin(&v->feed, true, e);
+	if (v->feed.t->n == 0)
+		return 0;
+	feed_rewind(&v->feed);
+	return feed_begin(&v->feed, true, e);
 }
 
 void

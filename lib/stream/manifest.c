@@ -32,30 +32,6 @@ manifest_free(struct manifest *m)
 	free(m);
 }
 
-/* Room for one more of size `size` in *v, which holds n; grown by halves. */
-static int
-room(void *v, size_t n, size_t size, struct err *e)
-{
-	void **p = v, *q;
-	size_t cap = 8;
-
-	while (cap <= n)
-		cap += cap / 2;
-	/* Only at the capacities of the series does the array grow. */
-	if (n != 0) {
-		size_t prev = 8;
-
-		while (prev < n)
-			prev += prev / 2;
-		if (prev != n)
-			return 0;
-	}
-	if (!(q = realloc(*p, cap * size)))
-		return err_set(e, "out of memory");
-	*p = q;
-	return 0;
-}
-
 static const char *
 keep(struct manifest *m, const char *s, struct err *e)
 {
@@ -83,7 +59,7 @@ manifest_add_tensor(struct manifest *m, const char *name, size_t n, struct err *
 		err_set(e, "more than %u tensors", TENSOR_COUNT);
 		return NULL;
 	}
-	if (room(&m->tensor, m->ntensor, sizeof *t, e) < 0)
+	if (array_room(&m->tensor, m->ntensor, sizeof *t, e) < 0)
 		return NULL;
 	t = &m->tensor[m->ntensor];
 	memset(t, 0, sizeof *t);
@@ -103,7 +79,7 @@ manifest_add_file(struct manifest *m, const char *name, uint64_t bytes, struct e
 
 	if (!*name || !utf8_valid(name, strlen(name)))
 		return err_set(e, "file %zu: the name is empty or not UTF-8", m->nfile);
-	if (room(&m->file, m->nfile, sizeof *f, e) < 0)
+	if (array_room(&m->file, m->nfile, sizeof *f, e) < 0)
 		return -1;
 	f = &m->file[m->nfile];
 	f->bytes = bytes;
@@ -117,7 +93,7 @@ static int
 add_string(struct manifest *m, const char ***v, size_t *n, const char *s,
     struct err *e)
 {
-	if (room(v, *n, sizeof **v, e) < 0 || !((*v)[*n] = keep(m, s, e)))
+	if (array_room(v, *n, sizeof **v, e) < 0 || !((*v)[*n] = keep(m, s, e)))
 		return -1;
 	++*n;
 	return 0;
@@ -152,7 +128,7 @@ manifest_set(struct manifest *m, const char *key, const char *type,
 		if (!strcmp(m->set[i].key, key))
 			s = &m->set[i];
 	if (!s) {
-		if (room(&m->set, m->nset, sizeof *s, e) < 0)
+		if (array_room(&m->set, m->nset, sizeof *s, e) < 0)
 			return -1;
 		s = &m->set[m->nset];
 		if (!(s->key = keep(m, key, e)))

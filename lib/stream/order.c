@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* order.c -- the order in which llama-quantize visits tensors. */
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <apr/manifest.h>
@@ -29,4 +30,19 @@ order_quantize(const char *a, const char *b)
 	if (la != lb)
 		return la < lb ? -1 : 1;
 	return strcmp(a, b);
+}
+
+static int
+by_quantize(const void *a, const void *b, void *ctx)
+{
+	const struct tensor *t = ctx;
+
+	return order_quantize(t[*(const size_t *)a].name, t[*(const size_t *)b].name);
+}
+
+void
+order_sort_quantize(const struct tensor *t, size_t *which, size_t n)
+{
+	if (n > 1)
+		qsort_r(which, n, sizeof *which, by_quantize, (void *)t);
 }

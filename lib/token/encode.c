@@ -12,15 +12,8 @@
 int
 ids_add(struct ids *i, int32_t id, struct err *e)
 {
-	if (i->n == i->cap) {
-		size_t cap = i->cap ? 2 * i->cap : 64;
-		int32_t *p = realloc(i->p, cap * sizeof *p);
-
-		if (!p)
-			return err_set(e, "out of memory");
-		i->p = p;
-		i->cap = cap;
-	}
+	if (array_room(&i->p, i->n, sizeof *i->p, e) < 0)
+		return -1;
 	i->p[i->n++] = id;
 	return 0;
 }

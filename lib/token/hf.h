@@ -16,7 +16,7 @@ struct added {
 
 struct added_list {
 	struct added	*p;
-	size_t		 n, cap;
+	size_t		 n;
 };
 
 struct string {

@@ -64,14 +64,8 @@ hf_add(struct hf *h, struct added_list *l, uint64_t id, const struct node *s,
 	if (id >= VOCAB_MAX)
 		return err_set(e, "added token %s: id %llu is too large: less than %u are"
 		    " allowed", s->s, (unsigned long long)id, VOCAB_MAX);
-	if (l->n == l->cap) {
-		size_t cap = l->cap * 2 + 64;	/* n is less than the file's bytes */
-
-		if (!(p = realloc(l->p, cap * sizeof *p)))
-			return err_set(e, "out of memory");
-		l->p = p;
-		l->cap = cap;
-	}
+	if (array_room(&l->p, l->n, sizeof *p, e) < 0)
+		return -1;
 	p = &l->p[l->n];
 	*p = (struct added){ arena_strn(&h->v->arena, s->s, s->n), s->n, (uint32_t)id,
 	    (uint8_t)flags };

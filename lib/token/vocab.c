@@ -350,10 +350,9 @@ vocab_chat(struct vocab *v, const char *name, const char *s, size_t n, struct er
 
 	if (v->nchat >= 1024)
 		return err_set(e, "more than 1024 chat templates");
-	if (!(p = realloc(v->chat, (v->nchat + 1) * sizeof *p)))
-		return err_set(e, "out of memory");
-	v->chat = p;
-	p += v->nchat;
+	if (array_room(&v->chat, v->nchat, sizeof *p, e) < 0)
+		return -1;
+	p = &v->chat[v->nchat];
 	*p = (struct vocab_template){ NULL, arena_strn(&v->arena, s, n), n };
 	if (name)
 		p->name = arena_strn(&v->arena, name, strlen(name));
@@ -367,14 +366,14 @@ vocab_chat(struct vocab *v, const char *name, const char *s, size_t n, struct er
 void
 vocab_warn(struct vocab *v, const char *fmt, ...)
 {
-	const char **p = realloc(v->warning, (v->nwarning + 1) * sizeof *p);
+	const char **p;
 	struct err e;
 	char s[512];
 	va_list ap;
 
-	if (!p)
+	if (array_room(&v->warning, v->nwarning, sizeof *p, &e) < 0)
 		return;
-	v->warning = p;
+	p = v->warning;
 	va_start(ap, fmt);
 	vsnprintf(s, sizeof s, fmt, ap);
 	va_end(ap);
