@@ -71,14 +71,11 @@ wants(void *ctx, size_t i)
 static void
 number(const char *key, double v)
 {
-	char text[40];
+	struct buf b = { 0 };
 
-	for (int p = 15; p <= 17; p++) {
-		snprintf(text, sizeof text, "%.*g", p, v);
-		if (strtod(text, NULL) == v)
-			break;
-	}
-	printf(",\"%s\":%s", key, isfinite(v) ? text : "null");
+	buf_real(&b, v);
+	printf(",\"%s\":%.*s", key, (int)b.len, (char *)b.p);
+	buf_release(&b);
 }
 
 static void

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* diff_json.c -- numbers and names as JSON, and as people read them. */
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "diff.h"
@@ -16,19 +14,11 @@ put_key(struct buf *b, const char *key)
 	buf_str(b, ":");
 }
 
-/* The shortest text that reads back as the same number. */
 void
 put_real(struct buf *b, const char *key, double v)
 {
-	char text[40] = "null";
-
-	for (int prec = 15; isfinite(v) && prec <= 17; prec++) {
-		snprintf(text, sizeof text, "%.*g", prec, v);
-		if (strtod(text, NULL) == v)
-			break;
-	}
 	put_key(b, key);
-	buf_str(b, text);
+	buf_real(b, v);
 }
 
 void

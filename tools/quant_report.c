@@ -108,18 +108,11 @@ output_close(struct output *o)
 	free(o->temp);
 }
 
-/* The shortest text that reads back as the same number. */
 static void
 put_number(struct buf *b, const char *key, double v)
 {
-	char text[40];
-
-	for (int prec = 15; prec <= 17; prec++) {
-		snprintf(text, sizeof text, "%.*g", prec, v);
-		if (strtod(text, NULL) == v)
-			break;
-	}
-	buf_printf(b, ",\"%s\":%s", key, isfinite(v) ? text : "null");
+	buf_printf(b, ",\"%s\":", key);
+	buf_real(b, v);
 }
 
 static void
