@@ -144,6 +144,10 @@ f32() {
 	fails 1 apr-stat --hist w --plot w.svg m.safetensors
 	says exists
 	apr-stat -f --hist w --plot w.svg m.safetensors >/dev/null
+	fails 1 apr-stat -f --hist w --plot /dev/full m.safetensors
+	[ -c /dev/full ]
+	(ulimit -f 1 && trap '' XFSZ && OUT=/dev/null fails 1 apr-stat --hist w --plot big.svg m.safetensors)
+	nothing big.svg
 	fails 1 apr-stat --hist nothing --plot x.svg m.safetensors
 	nothing x.svg
 	need hf/llama

@@ -1,42 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /* quant_report.c -- what was lost: --stats, --report, --max-nmse, and the
  * lines of summary that everybody gets. */
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "outfile.h"
 #include "quant_opts.h"
 #include "tool.h"
 
 enum { WORST = 5, SHOWN = 3 };
-
-/* A file that gets its name when it is complete; what is no regular file is
- * written as it is. */
-struct output {
-	const char	*path;
-	char		*temp;
-	FILE		*f;
-};
 
 struct bad {
 	size_t			 tensor;
 	struct quant_error	 error;
 };
 
-static struct output stats, summary;
+static const char *stats_path, *summary_path;
+static struct outfile stats, summary;
 static double max_nmse = INFINITY;
 
 static const struct manifest *m;
 static const struct quant_from *from;
 static const struct quant_report *rules;
 static const struct type *asked;
-static bool over;
 static struct bad worst[WORST];
 static size_t nworst, ntiny;
 static uint64_t tiny, misread;
@@ -48,8 +37,8 @@ report_option(int c, const char *arg)
 	char *end;
 
 	switch (c) {
-	case OPT_STATS: stats.path = arg; return true;
-	case OPT_REPORT: summary.path = arg; return true;
+	case OPT_STATS: stats_path = arg; return true;
+	case OPT_REPORT: summary_path = arg; return true;
 	case OPT_MAX_NMSE:
 		max_nmse = strtod(arg, &end);
 		if (end == arg || *end || !(max_nmse >= 0 && max_nmse < INFINITY))
@@ -62,50 +51,7 @@ report_option(int c, const char *arg)
 bool
 report_measures(void)
 {
-	return stats.path || summary.path || max_nmse < INFINITY;
-}
-
-static void
-output_open(struct output *o)
-{
-	struct stat st;
-	int fd;
-
-	if (!o->path)
-		return;
-	if (stat(o->path, &st) == 0 && !S_ISREG(st.st_mode)) {
-		o->f = fopen(o->path, "we");
-	} else if (lstat(o->path, &st) == 0 && !over) {
-		die("%s: exists; -f replaces it", o->path);
-	} else {
-		mode_t mask = umask(0);
-
-		umask(mask);
-		if (!(o->temp = malloc(strlen(o->path) + 8)))
-			die("out of memory");
-		sprintf(o->temp, "%s.XXXXXX", o->path);
-		if ((fd = mkostemp(o->temp, O_CLOEXEC)) >= 0) {
-			tool_temp(o->temp, false);
-			(void)fchmod(fd, 0666 & ~mask);
-			o->f = fdopen(fd, "w");
-		}
-	}
-	if (!o->f)
-		die("%s: %s", o->path, strerror(errno));
-}
-
-static void
-output_close(struct output *o)
-{
-	if (!o->path)
-		return;
-	if ((ferror(o->f) | fclose(o->f)) != 0)
-		die("%s: %s", o->path, strerror(errno ? errno : EIO));
-	if (o->temp && renameat2(AT_FDCWD, o->temp, AT_FDCWD, o->path,
-	    over ? 0 : RENAME_NOREPLACE) < 0 &&
-	    ((errno != EINVAL && errno != ENOSYS) || rename(o->temp, o->path) < 0))
-		die("%s: %s", o->path, strerror(errno));
-	free(o->temp);
+	return stats_path || summary_path || max_nmse < INFINITY;
 }
 
 static void
@@ -186,7 +132,7 @@ report_tensor(void *ctx, size_t i, const struct quant_error *q, struct err *e)
 	(void)ctx;
 	if (t->tied_to)
 		return 0;
-	if (stats.path)
+	if (stats_path)
 		put_stats(i, q);
 	if (!q)
 		return 0;
@@ -213,13 +159,14 @@ void
 report_begin(const struct manifest *mf, const struct quant_from *f,
     const struct quant_report *r, const struct type *type, bool force)
 {
-	over = force;
 	m = mf;
 	from = f;
 	rules = r;
 	asked = type;
-	output_open(&stats);
-	output_open(&summary);
+	if (stats_path)
+		outfile_open(&stats, stats_path, force);
+	if (summary_path)
+		outfile_open(&summary, summary_path, force);
 }
 
 /* {"Q4_K": {"tensors": 15, "weights": N, "bytes": N, "bpw": 4.5}, ...} */
@@ -326,11 +273,12 @@ report_end(void)
 		warn("%" PRIu64 " blocks have zeros ahead, behind which ggml's IQ3_S is read"
 		    " wrongly (not that of --effort=high)", misread);
 	buf_release(&b);
-	if (summary.path)
+	if (summary_path)
 		put_summary(n, bytes);
-	output_close(&stats);
-	output_close(&summary);
-	tool_temp_done();
+	if (stats_path)
+		outfile_close(&stats);
+	if (summary_path)
+		outfile_close(&summary);
 	buf_release(&tiny_text);
 	buf_release(&tiny_json);
 }

@@ -73,6 +73,21 @@ tool_temp(const char *path, bool dir)
 	ntemps++;
 }
 
+/* A signal in between finds the last one twice, which does no harm. */
+void
+tool_temp_drop(const char *path)
+{
+	for (int i = (int)ntemps; i-- > 0; )
+		if (!strcmp(temps[i].path, path)) {
+			const char *gone = temps[i].path;
+
+			temps[i] = temps[ntemps - 1];
+			ntemps--;
+			free((void *)gone);
+			return;
+		}
+}
+
 void
 tool_temp_done(void)
 {

@@ -56,9 +56,10 @@ void	tool_no_terminal(int fd);
 /* stdout, flushed and checked; exits 1 if it could not be written. */
 void	tool_flush(void);
 
-/* A temporary name to remove if the tool is interrupted or dies; drop all
- * of them when the output has its final name. */
+/* A temporary name to remove if the tool is interrupted or dies; drop it, or
+ * all of them, when the output has its final name. */
 void	tool_temp(const char *path, bool dir);
+void	tool_temp_drop(const char *path);
 void	tool_temp_done(void);
 
 /* One line for a whole pipe: shown by the stage whose stdout is no pipe, if
