@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* apr-merge -- two models into one, tensor by tensor. */
-#include <errno.h>
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 #include <apr/values.h>
 
 #include "piped.h"
+#include "stage.h"
 
 const char usage_text[] =
     "usage: apr-merge [-qv] [--linear | --slerp | --task BASE] [-w WEIGHT]\n"
@@ -156,14 +157,9 @@ retype(struct merge *m, struct manifest *man)
 		struct tensor *t = &man->tensor[i];
 
 		m->was[i] = *t;
-		t->absmax = NULL;
-		if (t->tied_to || !values_of(t) || (t->type->flags & TYPE_PLAIN && !t->row_bytes &&
-		    type_encoder(t->type, EFFORT_REFERENCE)))
-			continue;
-		t->source = t->source ? t->source : t->type;
-		t->row_bytes = 0;
-		t->flat = false;
-		if (tensor_set(t, &type_f32, TENSOR_ROWS, &e) < 0)
+		if (t->tied_to || !values_of(t))
+			t->absmax = NULL;
+		else if (values_retype(t, &e) < 0)
 			die("%s", e.msg);
 	}
 }
@@ -217,29 +213,13 @@ run(struct merge *m, struct stream_out *out)
 				piped_fail(&m->side[k].p, &e);
 }
 
-static double
-weight(const char *arg)
-{
-	char *end;
-	double v;
-
-	errno = 0;
-	v = strtod(arg, &end);
-	if (end == arg || *end || errno || !isfinite(v))
-		usage("--weight: %s is no number", arg);
-	return v;
-}
-
 static void
 add_history(struct manifest *m, const char *how, double w)
 {
-	char json[256];
-	struct err e;
+	struct buf b = { 0 };
 
-	snprintf(json, sizeof json, "{\"tool\":\"apr-merge\",\"version\":\"%s\",\"options\":"
-	    "{\"method\":\"%s\",\"weight\":%.17g}}", TOOL_VERSION, how, w);
-	if (manifest_add_history(m, json, &e) < 0)
-		die("%s", e.msg);
+	buf_printf(&b, "\"method\":\"%s\",\"weight\":%.17g", how, w);
+	stage_history(m, "apr-merge", &b);
 }
 
 int
@@ -251,7 +231,7 @@ main(int argc, char **argv)
 	struct stream_out *out;
 	struct manifest *man;
 	struct err e;
-	uint64_t total = 0;
+	uint64_t total;
 	int zstd = 0, c;
 
 	tool_init(argv);
@@ -266,7 +246,7 @@ main(int argc, char **argv)
 			m.slerp = c == OPT_SLERP;
 			base = c == OPT_TASK ? optarg : NULL;
 			break;
-		case 'w': m.w = weight(optarg); break;
+		case 'w': m.w = tool_real(optarg, "--weight", -DBL_MAX, DBL_MAX); break;
 		case OPT_ZSTD: zstd = tool_zstd(optarg); break;
 		default: tool_option(c);
 		}
@@ -291,8 +271,7 @@ main(int argc, char **argv)
 	for (unsigned k = 0; k < m.n; k++)
 		if (!(m.side[k].v = values_new(m.side[k].p.in, k ? NULL : tool_progress, &e)))
 			die("%s", e.msg);
-	for (size_t i = 0; i < man->ntensor; i++)
-		total += man->tensor[i].bytes;
+	total = stage_total(man);
 	retype(&m, man);
 	add_history(man, how ? how : "linear", m.w);
 	if (!(out = stream_create(STDOUT_FILENO, man, zstd, &e)))

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* apr-stat -- what the numbers in a model are like, and what is wrong. */
-#include <fnmatch.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -12,9 +11,10 @@
 #include <apr/pool.h>
 #include <apr/stat.h>
 
+#include "globs.h"
 #include "piped.h"
 #include "plot.h"
-#include "tool.h"
+#include "stage.h"
 
 const char usage_text[] =
     "usage: apr-stat [-fqv] [-j N] [--check] [--hist GLOB] [--json] [--plot SVG]\n"
@@ -48,8 +48,8 @@ enum { BINS = 64, LINES = 16, PLOTS = 64 };
 struct run {
 	const struct manifest *m;
 	struct arch_model *arch;
-	const char	**glob;
-	size_t		 nglob, bad, plots;
+	struct globs	 hist;
+	size_t		 bad, plots;
 	bool		 json, check, any;
 	struct buf	 found;		/* what --check found, JSON */
 	struct plot	*plot;
@@ -60,12 +60,9 @@ wants(void *ctx, size_t i)
 {
 	const struct run *r = ctx;
 
-	if (r->nglob == 0)
+	if (r->hist.n == 0)
 		return r->plot && r->plots < PLOTS && r->m->tensor[i].ndim > 1;
-	for (size_t k = 0; k < r->nglob; k++)
-		if (fnmatch(r->glob[k], r->m->tensor[i].name, 0) == 0)
-			return true;
-	return false;
+	return globs_match(&r->hist, r->m->tensor[i].name);
 }
 
 static void
@@ -234,7 +231,6 @@ main(int argc, char **argv)
 	const char *svg = NULL, *errors = NULL;
 	struct piped in;
 	bool force = false, unknown;
-	uint64_t total = 0;
 	struct err e;
 	int c;
 
@@ -246,11 +242,7 @@ main(int argc, char **argv)
 		case 'j': o.jobs = (unsigned)tool_number(optarg, "--jobs", 1, 1024); break;
 		case OPT_CHECK: r.check = true; break;
 		case OPT_ERRORS: errors = optarg; break;
-		case OPT_HIST:
-			if (!(r.glob = realloc(r.glob, (r.nglob + 1) * sizeof *r.glob)))
-				die("out of memory");
-			r.glob[r.nglob++] = optarg;
-			break;
+		case OPT_HIST: globs_add(&r.hist, optarg); break;
 		case OPT_JSON: r.json = true; break;
 		case OPT_PLOT: svg = optarg; break;
 		default: tool_option(c);
@@ -261,8 +253,8 @@ main(int argc, char **argv)
 		plot_errors(errors, svg, force);
 		return STATUS_OK;
 	}
-	if (optind == argc && isatty(STDIN_FILENO))
-		usage("standard input is a terminal: a stream comes through a pipe");
+	if (optind == argc)
+		tool_no_terminal(STDIN_FILENO);
 	r.plot = svg ? plot_new() : NULL;
 	if (r.check)
 		tool_predicate();
@@ -273,11 +265,9 @@ main(int argc, char **argv)
 	r.arch = arch_of(r.m, &unknown, &e);
 	if (r.check && !r.arch)
 		note("shapes are not checked: %s", e.msg);
-	for (size_t i = 0; i < r.m->ntensor; i++)
-		total += r.m->tensor[i].bytes;
 	if (r.json)
 		printf("{\"tensors\":[");
-	tool_progress_begin(total);
+	tool_progress_begin(stage_total(r.m));
 	if (stat_run(in.in, &o, &e) < 0)
 		piped_fail(&in, &e);
 	tool_progress_end();
@@ -294,6 +284,6 @@ main(int argc, char **argv)
 	buf_release(&r.found);
 	arch_close(r.arch);
 	piped_close(&in);
-	free(r.glob);
+	free(r.hist.v);
 	return r.check && r.bad > 0 ? STATUS_FAIL : STATUS_OK;
 }

@@ -30,7 +30,6 @@ bool	limit_option(int c, const char *arg);
 bool	limits_given(void);
 /* Is what was measured within them?  NaN never is. */
 bool	limits_hold(const struct diff_error *);
-double	limit_real(const char *arg, const char *what, double min, double max);
 
 /* diff_json.c: members of an object, with a comma before all but the first. */
 void	put_key(struct buf *, const char *key);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* quant_report.c -- what was lost: --stats, --report, --max-nmse, and the
  * lines of summary that everybody gets. */
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "outfile.h"
@@ -34,16 +34,10 @@ static struct buf tiny_text, tiny_json;
 bool
 report_option(int c, const char *arg)
 {
-	char *end;
-
 	switch (c) {
 	case OPT_STATS: stats_path = arg; return true;
 	case OPT_REPORT: summary_path = arg; return true;
-	case OPT_MAX_NMSE:
-		max_nmse = strtod(arg, &end);
-		if (end == arg || *end || !(max_nmse >= 0 && max_nmse < INFINITY))
-			usage("--max-nmse: %s is no number from 0 up", arg);
-		return true;
+	case OPT_MAX_NMSE: max_nmse = tool_real(arg, "--max-nmse", 0, DBL_MAX); return true;
 	default: return false;
 	}
 }

@@ -239,6 +239,19 @@ tool_number(const char *arg, const char *what, uint64_t min, uint64_t max)
 	return v;
 }
 
+double
+tool_real(const char *arg, const char *what, double min, double max)
+{
+	char *end;
+	double v = strtod(arg, &end);
+
+	if (end == arg || *end)
+		usage("%s: %s is no number", what, arg);
+	if (!(v >= min && v <= max))
+		usage("%s: %s is not between %g and %g", what, arg, min, max);
+	return v;
+}
+
 uint64_t
 tool_size(const char *arg, const char *what)
 {
@@ -282,5 +295,7 @@ void
 tool_no_terminal(int fd)
 {
 	if (isatty(fd))
-		usage("standard output is a terminal, and a stream is not for reading");
+		usage(fd == STDIN_FILENO ?
+		    "standard input is a terminal: a stream comes through a pipe" :
+		    "standard output is a terminal, and a stream is not for reading");
 }
