@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "outfile.h"
+#include "put.h"
 #include "quant_opts.h"
 #include "tool.h"
 
@@ -48,20 +49,6 @@ report_measures(void)
 	return stats_path || summary_path || max_nmse < INFINITY;
 }
 
-static void
-put_number(struct buf *b, const char *key, double v)
-{
-	buf_printf(b, ",\"%s\":", key);
-	buf_real(b, v);
-}
-
-static void
-put_name(struct buf *b, const char *key, const char *name)
-{
-	buf_printf(b, "\"%s\":", key);
-	buf_json(b, name, strlen(name));
-}
-
 static double
 bits(uint64_t bytes, uint64_t n)
 {
@@ -73,11 +60,11 @@ put_errors(struct buf *b, const struct quant_error *q)
 {
 	double n = (double)q->n;
 
-	put_number(b, "rmse", q->n ? sqrt(q->dd / n) : 0);
-	put_number(b, "nmse", quant_nmse(q));
-	put_number(b, "max", q->max);
-	put_number(b, "cosine", quant_cosine(q));
-	put_number(b, "sqnr_db", 10 * log10(q->xx / q->dd));
+	put_real(b, "rmse", q->n ? sqrt(q->dd / n) : 0);
+	put_real(b, "nmse", quant_nmse(q));
+	put_real(b, "max", q->max);
+	put_real(b, "cosine", quant_cosine(q));
+	put_real(b, "sqnr_db", 10 * log10(q->xx / q->dd));
 }
 
 static void
@@ -88,11 +75,11 @@ put_stats(size_t i, const struct quant_error *q)
 	struct buf b = { 0 };
 
 	buf_str(&b, "{");
-	put_name(&b, "name", t->name);
+	put_text(&b, "name", t->name);
 	buf_printf(&b, ",\"from\":\"%s\",\"type\":\"%s\",\"n\":%" PRIu64,
 	    q ? from[i].type->name : t->type->name, t->type->name, t->n);
 	put_errors(&b, q ? q : &same);
-	put_number(&b, "bpw", bits(t->bytes, t->n));
+	put_real(&b, "bpw", bits(t->bytes, t->n));
 	buf_printf(&b, ",\"tiny\":%" PRIu64 "}\n", q ? q->tiny : 0);
 	if (b.bad)
 		die("out of memory");
@@ -135,7 +122,7 @@ report_tensor(void *ctx, size_t i, const struct quant_error *q, struct err *e)
 			buf_printf(&tiny_text, "%s%s (%" PRIu64 ")", tiny ? ", " : "",
 			    t->name, q->tiny);
 		buf_str(&tiny_json, tiny ? ",{" : "{");
-		put_name(&tiny_json, "name", t->name);
+		put_text(&tiny_json, "name", t->name);
 		buf_printf(&tiny_json, ",\"blocks\":%" PRIu64 "}", q->tiny);
 		tiny += q->tiny;
 	}
@@ -184,7 +171,7 @@ put_types(struct buf *b)
 			continue;
 		buf_printf(b, "%s\"%s\":{\"tensors\":%zu,\"weights\":%" PRIu64 ",\"bytes\":%"
 		    PRIu64, comma, types[k]->name, count, n, bytes);
-		put_number(b, "bpw", bits(bytes, n));
+		put_real(b, "bpw", bits(bytes, n));
 		buf_str(b, "}");
 		comma = ",";
 	}
@@ -200,7 +187,7 @@ put_fallbacks(struct buf *b)
 	for (size_t i = 0; i < m->ntensor; i++)
 		if (from[i].wanted) {
 			buf_printf(b, "%s{", comma);
-			put_name(b, "name", m->tensor[i].name);
+			put_text(b, "name", m->tensor[i].name);
 			buf_printf(b, ",\"wanted\":\"%s\",\"type\":\"%s\"}",
 			    from[i].wanted->name, m->tensor[i].type->name);
 			comma = ",";
@@ -215,9 +202,9 @@ put_summary(uint64_t n, uint64_t bytes)
 
 	buf_printf(&b, "{\"tensors\":%zu,\"weights\":%" PRIu64 ",\"bytes\":%" PRIu64
 	    ",\"bytes_in\":%" PRIu64, m->ntensor, n, bytes, rules->bytes_in);
-	put_number(&b, "bpw", bits(bytes, n));
+	put_real(&b, "bpw", bits(bytes, n));
 	if (asked)
-		put_number(&b, "nominal_bpw", bits(asked->bytes, asked->block));
+		put_real(&b, "nominal_bpw", bits(asked->bytes, asked->block));
 	buf_str(&b, ",\"types\":");
 	put_types(&b);
 	put_fallbacks(&b);
@@ -226,7 +213,7 @@ put_summary(uint64_t n, uint64_t bytes)
 		const struct tensor *t = &m->tensor[worst[k].tensor];
 
 		buf_str(&b, k ? ",{" : "{");
-		put_name(&b, "name", t->name);
+		put_text(&b, "name", t->name);
 		buf_printf(&b, ",\"type\":\"%s\"", t->type->name);
 		put_errors(&b, &worst[k].error);
 		buf_str(&b, "}");

@@ -4,6 +4,7 @@
 #ifdef __GLIBC__
 # include <malloc.h>
 #endif
+#include <math.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -245,7 +246,7 @@ tool_real(const char *arg, const char *what, double min, double max)
 	char *end;
 	double v = strtod(arg, &end);
 
-	if (end == arg || *end)
+	if (end == arg || *end || !isfinite(v))
 		usage("%s: %s is no number", what, arg);
 	if (!(v >= min && v <= max))
 		usage("%s: %s is not between %g and %g", what, arg, min, max);
