@@ -5,12 +5,12 @@
 #include <unistd.h>
 
 #include <apr/source.h>
+#include <apr/where.h>
 
 #include "globs.h"
 #include "order.h"
 #include "stage.h"
 #include "tool.h"
-#include "where.h"
 
 const char usage_text[] =
     "usage: apr-cat [-nqv] [options] source...\n"
@@ -45,7 +45,7 @@ static void
 choose(struct manifest *m, const struct globs *select, const struct globs *reject,
     const char *expr)
 {
-	struct where *w = NULL;
+	struct program *w = NULL;
 	struct err e;
 	size_t n = 0;
 

@@ -4,9 +4,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <apr/edit.h>
 #include <apr/stream.h>
 
-#include "edit.h"
 #include "stage.h"
 #include "text.h"
 
@@ -82,6 +82,7 @@ int
 main(int argc, char **argv)
 {
 	const char *program = NULL, **name;
+	struct program *edit;
 	struct stream_out *out;
 	struct stream_in *in;
 	struct member mem;
@@ -111,7 +112,7 @@ main(int argc, char **argv)
 	if (!program || optind < argc)
 		usage(program ? "more than one program" : "no program");
 	tool_no_terminal(STDOUT_FILENO);
-	if (edit_compile(program, &e) < 0)
+	if (!(edit = edit_new(program, &e)))
 		usage("%s", e.msg);
 	in = stage_open();
 	m = stream_manifest(in);
@@ -121,8 +122,9 @@ main(int argc, char **argv)
 		die("out of memory");
 	r = hold(in, file, &mem);
 	total = stage_total(m);
-	if (edit_run(m, file, name, &e) < 0)
+	if (edit_run(edit, m, file, name, &e) < 0)
 		die("%s", e.msg);
+	edit_free(edit);
 	add_history(m, program);
 	if (manifest_check(m, &e) < 0 || !(out = stream_create(STDOUT_FILENO, m, zstd, &e)))
 		die("%s", e.msg);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* apr-stat -- what the numbers in a model are like, and what is wrong. */
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include "piped.h"
 #include "plot.h"
 #include "stage.h"
+#include "stat_print.h"
 
 const char usage_text[] =
     "usage: apr-stat [-fqv] [-j N] [--check] [--hist GLOB] [--json] [--plot SVG]\n"
@@ -43,7 +43,7 @@ static const struct option options[] = {
 	TOOL_OPTIONS
 };
 
-enum { BINS = 64, LINES = 16, PLOTS = 64 };
+enum { PLOTS = 64 };
 
 struct run {
 	const struct manifest *m;
@@ -52,6 +52,7 @@ struct run {
 	size_t		 bad, plots;
 	bool		 json, check, any;
 	struct buf	 found;		/* what --check found, JSON */
+	struct buf	 text;
 	struct plot	*plot;
 };
 
@@ -65,26 +66,6 @@ wants(void *ctx, size_t i)
 	return globs_match(&r->hist, r->m->tensor[i].name);
 }
 
-static void
-number(const char *key, double v)
-{
-	struct buf b = { 0 };
-
-	buf_real(&b, v);
-	printf(",\"%s\":%.*s", key, (int)b.len, (char *)b.p);
-	buf_release(&b);
-}
-
-static void
-string(const char *s)
-{
-	struct buf b = { 0 };
-
-	buf_json(&b, s, strlen(s));
-	fwrite(b.p, 1, b.len, stdout);
-	buf_release(&b);
-}
-
 static int
 bad(void *ctx, const struct tensor *t, const char *contract, const char *got,
     const char *expected)
@@ -92,99 +73,12 @@ bad(void *ctx, const struct tensor *t, const char *contract, const char *got,
 	struct run *r = ctx;
 
 	if (r->json) {
-		buf_str(&r->found, r->bad ? ",\n{\"tensor\":" : "\n{\"tensor\":");
-		buf_json(&r->found, t->name, strlen(t->name));
-		buf_printf(&r->found, ",\"contract\":\"%s\",\"got\":\"%s\",\"expected\":\"%s\"}",
-		    contract, got, expected);
+		buf_str(&r->found, r->bad ? ",\n" : "\n");
+		stat_put_bad(&r->found, t, contract, got, expected);
 	}
 	warn("%s: %s: %s, expected %s", t->name, contract, got, expected);
 	r->bad++;
 	return 0;
-}
-
-static void
-json_sums(const struct stat_sums *s)
-{
-	struct stat_values v = stat_values(s);
-
-	number("mean", v.mean);
-	number("std", v.std);
-	number("min", v.min);
-	number("max", v.max);
-	number("l2", v.l2);
-	number("row_mean", v.row_mean);
-	printf(",\"zeros\":%" PRIu64 ",\"nan\":%" PRIu64 ",\"inf\":%" PRIu64, s->zero, s->nan, s->inf);
-}
-
-static void
-json(const struct run *r, const struct tensor *t, const struct stat_tensor *st,
-    const double *edge, const uint64_t *count)
-{
-	char shape[192];
-
-	printf(r->any ? ",\n{\"name\":" : "\n{\"name\":");
-	string(t->name);
-	printf(",\"dtype\":\"%s\",\"shape\":%s,\"n\":%" PRIu64, t->type->name,
-	    tensor_shape(t, shape, sizeof shape), t->n);
-	if (t->tied_to) {
-		printf(",\"tied_to\":");
-		string(t->tied_to);
-	}
-	if (st) {
-		json_sums(&st->all);
-		printf(",\"first\":[");
-		for (unsigned i = 0; i < st->nfirst; i++)
-			if (isfinite(st->first[i]))
-				printf("%s%.9g", i ? "," : "", (double)st->first[i]);
-			else
-				printf("%snull", i ? "," : "");
-		printf("]");
-		for (unsigned k = 0; k < st->parts; k++) {
-			printf(",\"%s\":{\"n\":%" PRIu64, st->part_name[k], st->part[k].n);
-			json_sums(&st->part[k]);
-			printf("}");
-		}
-	}
-	for (unsigned i = 0; edge && i <= BINS; i++)
-		printf("%s%.9g", i ? "," : ",\"edges\":[", edge[i]);
-	for (unsigned i = 0; edge && i < BINS; i++)
-		printf("%s%" PRIu64, i ? "," : "],\"counts\":[", count[i]);
-	printf(edge ? "]}" : "}");
-}
-
-static void
-line(const char *name, const char *part, const char *type, const struct stat_sums *s)
-{
-	struct stat_values v = stat_values(s);
-	struct err tame;
-
-	err_set(&tame, "%s%s%s", name, *part ? " " : "", part);
-	printf("%-8s %11.4g %11.4g %11.4g %11.4g %6.2f%% %9.3g  %s", type, v.mean, v.std, v.min,
-	    v.max, v.zeros * 100, v.row_mean, tame.msg);
-	if (s->nan)
-		printf("  %" PRIu64 " NaN", s->nan);
-	if (s->inf)
-		printf("  %" PRIu64 " Inf", s->inf);
-	printf("\n");
-}
-
-/* Lines of four bins each: their edge, and a bar. */
-static void
-draw(const double *edge, const uint64_t *count)
-{
-	uint64_t most = 1, sum[LINES] = { 0 };
-
-	for (unsigned i = 0; i < BINS; i++)
-		sum[i / (BINS / LINES)] += count[i];
-	for (unsigned i = 0; i < LINES; i++)
-		most = sum[i] > most ? sum[i] : most;
-	for (unsigned i = 0; i < LINES; i++) {
-		int n = (int)(60.0 * (double)sum[i] / (double)most + 0.5);
-
-		printf("%12.4g |%.*s %" PRIu64 "\n", edge[i * (BINS / LINES)], n,
-		    "############################################################", sum[i]);
-	}
-	printf("%12.4g\n", edge[BINS]);
 }
 
 static int
@@ -192,28 +86,26 @@ done(void *ctx, size_t i, const struct stat_tensor *st, struct err *e)
 {
 	struct run *r = ctx;
 	const struct tensor *t = &r->m->tensor[i];
-	uint64_t count[BINS];
-	double edge[BINS + 1];
-	bool hist = st && st->hist && isfinite(st->all.min);
+	struct stat_hist h, *hist = st && st->hist && isfinite(st->all.min) ? &h : NULL;
 
-	(void)e;
 	if (hist)
-		stat_bins(st->hist, (double)st->all.min, (double)st->all.max, BINS, edge, count);
+		stat_bins(st->hist, (double)st->all.min, (double)st->all.max, STAT_SHOWN, h.edge,
+		    h.count);
 	if (hist && r->plot) {
-		plot_hist(r->plot, t->name, edge, count, BINS);
+		plot_hist(r->plot, t->name, h.edge, h.count, STAT_SHOWN);
 		r->plots++;
 	}
 	if (r->json) {
-		json(r, t, st, hist ? edge : NULL, count);
+		r->text.len = 0;
+		buf_str(&r->text, r->any ? ",\n" : "\n");
+		stat_put(&r->text, t, st, hist);
+		if (buf_check(&r->text, e) < 0)
+			return -1;
+		fwrite(r->text.p, 1, r->text.len, stdout);
 	} else if (st) {
 		if (!r->any)
-			printf("type            mean         std         min         max   zeros"
-			    "  row mean  tensor\n");
-		line(t->name, "", t->type->name, &st->all);
-		for (unsigned k = 0; k < st->parts; k++)
-			line(t->name, st->part_name[k], "", &st->part[k]);
-		if (hist)
-			draw(edge, count);
+			stat_table_head();
+		stat_table(t, st, hist);
 	}
 	r->any = true;
 	if (r->check)
@@ -282,6 +174,7 @@ main(int argc, char **argv)
 		plot_write(r.plot, svg, force);
 	tool_flush();
 	buf_release(&r.found);
+	buf_release(&r.text);
 	arch_close(r.arch);
 	piped_close(&in);
 	free(r.hist.v);

@@ -5,13 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <apr/where.h>
+
 #include "kv.h"
 #include "outfile.h"
 #include "quant_fit.h"
 #include "quant_mix.h"
 #include "stage.h"
 #include "tool.h"
-#include "where.h"
 
 static const char *const rules[] = { "ggml", "apr", "lattice", NULL };
 
