@@ -59,6 +59,14 @@ f32() {
 	grep '^apr-stat: x: nan: 1 of 2, expected none$' err
 }
 
+@test "numbers as JSON read back, with a point in every locale" {
+	"${APR_BUILD:-$REPO/build}/test/real"
+	printf 'LC_NUMERIC\ndecimal_point ","\nthousands_sep ""\ngrouping -1\nEND LC_NUMERIC\n' >comma
+	localedef -c -i comma ./xx_XX 2>log || [ -s xx_XX/LC_NUMERIC ] || skip "no localedef"
+	LOCPATH=$PWD LC_ALL=xx_XX "${APR_BUILD:-$REPO/build}/test/real" >out
+	grep -x 'the point is ,' out
+}
+
 @test "neither threads, chunks nor pieces change a digit" {
 	need gguf/llama3.q4_k_m.gguf apr/smollm.int4.apr apr/smollm.int8.apr apr/qwen2-odd.q4k.apr hf/phi3
 	local m
@@ -136,6 +144,10 @@ f32() {
 	fails 1 apr-stat --hist w --plot w.svg m.safetensors
 	says exists
 	apr-stat -f --hist w --plot w.svg m.safetensors >/dev/null
+	fails 1 apr-stat -f --hist w --plot /dev/full m.safetensors
+	[ -c /dev/full ]
+	(ulimit -f 1 && trap '' XFSZ && OUT=/dev/null fails 1 apr-stat --hist w --plot big.svg m.safetensors)
+	nothing big.svg
 	fails 1 apr-stat --hist nothing --plot x.svg m.safetensors
 	nothing x.svg
 	need hf/llama

@@ -113,6 +113,10 @@ agree() {
 	! apr-ls cut
 	run ! bash -c 'apr-quant -q --max-nmse 0.0001 q3_k <in | apr-pack -q out.gguf'
 	nothing out.gguf
+	OUT=/dev/null fails 1 apr-quant -q --stats /dev/full --report no.json q3_k <in
+	says '/dev/full: No space left on device'
+	(ulimit -f 1 && trap '' XFSZ && OUT=/dev/null fails 1 apr-quant -q --stats no.jsonl q3_k <in)
+	nothing no.jsonl no.json
 	fails 2 apr-quant --max-nmse x q3_k <in
 	fails 2 apr-quant --max-nmse -1 q3_k <in
 	fails 2 apr-quant --max-nmse nan q3_k <in

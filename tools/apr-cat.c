@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* apr-cat -- a model, whatever it is, as a stream. */
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <apr/source.h>
+#include <apr/where.h>
 
+#include "globs.h"
+#include "order.h"
+#include "stage.h"
 #include "tool.h"
-#include "where.h"
 
 const char usage_text[] =
     "usage: apr-cat [-nqv] [options] source...\n"
@@ -38,34 +40,12 @@ static const struct option options[] = {
 	TOOL_OPTIONS
 };
 
-struct globs {
-	const char	**v;
-	size_t		 n;
-};
-
-static void
-add(struct globs *g, const char *glob)
-{
-	if (!(g->v = realloc(g->v, (g->n + 1) * sizeof *g->v)))
-		die("out of memory");
-	g->v[g->n++] = glob;
-}
-
-static bool
-any(const struct globs *g, const char *name)
-{
-	for (size_t i = 0; i < g->n; i++)
-		if (fnmatch(g->v[i], name, 0) == 0)
-			return true;
-	return false;
-}
-
 /* Drop what was not asked for; what a tied one repeats must stay with it. */
 static void
 choose(struct manifest *m, const struct globs *select, const struct globs *reject,
     const char *expr)
 {
-	struct where *w = NULL;
+	struct program *w = NULL;
 	struct err e;
 	size_t n = 0;
 
@@ -73,7 +53,7 @@ choose(struct manifest *m, const struct globs *select, const struct globs *rejec
 		usage("--where: %s", e.msg);
 	for (size_t i = 0; i < m->ntensor; i++) {
 		const struct tensor *t = &m->tensor[i];
-		int yes = (!select->n || any(select, t->name)) && !any(reject, t->name);
+		int yes = (!select->n || globs_match(select, t->name)) && !globs_match(reject, t->name);
 
 		if (yes && w && (yes = where_match(w, t, &e)) < 0) {
 			where_free(w);
@@ -86,26 +66,12 @@ choose(struct manifest *m, const struct globs *select, const struct globs *rejec
 	where_free(w);
 }
 
-static enum order
-order_by_name(const char *s)
-{
-	if (!strcmp(s, "source"))
-		return ORDER_SOURCE;
-	if (!strcmp(s, "name"))
-		return ORDER_NAME;
-	if (!strcmp(s, "quantize"))
-		return ORDER_QUANTIZE;
-	if (!strcmp(s, "convert"))
-		return ORDER_CONVERT;
-	usage("--order: %s is none of source, name, quantize, convert", s);
-}
-
 static void
 put_globs(struct buf *b, const char *key, const struct globs *g)
 {
 	if (g->n == 0)
 		return;
-	buf_printf(b, "%s\"%s\":[", b->p[b->len - 1] == '{' ? "" : ",", key);
+	buf_printf(b, "%s\"%s\":[", b->len ? "," : "", key);
 	for (size_t i = 0; i < g->n; i++) {
 		buf_str(b, i ? "," : "");
 		buf_json(b, g->v[i], strlen(g->v[i]));
@@ -119,24 +85,16 @@ add_history(struct manifest *m, int as, const struct globs *select,
     const struct globs *reject, const char *expr)
 {
 	struct buf b = { 0 };
-	struct err e;
 
-	buf_printf(&b, "{\"tool\":\"apr-cat\",\"version\":\"%s\",\"options\":{", TOOL_VERSION);
 	if (as >= 0)
 		buf_printf(&b, "\"as\":\"%s\"", arch_conv_name((enum arch_conv)as));
-	if (buf_check(&b, &e) < 0)
-		die("%s", e.msg);
 	put_globs(&b, "select", select);
 	put_globs(&b, "reject", reject);
 	if (expr) {
-		buf_str(&b, b.p[b.len - 1] == '{' ? "\"where\":" : ",\"where\":");
+		buf_str(&b, b.len ? ",\"where\":" : "\"where\":");
 		buf_json(&b, expr, strlen(expr));
 	}
-	buf_str(&b, "}}");
-	buf_put(&b, "", 1);
-	if (buf_check(&b, &e) < 0 || manifest_add_history(m, (char *)b.p, &e) < 0)
-		die("%s", e.msg);
-	buf_release(&b);
+	stage_history(m, "apr-cat", &b);
 }
 
 int
@@ -151,7 +109,7 @@ main(int argc, char **argv)
 	struct source *s;
 	struct stream_out *out;
 	struct manifest *m;
-	uint64_t total = 0;
+	uint64_t total;
 	struct err e;
 	size_t n;
 
@@ -163,9 +121,9 @@ main(int argc, char **argv)
 			if ((as = arch_conv_by_name(optarg)) < 0)
 				usage("--as: %s is none of gguf, hf, apr", optarg);
 			break;
-		case OPT_ORDER: order = order_by_name(optarg); break;
-		case OPT_SELECT: add(&select, optarg); break;
-		case OPT_REJECT: add(&reject, optarg); break;
+		case OPT_ORDER: order = order_option(optarg); break;
+		case OPT_SELECT: globs_add(&select, optarg); break;
+		case OPT_REJECT: globs_add(&reject, optarg); break;
 		case OPT_WHERE: expr = optarg; break;
 		case OPT_ABSMAX: absmax = true; break;
 		case OPT_ZSTD: zstd = tool_zstd(optarg); break;
@@ -197,8 +155,7 @@ main(int argc, char **argv)
 		add_history(m, as, &select, &reject, expr);
 	if (source_order(s, order, &e) < 0 || manifest_check(m, &e) < 0)
 		die("%s", e.msg);
-	for (size_t i = 0; i < m->ntensor; i++)
-		total += m->tensor[i].bytes;
+	total = stage_total(m);
 	if (!(out = stream_create(STDOUT_FILENO, m, zstd, &e)))
 		die("%s", e.msg);
 	tool_progress_begin(m->plan ? 0 : total);

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* apr-dequant -- a stream's tensors as plain floats again. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include <apr/pool.h>
 #include <apr/quant.h>
 
-#include "tool.h"
+#include "stage.h"
 
 const char usage_text[] =
     "usage: apr-dequant [-qv] [-j N] [--all] [--zstd[=LEVEL]] [f32|f16|bf16]\n"
@@ -40,13 +39,10 @@ type_operand(const char *arg)
 static void
 add_history(struct manifest *m, const struct type *type, bool all)
 {
-	char json[256];
-	struct err e;
+	struct buf b = { 0 };
 
-	snprintf(json, sizeof json, "{\"tool\":\"apr-dequant\",\"version\":\"%s\",\"options\":"
-	    "{\"type\":\"%s\"%s}}", TOOL_VERSION, type->name, all ? ",\"all\":true" : "");
-	if (manifest_add_history(m, json, &e) < 0)
-		die("%s", e.msg);
+	buf_printf(&b, "\"type\":\"%s\"%s", type->name, all ? ",\"all\":true" : "");
+	stage_history(m, "apr-dequant", &b);
 }
 
 int
@@ -59,7 +55,6 @@ main(int argc, char **argv)
 	struct stream_out *out;
 	struct stream_in *s;
 	struct manifest *m;
-	struct in *in;
 	struct err e;
 	bool all = false;
 	int zstd = 0, c;
@@ -79,8 +74,7 @@ main(int argc, char **argv)
 		type = type_operand(argv[optind]);
 	tool_no_terminal(STDOUT_FILENO);
 
-	if (!(in = in_open(STDIN_FILENO, &e)) || !(s = stream_open(in, &e)))
-		die("%s", e.msg);
+	s = stage_open();
 	m = stream_manifest(s);
 	if (!(from = dequant_apply(m, type, all, &report, &e)))
 		die("%s", e.msg);

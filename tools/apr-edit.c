@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* apr-edit -- a jq program over a model's metadata and its tensors' names. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <jv.h>
-#include <jq.h>
-
-#include <apr/file.h>
+#include <apr/edit.h>
 #include <apr/stream.h>
 
-#include "edit.h"
-#include "tool.h"
+#include "stage.h"
+#include "text.h"
 
 const char usage_text[] =
     "usage: apr-edit [-qv] [--zstd[=LEVEL]] program <stream >stream\n"
@@ -30,42 +26,14 @@ static const struct option options[] = {
 	TOOL_OPTIONS
 };
 
-static char *
-read_file(const char *path)
-{
-	struct buf b = { 0 };
-	struct err e;
-	FILE *f = fopen(path, "re");
-	char some[4096];
-	size_t n;
-
-	if (!f)
-		die("%s: cannot be opened", path);
-	while ((n = fread(some, 1, sizeof some, f)) > 0)
-		buf_put(&b, some, n);
-	if (ferror(f))
-		die("%s: cannot be read", path);
-	fclose(f);
-	buf_put(&b, "", 1);
-	if (buf_check(&b, &e) < 0)
-		die("%s", e.msg);
-	return (char *)b.p;
-}
-
 static void
 add_history(struct manifest *m, const char *program)
 {
 	struct buf b = { 0 };
-	struct err e;
 
-	buf_printf(&b, "{\"tool\":\"apr-edit\",\"version\":\"%s\",\"options\":{\"program\":",
-	    TOOL_VERSION);
+	buf_str(&b, "\"program\":");
 	buf_json(&b, program, strlen(program));
-	buf_str(&b, "}}");
-	buf_put(&b, "", 1);
-	if (buf_check(&b, &e) < 0 || manifest_add_history(m, (char *)b.p, &e) < 0)
-		die("%s", e.msg);
-	buf_release(&b);
+	stage_history(m, "apr-edit", &b);
 }
 
 /* The files, held: an edit may change one, and the manifest has its length.
@@ -114,22 +82,28 @@ int
 main(int argc, char **argv)
 {
 	const char *program = NULL, **name;
+	struct program *edit;
 	struct stream_out *out;
 	struct stream_in *in;
 	struct member mem;
 	struct manifest *m;
 	struct buf *file;
-	struct in *fd;
 	struct err e;
-	uint64_t total = 0;
-	char *text = NULL;
+	uint64_t total;
+	struct buf text = { 0 };
 	int zstd = 0, c, r;
 	size_t nfile;
 
 	tool_init(argv);
 	while ((c = getopt_long(argc, argv, "f:" TOOL_OPTSTRING, options, NULL)) != -1)
 		switch (c) {
-		case 'f': program = text = read_file(optarg); break;
+		case 'f':
+			text_read(optarg, &text);
+			buf_put(&text, "", 1);
+			if (buf_check(&text, &e) < 0)
+				die("%s", e.msg);
+			program = (char *)text.p;
+			break;
 		case OPT_ZSTD: zstd = tool_zstd(optarg); break;
 		default: tool_option(c);
 		}
@@ -138,20 +112,19 @@ main(int argc, char **argv)
 	if (!program || optind < argc)
 		usage(program ? "more than one program" : "no program");
 	tool_no_terminal(STDOUT_FILENO);
-	if (edit_compile(program, &e) < 0)
+	if (!(edit = edit_new(program, &e)))
 		usage("%s", e.msg);
-	if (!(fd = in_open(STDIN_FILENO, &e)) || !(in = stream_open(fd, &e)))
-		die("%s", e.msg);
+	in = stage_open();
 	m = stream_manifest(in);
 	nfile = m->nfile;
 	if (!(file = calloc(nfile + 1, sizeof *file)) ||
 	    !(name = calloc(m->ntensor + 1, sizeof *name)))
 		die("out of memory");
 	r = hold(in, file, &mem);
-	for (size_t i = 0; i < m->ntensor; i++)
-		total += m->tensor[i].bytes;
-	if (edit_run(m, file, name, &e) < 0)
+	total = stage_total(m);
+	if (edit_run(edit, m, file, name, &e) < 0)
 		die("%s", e.msg);
+	edit_free(edit);
 	add_history(m, program);
 	if (manifest_check(m, &e) < 0 || !(out = stream_create(STDOUT_FILENO, m, zstd, &e)))
 		die("%s", e.msg);
@@ -171,6 +144,6 @@ main(int argc, char **argv)
 	stream_close(in);
 	free(file);
 	free(name);
-	free(text);
+	buf_release(&text);
 	return STATUS_OK;
 }

@@ -7,6 +7,7 @@
 #include <apr/pool.h>
 
 #include "infer.h"
+#include "text.h"
 
 const char usage_text[] =
     "usage: apr-infer [options] model [<prompt]\n"
@@ -93,32 +94,21 @@ set_mode(enum mode m)
 	mode = m;
 }
 
-static float
-real(const char *arg, const char *what, double min, double max)
-{
-	char *end;
-	double d = strtod(arg, &end);
-
-	if (end == arg || *end || !(d >= min && d <= max))
-		usage("%s: %s is not between %g and %g", what, arg, min, max);
-	return (float)d;
-}
-
-static char *
+/* Good until the tool ends. */
+static const char *
 file_text(const char *path)
 {
-	FILE *f = fopen(path, "rb");
-	char *text = calloc(1, (size_t)1 << 20);
+	static struct buf text;
 	struct err e;
 
-	if (!f || !text) {
-		err_sys(&e, "%s", path);
-		die("%s", e.msg);
-	}
-	if (fread(text, 1, ((size_t)1 << 20) - 1, f) == ((size_t)1 << 20) - 1)
+	text.len = 0;
+	text_read(path, &text);
+	if (text.len >= ((size_t)1 << 20) - 1)
 		die("%s: a template of more than a MiB", path);
-	fclose(f);
-	return text;
+	buf_put(&text, "", 1);
+	if (buf_check(&text, &e) < 0)
+		die("%s", e.msg);
+	return (char *)text.p;
 }
 
 static void
@@ -131,7 +121,7 @@ bias(struct run *r, const char *arg)
 	if (end == arg || *end != '=' || id < 0 || id > INT32_MAX || r->s.nbias == 256)
 		usage("--logit-bias: %s is not ID=X", arg);
 	list[r->s.nbias++] = (struct sample_bias){ (int32_t)id,
-	    real(end + 1, "--logit-bias", -1e9, 1e9) };
+	    (float)tool_real(end + 1, "--logit-bias", -1e9, 1e9) };
 	r->s.bias = list;
 }
 
@@ -141,14 +131,14 @@ sampling(struct run *r, int c, const char *arg)
 	struct sample_opts *s = &r->s;
 
 	switch (c) {
-	case OPT_TEMPERATURE: s->temperature = real(arg, "--temperature", 0, 100); break;
+	case OPT_TEMPERATURE: s->temperature = (float)tool_real(arg, "--temperature", 0, 100); break;
 	case OPT_TOP_K: s->top_k = (unsigned)tool_number(arg, "--top-k", 0, 1u << 30); break;
-	case OPT_TOP_P: s->top_p = real(arg, "--top-p", 0, 1); break;
-	case OPT_MIN_P: s->min_p = real(arg, "--min-p", 0, 1); break;
-	case OPT_TYPICAL: s->typical = real(arg, "--typical-p", 0, 1); break;
-	case OPT_REPETITION: s->repetition = real(arg, "--repetition-penalty", 0.01, 100); break;
-	case OPT_PRESENCE: s->presence = real(arg, "--presence-penalty", -100, 100); break;
-	case OPT_FREQUENCY: s->frequency = real(arg, "--frequency-penalty", -100, 100); break;
+	case OPT_TOP_P: s->top_p = (float)tool_real(arg, "--top-p", 0, 1); break;
+	case OPT_MIN_P: s->min_p = (float)tool_real(arg, "--min-p", 0, 1); break;
+	case OPT_TYPICAL: s->typical = (float)tool_real(arg, "--typical-p", 0, 1); break;
+	case OPT_REPETITION: s->repetition = (float)tool_real(arg, "--repetition-penalty", 0.01, 100); break;
+	case OPT_PRESENCE: s->presence = (float)tool_real(arg, "--presence-penalty", -100, 100); break;
+	case OPT_FREQUENCY: s->frequency = (float)tool_real(arg, "--frequency-penalty", -100, 100); break;
 	case OPT_SEED: s->seed = tool_number(arg, "--seed", 0, UINT64_MAX); break;
 	case OPT_BIAS: bias(r, arg); break;
 	default: return false;

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* apr-lora -- a PEFT adapter into the weights that pass. */
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include <apr/lora.h>
 #include <apr/values.h>
 
+#include "stage.h"
 #include "tool.h"
 
 const char usage_text[] =
@@ -40,14 +39,7 @@ retype(struct manifest *m, const struct lora *l)
 			continue;
 		if (!values_of(t))
 			die("%s: %s cannot be decoded", t->name, t->type->name);
-		t->absmax = NULL;
-		if (t->type->flags & TYPE_PLAIN && !t->row_bytes &&
-		    type_encoder(t->type, EFFORT_REFERENCE))
-			continue;
-		t->source = t->source ? t->source : t->type;
-		t->row_bytes = 0;
-		t->flat = false;
-		if (tensor_set(t, &type_f32, TENSOR_ROWS, &e) < 0)
+		if (values_retype(t, &e) < 0)
 			die("%s", e.msg);
 	}
 	return was;
@@ -92,9 +84,8 @@ main(int argc, char **argv)
 	struct tensor *was;
 	struct values *v;
 	struct lora *l;
-	struct in *fd;
 	struct err e;
-	uint64_t total = 0;
+	uint64_t total;
 	int zstd = 0, c, r;
 
 	tool_init(argv);
@@ -108,16 +99,14 @@ main(int argc, char **argv)
 	tool_no_terminal(STDOUT_FILENO);
 	if (!(l = lora_open(argv[optind], &e)))
 		die("%s", e.msg);
-	if (!(fd = in_open(STDIN_FILENO, &e)) || !(in = stream_open(fd, &e)))
-		die("%s", e.msg);
+	in = stage_open();
 	m = stream_manifest(in);
-	for (size_t i = 0; i < m->ntensor; i++)
-		total += m->tensor[i].bytes;
+	total = stage_total(m);
 	if (lora_bind(l, m, &e) < 0 || !(v = values_new(in, tool_progress, &e)))
 		die("%s", e.msg);
 	was = retype(m, l);
-	if (manifest_add_history(m, "{\"tool\":\"apr-lora\",\"version\":\"" TOOL_VERSION
-	    "\",\"options\":{}}", &e) < 0 || !(out = stream_create(STDOUT_FILENO, m, zstd, &e)))
+	stage_history(m, "apr-lora", NULL);
+	if (!(out = stream_create(STDOUT_FILENO, m, zstd, &e)))
 		die("%s", e.msg);
 	tool_progress_begin(m->plan ? 0 : total);
 	while ((r = stream_next(in, &mem, &e)) > 0) {

@@ -9,7 +9,9 @@
 
 #include <apr/pack.h>
 
-#include "tool.h"
+#include "order.h"
+#include "stage.h"
+#include "target.h"
 
 const char usage_text[] =
     "usage: apr-pack [-fqv] [options] out\n"
@@ -182,9 +184,7 @@ main(int argc, char **argv)
 	struct stream_in *in;
 	struct manifest *m;
 	struct pack *p;
-	struct in *stdin_;
 	struct err e;
-	uint64_t total = 0;
 	int c;
 
 	tool_init(argv);
@@ -201,20 +201,14 @@ main(int argc, char **argv)
 		case OPT_PROVENANCE: provenance = true; break;
 		case OPT_SHARD: t.shard_size = tool_number(optarg, "--shard-size", 1, INT64_MAX); break;
 		case OPT_SPLIT: t.split = true; break;
-		case OPT_ORDER:
-			if (strcmp(optarg, "quantize") && strcmp(optarg, "convert"))
-				usage("--order: %s is neither quantize nor convert", optarg);
-			t.opts.order = *optarg == 'q' ? ORDER_QUANTIZE : ORDER_CONVERT;
-			break;
+		case OPT_ORDER: t.opts.order = order_option_gguf(optarg); break;
 		case OPT_JSON: json = true; break;
 		default: tool_option(c);
 		}
 	if (argc - optind != 1)
 		usage(optind == argc ? "no output" : "more than one output");
-	if (isatty(STDIN_FILENO))
-		usage("standard input is a terminal: a stream comes through a pipe");
-	if (!(stdin_ = in_open(STDIN_FILENO, &e)) || !(in = stream_open(stdin_, &e)))
-		die("%s", e.msg);
+	tool_no_terminal(STDIN_FILENO);
+	in = stage_open();
 	m = stream_manifest(in);
 	decide(&t, argv[optind], format, m);
 	if (t.shard_size && !t.dir)
@@ -225,14 +219,8 @@ main(int argc, char **argv)
 		keep_history(m);
 	if (!(p = pack_open(&t, m, &e)))
 		die("%s", e.msg);
-	for (size_t i = 0; i < m->ntensor; i++)
-		total += m->tensor[i].bytes;
-	tool_progress_begin(m->plan ? 0 : total);
-	if (pack_run(p, in, &e) < 0)
-		die("%s", e.msg);
-	tool_temp_done();
-	for (const char *s = pack_notes(p); *s; s += strcspn(s, "\n") + 1)
-		warn("%.*s", (int)strcspn(s, "\n"), s);
+	tool_progress_begin(m->plan ? 0 : stage_total(m));
+	target_run(p, in);
 	if (m->plan) {
 		print_plan(p, &t, pack_manifest(p), json);
 	} else {

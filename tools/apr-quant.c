@@ -8,7 +8,7 @@
 #include "quant_fit.h"
 #include "quant_mix.h"
 #include "quant_opts.h"
-#include "tool.h"
+#include "stage.h"
 
 const char usage_text[] =
     "usage: apr-quant [-fqv] [-j N] [options] type <stream >stream\n"
@@ -46,7 +46,6 @@ main(int argc, char **argv)
 	struct stream_out *out;
 	struct stream_in *s;
 	struct manifest *m;
-	struct in *in;
 	struct err e;
 	int zstd = 0, c;
 
@@ -70,8 +69,7 @@ main(int argc, char **argv)
 	run.effort = o->effort;
 	run.measure = report_measures();
 
-	if (!(in = in_open(STDIN_FILENO, &e)) || !(s = stream_open(in, &e)))
-		die("%s", e.msg);
+	s = stage_open();
 	m = stream_manifest(s);
 	from = mix_apply(s, &report);
 	imatrix_apply(m, from);

@@ -6,7 +6,9 @@
 
 #include <apr/pack.h>
 
-#include "tool.h"
+#include "order.h"
+#include "stage.h"
+#include "target.h"
 
 const char usage_text[] =
     "usage: apr-split [-fqv] [--format FORMAT] how prefix <stream\n"
@@ -84,11 +86,9 @@ split_files(const struct pack_target *t, struct stream_in *in)
 	struct pack *p;
 	struct err e;
 
-	if (!(p = pack_open(t, stream_manifest(in), &e)) || pack_run(p, in, &e) < 0)
+	if (!(p = pack_open(t, stream_manifest(in), &e)))
 		die("%s", e.msg);
-	tool_temp_done();
-	for (const char *s = pack_notes(p); *s; s += strcspn(s, "\n") + 1)
-		warn("%.*s", (int)strcspn(s, "\n"), s);
+	target_run(p, in);
 	pack_free(p);
 }
 
@@ -99,9 +99,7 @@ main(int argc, char **argv)
 	const char *format = NULL;
 	struct stream_in *in;
 	struct manifest *m;
-	struct in *fd;
 	struct err e;
-	uint64_t total = 0;
 	int c;
 
 	tool_init(argv);
@@ -114,28 +112,20 @@ main(int argc, char **argv)
 		case OPT_EACH: cut(&t, CUT_EACH, 0); break;
 		case OPT_FORMAT: format = optarg; break;
 		case OPT_RAW: t.opts.raw = true; break;
-		case OPT_ORDER:
-			if (strcmp(optarg, "quantize") && strcmp(optarg, "convert"))
-				usage("--order: %s is neither quantize nor convert", optarg);
-			t.opts.order = *optarg == 'q' ? ORDER_QUANTIZE : ORDER_CONVERT;
-			break;
+		case OPT_ORDER: t.opts.order = order_option_gguf(optarg); break;
 		default: tool_option(c);
 		}
 	if (argc - optind != 1 || !*argv[optind])
 		usage(optind == argc ? "no prefix" : "one prefix is wanted");
 	if (!t.cut)
 		usage("one of --max-size, --max-tensors, --layers, --each must say where to cut");
-	if (isatty(STDIN_FILENO))
-		usage("standard input is a terminal: a stream comes through a pipe");
+	tool_no_terminal(STDIN_FILENO);
 	t.path = argv[optind];
-	if (!(fd = in_open(STDIN_FILENO, &e)) || !(in = stream_open(fd, &e)))
-		die("%s", e.msg);
+	in = stage_open();
 	m = stream_manifest(in);
 	if (m->plan)
 		die("a plan has no tensors to write");
-	for (size_t i = 0; i < m->ntensor; i++)
-		total += m->tensor[i].bytes;
-	tool_progress_begin(total);
+	tool_progress_begin(stage_total(m));
 	if (decide(&t, format, m)) {
 		more_files();
 		split_files(&t, in);

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* apr-stat -- what the numbers in a model are like, and what is wrong. */
-#include <fnmatch.h>
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,9 +10,11 @@
 #include <apr/pool.h>
 #include <apr/stat.h>
 
+#include "globs.h"
 #include "piped.h"
 #include "plot.h"
-#include "tool.h"
+#include "stage.h"
+#include "stat_print.h"
 
 const char usage_text[] =
     "usage: apr-stat [-fqv] [-j N] [--check] [--hist GLOB] [--json] [--plot SVG]\n"
@@ -43,15 +43,16 @@ static const struct option options[] = {
 	TOOL_OPTIONS
 };
 
-enum { BINS = 64, LINES = 16, PLOTS = 64 };
+enum { PLOTS = 64 };
 
 struct run {
 	const struct manifest *m;
 	struct arch_model *arch;
-	const char	**glob;
-	size_t		 nglob, bad, plots;
+	struct globs	 hist;
+	size_t		 bad, plots;
 	bool		 json, check, any;
 	struct buf	 found;		/* what --check found, JSON */
+	struct buf	 text;
 	struct plot	*plot;
 };
 
@@ -60,35 +61,9 @@ wants(void *ctx, size_t i)
 {
 	const struct run *r = ctx;
 
-	if (r->nglob == 0)
+	if (r->hist.n == 0)
 		return r->plot && r->plots < PLOTS && r->m->tensor[i].ndim > 1;
-	for (size_t k = 0; k < r->nglob; k++)
-		if (fnmatch(r->glob[k], r->m->tensor[i].name, 0) == 0)
-			return true;
-	return false;
-}
-
-static void
-number(const char *key, double v)
-{
-	char text[40];
-
-	for (int p = 15; p <= 17; p++) {
-		snprintf(text, sizeof text, "%.*g", p, v);
-		if (strtod(text, NULL) == v)
-			break;
-	}
-	printf(",\"%s\":%s", key, isfinite(v) ? text : "null");
-}
-
-static void
-string(const char *s)
-{
-	struct buf b = { 0 };
-
-	buf_json(&b, s, strlen(s));
-	fwrite(b.p, 1, b.len, stdout);
-	buf_release(&b);
+	return globs_match(&r->hist, r->m->tensor[i].name);
 }
 
 static int
@@ -98,99 +73,12 @@ bad(void *ctx, const struct tensor *t, const char *contract, const char *got,
 	struct run *r = ctx;
 
 	if (r->json) {
-		buf_str(&r->found, r->bad ? ",\n{\"tensor\":" : "\n{\"tensor\":");
-		buf_json(&r->found, t->name, strlen(t->name));
-		buf_printf(&r->found, ",\"contract\":\"%s\",\"got\":\"%s\",\"expected\":\"%s\"}",
-		    contract, got, expected);
+		buf_str(&r->found, r->bad ? ",\n" : "\n");
+		stat_put_bad(&r->found, t, contract, got, expected);
 	}
 	warn("%s: %s: %s, expected %s", t->name, contract, got, expected);
 	r->bad++;
 	return 0;
-}
-
-static void
-json_sums(const struct stat_sums *s)
-{
-	struct stat_values v = stat_values(s);
-
-	number("mean", v.mean);
-	number("std", v.std);
-	number("min", v.min);
-	number("max", v.max);
-	number("l2", v.l2);
-	number("row_mean", v.row_mean);
-	printf(",\"zeros\":%" PRIu64 ",\"nan\":%" PRIu64 ",\"inf\":%" PRIu64, s->zero, s->nan, s->inf);
-}
-
-static void
-json(const struct run *r, const struct tensor *t, const struct stat_tensor *st,
-    const double *edge, const uint64_t *count)
-{
-	char shape[192];
-
-	printf(r->any ? ",\n{\"name\":" : "\n{\"name\":");
-	string(t->name);
-	printf(",\"dtype\":\"%s\",\"shape\":%s,\"n\":%" PRIu64, t->type->name,
-	    tensor_shape(t, shape, sizeof shape), t->n);
-	if (t->tied_to) {
-		printf(",\"tied_to\":");
-		string(t->tied_to);
-	}
-	if (st) {
-		json_sums(&st->all);
-		printf(",\"first\":[");
-		for (unsigned i = 0; i < st->nfirst; i++)
-			if (isfinite(st->first[i]))
-				printf("%s%.9g", i ? "," : "", (double)st->first[i]);
-			else
-				printf("%snull", i ? "," : "");
-		printf("]");
-		for (unsigned k = 0; k < st->parts; k++) {
-			printf(",\"%s\":{\"n\":%" PRIu64, st->part_name[k], st->part[k].n);
-			json_sums(&st->part[k]);
-			printf("}");
-		}
-	}
-	for (unsigned i = 0; edge && i <= BINS; i++)
-		printf("%s%.9g", i ? "," : ",\"edges\":[", edge[i]);
-	for (unsigned i = 0; edge && i < BINS; i++)
-		printf("%s%" PRIu64, i ? "," : "],\"counts\":[", count[i]);
-	printf(edge ? "]}" : "}");
-}
-
-static void
-line(const char *name, const char *part, const char *type, const struct stat_sums *s)
-{
-	struct stat_values v = stat_values(s);
-	struct err tame;
-
-	err_set(&tame, "%s%s%s", name, *part ? " " : "", part);
-	printf("%-8s %11.4g %11.4g %11.4g %11.4g %6.2f%% %9.3g  %s", type, v.mean, v.std, v.min,
-	    v.max, v.zeros * 100, v.row_mean, tame.msg);
-	if (s->nan)
-		printf("  %" PRIu64 " NaN", s->nan);
-	if (s->inf)
-		printf("  %" PRIu64 " Inf", s->inf);
-	printf("\n");
-}
-
-/* Lines of four bins each: their edge, and a bar. */
-static void
-draw(const double *edge, const uint64_t *count)
-{
-	uint64_t most = 1, sum[LINES] = { 0 };
-
-	for (unsigned i = 0; i < BINS; i++)
-		sum[i / (BINS / LINES)] += count[i];
-	for (unsigned i = 0; i < LINES; i++)
-		most = sum[i] > most ? sum[i] : most;
-	for (unsigned i = 0; i < LINES; i++) {
-		int n = (int)(60.0 * (double)sum[i] / (double)most + 0.5);
-
-		printf("%12.4g |%.*s %" PRIu64 "\n", edge[i * (BINS / LINES)], n,
-		    "############################################################", sum[i]);
-	}
-	printf("%12.4g\n", edge[BINS]);
 }
 
 static int
@@ -198,28 +86,26 @@ done(void *ctx, size_t i, const struct stat_tensor *st, struct err *e)
 {
 	struct run *r = ctx;
 	const struct tensor *t = &r->m->tensor[i];
-	uint64_t count[BINS];
-	double edge[BINS + 1];
-	bool hist = st && st->hist && isfinite(st->all.min);
+	struct stat_hist h, *hist = st && st->hist && isfinite(st->all.min) ? &h : NULL;
 
-	(void)e;
 	if (hist)
-		stat_bins(st->hist, (double)st->all.min, (double)st->all.max, BINS, edge, count);
+		stat_bins(st->hist, (double)st->all.min, (double)st->all.max, STAT_SHOWN, h.edge,
+		    h.count);
 	if (hist && r->plot) {
-		plot_hist(r->plot, t->name, edge, count, BINS);
+		plot_hist(r->plot, t->name, h.edge, h.count, STAT_SHOWN);
 		r->plots++;
 	}
 	if (r->json) {
-		json(r, t, st, hist ? edge : NULL, count);
+		r->text.len = 0;
+		buf_str(&r->text, r->any ? ",\n" : "\n");
+		stat_put(&r->text, t, st, hist);
+		if (buf_check(&r->text, e) < 0)
+			return -1;
+		fwrite(r->text.p, 1, r->text.len, stdout);
 	} else if (st) {
 		if (!r->any)
-			printf("type            mean         std         min         max   zeros"
-			    "  row mean  tensor\n");
-		line(t->name, "", t->type->name, &st->all);
-		for (unsigned k = 0; k < st->parts; k++)
-			line(t->name, st->part_name[k], "", &st->part[k]);
-		if (hist)
-			draw(edge, count);
+			stat_table_head();
+		stat_table(t, st, hist);
 	}
 	r->any = true;
 	if (r->check)
@@ -237,7 +123,6 @@ main(int argc, char **argv)
 	const char *svg = NULL, *errors = NULL;
 	struct piped in;
 	bool force = false, unknown;
-	uint64_t total = 0;
 	struct err e;
 	int c;
 
@@ -249,11 +134,7 @@ main(int argc, char **argv)
 		case 'j': o.jobs = (unsigned)tool_number(optarg, "--jobs", 1, 1024); break;
 		case OPT_CHECK: r.check = true; break;
 		case OPT_ERRORS: errors = optarg; break;
-		case OPT_HIST:
-			if (!(r.glob = realloc(r.glob, (r.nglob + 1) * sizeof *r.glob)))
-				die("out of memory");
-			r.glob[r.nglob++] = optarg;
-			break;
+		case OPT_HIST: globs_add(&r.hist, optarg); break;
 		case OPT_JSON: r.json = true; break;
 		case OPT_PLOT: svg = optarg; break;
 		default: tool_option(c);
@@ -264,8 +145,8 @@ main(int argc, char **argv)
 		plot_errors(errors, svg, force);
 		return STATUS_OK;
 	}
-	if (optind == argc && isatty(STDIN_FILENO))
-		usage("standard input is a terminal: a stream comes through a pipe");
+	if (optind == argc)
+		tool_no_terminal(STDIN_FILENO);
 	r.plot = svg ? plot_new() : NULL;
 	if (r.check)
 		tool_predicate();
@@ -276,11 +157,9 @@ main(int argc, char **argv)
 	r.arch = arch_of(r.m, &unknown, &e);
 	if (r.check && !r.arch)
 		note("shapes are not checked: %s", e.msg);
-	for (size_t i = 0; i < r.m->ntensor; i++)
-		total += r.m->tensor[i].bytes;
 	if (r.json)
 		printf("{\"tensors\":[");
-	tool_progress_begin(total);
+	tool_progress_begin(stage_total(r.m));
 	if (stat_run(in.in, &o, &e) < 0)
 		piped_fail(&in, &e);
 	tool_progress_end();
@@ -295,8 +174,9 @@ main(int argc, char **argv)
 		plot_write(r.plot, svg, force);
 	tool_flush();
 	buf_release(&r.found);
+	buf_release(&r.text);
 	arch_close(r.arch);
 	piped_close(&in);
-	free(r.glob);
+	free(r.hist.v);
 	return r.check && r.bad > 0 ? STATUS_FAIL : STATUS_OK;
 }

@@ -8,6 +8,7 @@
 #include <apr/token.h>
 #include <apr/vocabulary.h>
 
+#include "text.h"
 #include "tool.h"
 
 const char usage_text[] =
@@ -43,35 +44,12 @@ static bool lines, pieces, text_only;
 static unsigned flags, shown;
 
 static void
-read_file(FILE *f, const char *path, struct buf *b)
-{
-	char chunk[65536];
-	struct err e;
-	size_t n;
-
-	while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)
-		buf_put(b, chunk, n);
-	if (ferror(f)) {
-		err_sys(&e, "%s", path);
-		die("%s", e.msg);
-	}
-	if (buf_check(b, &e) < 0)
-		die("%s", e.msg);
-}
-
-static void
 open_file(const char *path, struct buf *b)
 {
-	FILE *f = strcmp(path, "-") ? fopen(path, "rb") : stdin;
-	struct err e;
-
-	if (!f) {
-		err_sys(&e, "%s", path);
-		die("%s", e.msg);
-	}
-	read_file(f, path, b);
-	if (f != stdin)
-		fclose(f);
+	if (strcmp(path, "-"))
+		text_read(path, b);
+	else
+		text_rest(stdin, path, b);
 }
 
 static void
@@ -247,7 +225,7 @@ main(int argc, char **argv)
 	if (messages) {
 		chat(t, v, messages, template);
 	} else {
-		read_file(stdin, "standard input", &in);
+		text_rest(stdin, "standard input", &in);
 		run(t, &in, back);
 		buf_release(&in);
 	}

@@ -6,6 +6,7 @@
 #include <apr/diff.h>
 #include <apr/logits.h>
 
+#include "put.h"
 #include "tool.h"
 
 enum { OPT_JSON = OPT_OWN, OPT_BYTES, OPT_TYPES, OPT_METADATA, OPT_TOP, OPT_LOGITS, OPT_RUN,
@@ -30,13 +31,8 @@ bool	limit_option(int c, const char *arg);
 bool	limits_given(void);
 /* Is what was measured within them?  NaN never is. */
 bool	limits_hold(const struct diff_error *);
-double	limit_real(const char *arg, const char *what, double min, double max);
 
-/* diff_json.c: members of an object, with a comma before all but the first. */
-void	put_key(struct buf *, const char *key);
-void	put_real(struct buf *, const char *key, double);	/* null: not finite */
-void	put_whole(struct buf *, const char *key, uint64_t);
-void	put_text(struct buf *, const char *key, const char *);	/* or null */
+/* diff_json.c: members of an object. */
 void	put_error(struct buf *, const struct diff_error *, const struct tensor *shape);
 /* To standard output. */
 void	put_out(struct buf *);

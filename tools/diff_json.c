@@ -1,52 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* diff_json.c -- numbers and names as JSON, and as people read them. */
+/* diff_json.c -- differences as JSON, and places as people read them. */
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "diff.h"
-
-void
-put_key(struct buf *b, const char *key)
-{
-	buf_str(b, b->len && b->p[b->len - 1] != '{' && b->p[b->len - 1] != '[' ? "," : "");
-	buf_json(b, key, strlen(key));
-	buf_str(b, ":");
-}
-
-/* The shortest text that reads back as the same number. */
-void
-put_real(struct buf *b, const char *key, double v)
-{
-	char text[40] = "null";
-
-	for (int prec = 15; isfinite(v) && prec <= 17; prec++) {
-		snprintf(text, sizeof text, "%.*g", prec, v);
-		if (strtod(text, NULL) == v)
-			break;
-	}
-	put_key(b, key);
-	buf_str(b, text);
-}
-
-void
-put_whole(struct buf *b, const char *key, uint64_t v)
-{
-	put_key(b, key);
-	buf_printf(b, "%" PRIu64, v);
-}
-
-void
-put_text(struct buf *b, const char *key, const char *s)
-{
-	put_key(b, key);
-	if (s)
-		buf_json(b, s, strlen(s));
-	else
-		buf_str(b, "null");
-}
 
 const char *
 place_of(const struct tensor *t, uint64_t i, char *s, size_t n)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* diff_limits.c -- how far apart is too far. */
 #include <math.h>
-#include <stdlib.h>
 
 #include "diff.h"
 
@@ -10,27 +9,16 @@ static struct {
 	bool	given;
 } limit = { INFINITY, INFINITY, INFINITY, -INFINITY, -INFINITY, -INFINITY, false };
 
-double
-limit_real(const char *arg, const char *what, double min, double max)
-{
-	char *end;
-	double v = strtod(arg, &end);
-
-	if (end == arg || *end || !(v >= min && v <= max))
-		usage("%s: %s is not between %g and %g", what, arg, min, max);
-	return v;
-}
-
 bool
 limit_option(int c, const char *arg)
 {
 	switch (c) {
-	case OPT_MAX_NMSE: limit.nmse = limit_real(arg, "--max-nmse", 0, 1e300); break;
-	case OPT_MAX_RMSE: limit.rmse = limit_real(arg, "--max-rmse", 0, 1e300); break;
-	case OPT_MAX_ABS: limit.abs = limit_real(arg, "--max-abs", 0, 1e300); break;
-	case OPT_MIN_COSINE: limit.cosine = limit_real(arg, "--min-cosine", -1, 1); break;
-	case OPT_MIN_SQNR: limit.sqnr = limit_real(arg, "--min-sqnr", -1000, 1000); break;
-	case OPT_MIN_EQUAL: limit.equal = limit_real(arg, "--min-equal", 0, 1); break;
+	case OPT_MAX_NMSE: limit.nmse = tool_real(arg, "--max-nmse", 0, 1e300); break;
+	case OPT_MAX_RMSE: limit.rmse = tool_real(arg, "--max-rmse", 0, 1e300); break;
+	case OPT_MAX_ABS: limit.abs = tool_real(arg, "--max-abs", 0, 1e300); break;
+	case OPT_MIN_COSINE: limit.cosine = tool_real(arg, "--min-cosine", -1, 1); break;
+	case OPT_MIN_SQNR: limit.sqnr = tool_real(arg, "--min-sqnr", -1000, 1000); break;
+	case OPT_MIN_EQUAL: limit.equal = tool_real(arg, "--min-equal", 0, 1); break;
 	default: return false;
 	}
 	limit.given = true;

@@ -23,9 +23,9 @@ bool
 logits_option(int c, const char *arg)
 {
 	switch (c) {
-	case OPT_MAX_KL: max_kl = limit_real(arg, "--max-kl", 0, 1e300); break;
-	case OPT_MIN_AGREE: min_agree = limit_real(arg, "--min-agree", 0, 1); break;
-	case OPT_TIE: tie = limit_real(arg, "--tie", 0, 1e300); break;
+	case OPT_MAX_KL: max_kl = tool_real(arg, "--max-kl", 0, 1e300); break;
+	case OPT_MIN_AGREE: min_agree = tool_real(arg, "--min-agree", 0, 1); break;
+	case OPT_TIE: tie = tool_real(arg, "--tie", 0, 1e300); break;
 	default: return false;
 	}
 	return true;

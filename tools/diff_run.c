@@ -1,30 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* diff_run.c -- two models read a text, side by side: no file of logits. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "diff.h"
 #include "infer.h"
-
-static void
-read_text(const char *path, struct buf *b)
-{
-	FILE *f = fopen(path, "rb");
-	char chunk[65536];
-	struct err e;
-	size_t n;
-
-	while (f && (n = fread(chunk, 1, sizeof chunk, f)) > 0)
-		buf_put(b, chunk, n);
-	if (!f || ferror(f)) {
-		err_sys(&e, "%s", path);
-		die("%s", e.msg);
-	}
-	fclose(f);
-	if (buf_check(b, &e) < 0)
-		die("%s", e.msg);
-}
+#include "text.h"
 
 static void
 tokens(struct run *r, const struct buf *text, struct ids *ids)
@@ -76,7 +57,7 @@ diff_run_models(const struct diff_opts *o)
 
 	if (!strcmp(o->path[0], "-") || !strcmp(o->path[1], "-"))
 		usage("--run: models are files");
-	read_text(o->run, &text);
+	text_read(o->run, &text);
 	for (int k = 0; k < 2; k++) {
 		r[k] = (struct run){ .path = o->path[k], .jobs = o->jobs, .o = { .n_batch = 512,
 		    .nseq = 1, .n_ctx = o->context, .precise = o->precise,

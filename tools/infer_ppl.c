@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* infer_ppl.c -- perplexity of a text, and speed. */
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,30 +7,7 @@
 #include <unistd.h>
 
 #include "infer.h"
-
-static void
-read_file(const char *path, struct buf *b)
-{
-	struct err e;
-	FILE *f = strcmp(path, "-") ? fopen(path, "rb") : stdin;
-	char chunk[65536];
-	size_t n;
-
-	if (!f) {
-		err_sys(&e, "%s", path);
-		die("%s", e.msg);
-	}
-	while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)
-		buf_put(b, chunk, n);
-	if (ferror(f)) {
-		err_sys(&e, "%s", path);
-		die("%s", e.msg);
-	}
-	if (f != stdin)
-		fclose(f);
-	if (buf_check(b, &e) < 0)
-		die("%s", e.msg);
-}
+#include "text.h"
 
 /* -ln p of token id. */
 static double
@@ -60,7 +36,10 @@ run_ppl(struct run *r, const char *path)
 	float *logits;
 	struct err e;
 
-	read_file(path, &text);
+	if (strcmp(path, "-"))
+		text_read(path, &text);
+	else
+		text_rest(stdin, path, &text);
 	if (tokenizer_encode(r->tk, (char *)text.p, text.len, r->flags, &ids, &e) < 0)
 		die("%s: %s", path, e.msg);
 	buf_release(&text);

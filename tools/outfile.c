@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* outfile.c -- a small file beside the stream, whole or not at all. */
+/* outfile.c -- a file beside the stream, whole or not at all. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -7,8 +7,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <apr/io.h>
 
 #include "outfile.h"
 #include "tool.h"
@@ -23,29 +21,62 @@ usual_mode(void)
 }
 
 void
-outfile_write(const char *path, const void *p, size_t n, bool force)
+outfile_open(struct outfile *o, const char *path, bool force)
 {
 	struct stat st;
-	struct err e;
-	char *temp;
 	int fd;
 
-	if (lstat(path, &st) == 0 && !force)
+	*o = (struct outfile){ .path = path, .force = force };
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+		o->f = fopen(path, "we");
+	} else if (lstat(path, &st) == 0 && !force) {
 		die("%s: exists; -f replaces it", path);
-	if (!(temp = malloc(strlen(path) + 8)))
-		die("out of memory");
-	sprintf(temp, "%s.XXXXXX", path);
-	if ((fd = mkostemp(temp, O_CLOEXEC)) < 0)
+	} else {
+		if (!(o->temp = malloc(strlen(path) + sizeof ".XXXXXX")))
+			die("out of memory");
+		sprintf(o->temp, "%s.XXXXXX", path);
+		if ((fd = mkostemp(o->temp, O_CLOEXEC)) >= 0) {
+			tool_temp(o->temp, false);
+			(void)fchmod(fd, usual_mode());
+			o->f = fdopen(fd, "w");
+		}
+	}
+	if (!o->f)
 		die("%s: %s", path, strerror(errno));
-	tool_temp(temp, false);
-	(void)fchmod(fd, usual_mode());
-	if (io_write(fd, p, n, &e) < 0)
-		die("%s: %s", path, e.msg);
-	if ((fsync(fd) < 0 && errno != EINVAL && errno != EROFS) || close(fd) < 0)
-		die("%s: %s", path, strerror(errno));
-	if (renameat2(AT_FDCWD, temp, AT_FDCWD, path, force ? 0 : RENAME_NOREPLACE) < 0 &&
-	    ((errno != EINVAL && errno != ENOSYS) || rename(temp, path) < 0))
-		die("%s: %s", path, strerror(errno));
-	tool_temp_done();
-	free(temp);
+}
+
+static bool
+synced(FILE *f)
+{
+	return fsync(fileno(f)) == 0 || errno == EINVAL || errno == EROFS;
+}
+
+static bool
+named(const struct outfile *o)
+{
+	if (renameat2(AT_FDCWD, o->temp, AT_FDCWD, o->path, o->force ? 0 : RENAME_NOREPLACE) == 0)
+		return true;
+	return (errno == EINVAL || errno == ENOSYS) && rename(o->temp, o->path) == 0;
+}
+
+void
+outfile_close(struct outfile *o)
+{
+	bool bad = fflush(o->f) != 0 || ferror(o->f) || (o->temp && !synced(o->f));
+
+	if (bad || fclose(o->f) != 0 || (o->temp && !named(o)))
+		die("%s: %s", o->path, strerror(errno ? errno : EIO));
+	if (o->temp)
+		tool_temp_drop(o->temp);
+	free(o->temp);
+}
+
+void
+outfile_write(const char *path, const void *p, size_t n, bool force)
+{
+	struct outfile o;
+
+	outfile_open(&o, path, force);
+	fwrite(p, 1, n, o.f);
+	outfile_close(&o);
 }

@@ -5,12 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <apr/where.h>
+
 #include "kv.h"
 #include "outfile.h"
 #include "quant_fit.h"
 #include "quant_mix.h"
+#include "stage.h"
 #include "tool.h"
-#include "where.h"
 
 static const char *const rules[] = { "ggml", "apr", "lattice", NULL };
 
@@ -257,10 +259,8 @@ add_history(struct manifest *m)
 {
 	const char *comma = ",\"tensor_type\":[";
 	struct buf b = { 0 };
-	struct err e;
 
-	buf_printf(&b, "{\"tool\":\"apr-quant\",\"version\":\"%s\",\"options\":{\"type\":",
-	    TOOL_VERSION);
+	buf_str(&b, "\"type\":");
 	buf_json(&b, recipe_name(recipe), strlen(recipe_name(recipe)));
 	put_string(&b, "rules", rules[o.rules]);
 	put_string(&b, "fallback", quant_fallbacks[o.fallback]);
@@ -285,11 +285,8 @@ add_history(struct manifest *m)
 		buf_json(&b, o.kv[i].key, strlen(o.kv[i].key));
 		buf_printf(&b, ":%s", o.kv[i].value);
 	}
-	buf_str(&b, o.nkv ? "}}}" : "}}");
-	buf_put(&b, "", 1);
-	if (buf_check(&b, &e) < 0 || manifest_add_history(m, (char *)b.p, &e) < 0)
-		die("%s", e.msg);
-	buf_release(&b);
+	buf_str(&b, o.nkv ? "}" : "");
+	stage_history(m, "apr-quant", &b);
 }
 
 static void

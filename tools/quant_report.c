@@ -1,42 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 /* quant_report.c -- what was lost: --stats, --report, --max-nmse, and the
  * lines of summary that everybody gets. */
-#include <errno.h>
-#include <fcntl.h>
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "outfile.h"
+#include "put.h"
 #include "quant_opts.h"
 #include "tool.h"
 
 enum { WORST = 5, SHOWN = 3 };
-
-/* A file that gets its name when it is complete; what is no regular file is
- * written as it is. */
-struct output {
-	const char	*path;
-	char		*temp;
-	FILE		*f;
-};
 
 struct bad {
 	size_t			 tensor;
 	struct quant_error	 error;
 };
 
-static struct output stats, summary;
+static const char *stats_path, *summary_path;
+static struct outfile stats, summary;
 static double max_nmse = INFINITY;
 
 static const struct manifest *m;
 static const struct quant_from *from;
 static const struct quant_report *rules;
 static const struct type *asked;
-static bool over;
 static struct bad worst[WORST];
 static size_t nworst, ntiny;
 static uint64_t tiny, misread;
@@ -45,16 +35,10 @@ static struct buf tiny_text, tiny_json;
 bool
 report_option(int c, const char *arg)
 {
-	char *end;
-
 	switch (c) {
-	case OPT_STATS: stats.path = arg; return true;
-	case OPT_REPORT: summary.path = arg; return true;
-	case OPT_MAX_NMSE:
-		max_nmse = strtod(arg, &end);
-		if (end == arg || *end || !(max_nmse >= 0 && max_nmse < INFINITY))
-			usage("--max-nmse: %s is no number from 0 up", arg);
-		return true;
+	case OPT_STATS: stats_path = arg; return true;
+	case OPT_REPORT: summary_path = arg; return true;
+	case OPT_MAX_NMSE: max_nmse = tool_real(arg, "--max-nmse", 0, DBL_MAX); return true;
 	default: return false;
 	}
 }
@@ -62,71 +46,7 @@ report_option(int c, const char *arg)
 bool
 report_measures(void)
 {
-	return stats.path || summary.path || max_nmse < INFINITY;
-}
-
-static void
-output_open(struct output *o)
-{
-	struct stat st;
-	int fd;
-
-	if (!o->path)
-		return;
-	if (stat(o->path, &st) == 0 && !S_ISREG(st.st_mode)) {
-		o->f = fopen(o->path, "we");
-	} else if (lstat(o->path, &st) == 0 && !over) {
-		die("%s: exists; -f replaces it", o->path);
-	} else {
-		mode_t mask = umask(0);
-
-		umask(mask);
-		if (!(o->temp = malloc(strlen(o->path) + 8)))
-			die("out of memory");
-		sprintf(o->temp, "%s.XXXXXX", o->path);
-		if ((fd = mkostemp(o->temp, O_CLOEXEC)) >= 0) {
-			tool_temp(o->temp, false);
-			(void)fchmod(fd, 0666 & ~mask);
-			o->f = fdopen(fd, "w");
-		}
-	}
-	if (!o->f)
-		die("%s: %s", o->path, strerror(errno));
-}
-
-static void
-output_close(struct output *o)
-{
-	if (!o->path)
-		return;
-	if ((ferror(o->f) | fclose(o->f)) != 0)
-		die("%s: %s", o->path, strerror(errno ? errno : EIO));
-	if (o->temp && renameat2(AT_FDCWD, o->temp, AT_FDCWD, o->path,
-	    over ? 0 : RENAME_NOREPLACE) < 0 &&
-	    ((errno != EINVAL && errno != ENOSYS) || rename(o->temp, o->path) < 0))
-		die("%s: %s", o->path, strerror(errno));
-	free(o->temp);
-}
-
-/* The shortest text that reads back as the same number. */
-static void
-put_number(struct buf *b, const char *key, double v)
-{
-	char text[40];
-
-	for (int prec = 15; prec <= 17; prec++) {
-		snprintf(text, sizeof text, "%.*g", prec, v);
-		if (strtod(text, NULL) == v)
-			break;
-	}
-	buf_printf(b, ",\"%s\":%s", key, isfinite(v) ? text : "null");
-}
-
-static void
-put_name(struct buf *b, const char *key, const char *name)
-{
-	buf_printf(b, "\"%s\":", key);
-	buf_json(b, name, strlen(name));
+	return stats_path || summary_path || max_nmse < INFINITY;
 }
 
 static double
@@ -140,11 +60,11 @@ put_errors(struct buf *b, const struct quant_error *q)
 {
 	double n = (double)q->n;
 
-	put_number(b, "rmse", q->n ? sqrt(q->dd / n) : 0);
-	put_number(b, "nmse", quant_nmse(q));
-	put_number(b, "max", q->max);
-	put_number(b, "cosine", quant_cosine(q));
-	put_number(b, "sqnr_db", 10 * log10(q->xx / q->dd));
+	put_real(b, "rmse", q->n ? sqrt(q->dd / n) : 0);
+	put_real(b, "nmse", quant_nmse(q));
+	put_real(b, "max", q->max);
+	put_real(b, "cosine", quant_cosine(q));
+	put_real(b, "sqnr_db", 10 * log10(q->xx / q->dd));
 }
 
 static void
@@ -155,11 +75,11 @@ put_stats(size_t i, const struct quant_error *q)
 	struct buf b = { 0 };
 
 	buf_str(&b, "{");
-	put_name(&b, "name", t->name);
+	put_text(&b, "name", t->name);
 	buf_printf(&b, ",\"from\":\"%s\",\"type\":\"%s\",\"n\":%" PRIu64,
 	    q ? from[i].type->name : t->type->name, t->type->name, t->n);
 	put_errors(&b, q ? q : &same);
-	put_number(&b, "bpw", bits(t->bytes, t->n));
+	put_real(&b, "bpw", bits(t->bytes, t->n));
 	buf_printf(&b, ",\"tiny\":%" PRIu64 "}\n", q ? q->tiny : 0);
 	if (b.bad)
 		die("out of memory");
@@ -193,7 +113,7 @@ report_tensor(void *ctx, size_t i, const struct quant_error *q, struct err *e)
 	(void)ctx;
 	if (t->tied_to)
 		return 0;
-	if (stats.path)
+	if (stats_path)
 		put_stats(i, q);
 	if (!q)
 		return 0;
@@ -202,7 +122,7 @@ report_tensor(void *ctx, size_t i, const struct quant_error *q, struct err *e)
 			buf_printf(&tiny_text, "%s%s (%" PRIu64 ")", tiny ? ", " : "",
 			    t->name, q->tiny);
 		buf_str(&tiny_json, tiny ? ",{" : "{");
-		put_name(&tiny_json, "name", t->name);
+		put_text(&tiny_json, "name", t->name);
 		buf_printf(&tiny_json, ",\"blocks\":%" PRIu64 "}", q->tiny);
 		tiny += q->tiny;
 	}
@@ -220,13 +140,14 @@ void
 report_begin(const struct manifest *mf, const struct quant_from *f,
     const struct quant_report *r, const struct type *type, bool force)
 {
-	over = force;
 	m = mf;
 	from = f;
 	rules = r;
 	asked = type;
-	output_open(&stats);
-	output_open(&summary);
+	if (stats_path)
+		outfile_open(&stats, stats_path, force);
+	if (summary_path)
+		outfile_open(&summary, summary_path, force);
 }
 
 /* {"Q4_K": {"tensors": 15, "weights": N, "bytes": N, "bpw": 4.5}, ...} */
@@ -250,7 +171,7 @@ put_types(struct buf *b)
 			continue;
 		buf_printf(b, "%s\"%s\":{\"tensors\":%zu,\"weights\":%" PRIu64 ",\"bytes\":%"
 		    PRIu64, comma, types[k]->name, count, n, bytes);
-		put_number(b, "bpw", bits(bytes, n));
+		put_real(b, "bpw", bits(bytes, n));
 		buf_str(b, "}");
 		comma = ",";
 	}
@@ -266,7 +187,7 @@ put_fallbacks(struct buf *b)
 	for (size_t i = 0; i < m->ntensor; i++)
 		if (from[i].wanted) {
 			buf_printf(b, "%s{", comma);
-			put_name(b, "name", m->tensor[i].name);
+			put_text(b, "name", m->tensor[i].name);
 			buf_printf(b, ",\"wanted\":\"%s\",\"type\":\"%s\"}",
 			    from[i].wanted->name, m->tensor[i].type->name);
 			comma = ",";
@@ -281,9 +202,9 @@ put_summary(uint64_t n, uint64_t bytes)
 
 	buf_printf(&b, "{\"tensors\":%zu,\"weights\":%" PRIu64 ",\"bytes\":%" PRIu64
 	    ",\"bytes_in\":%" PRIu64, m->ntensor, n, bytes, rules->bytes_in);
-	put_number(&b, "bpw", bits(bytes, n));
+	put_real(&b, "bpw", bits(bytes, n));
 	if (asked)
-		put_number(&b, "nominal_bpw", bits(asked->bytes, asked->block));
+		put_real(&b, "nominal_bpw", bits(asked->bytes, asked->block));
 	buf_str(&b, ",\"types\":");
 	put_types(&b);
 	put_fallbacks(&b);
@@ -292,7 +213,7 @@ put_summary(uint64_t n, uint64_t bytes)
 		const struct tensor *t = &m->tensor[worst[k].tensor];
 
 		buf_str(&b, k ? ",{" : "{");
-		put_name(&b, "name", t->name);
+		put_text(&b, "name", t->name);
 		buf_printf(&b, ",\"type\":\"%s\"", t->type->name);
 		put_errors(&b, &worst[k].error);
 		buf_str(&b, "}");
@@ -333,11 +254,12 @@ report_end(void)
 		warn("%" PRIu64 " blocks have zeros ahead, behind which ggml's IQ3_S is read"
 		    " wrongly (not that of --effort=high)", misread);
 	buf_release(&b);
-	if (summary.path)
+	if (summary_path)
 		put_summary(n, bytes);
-	output_close(&stats);
-	output_close(&summary);
-	tool_temp_done();
+	if (stats_path)
+		outfile_close(&stats);
+	if (summary_path)
+		outfile_close(&summary);
 	buf_release(&tiny_text);
 	buf_release(&tiny_json);
 }

@@ -4,6 +4,7 @@
 #ifdef __GLIBC__
 # include <malloc.h>
 #endif
+#include <math.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -72,6 +73,21 @@ tool_temp(const char *path, bool dir)
 	temps[ntemps].path = copy;
 	temps[ntemps].dir = dir;
 	ntemps++;
+}
+
+/* A signal in between finds the last one twice, which does no harm. */
+void
+tool_temp_drop(const char *path)
+{
+	for (int i = (int)ntemps; i-- > 0; )
+		if (!strcmp(temps[i].path, path)) {
+			const char *gone = temps[i].path;
+
+			temps[i] = temps[ntemps - 1];
+			ntemps--;
+			free((void *)gone);
+			return;
+		}
 }
 
 void
@@ -223,6 +239,19 @@ tool_number(const char *arg, const char *what, uint64_t min, uint64_t max)
 	return v;
 }
 
+double
+tool_real(const char *arg, const char *what, double min, double max)
+{
+	char *end;
+	double v = strtod(arg, &end);
+
+	if (end == arg || *end || !isfinite(v))
+		usage("%s: %s is no number", what, arg);
+	if (!(v >= min && v <= max))
+		usage("%s: %s is not between %g and %g", what, arg, min, max);
+	return v;
+}
+
 uint64_t
 tool_size(const char *arg, const char *what)
 {
@@ -266,5 +295,7 @@ void
 tool_no_terminal(int fd)
 {
 	if (isatty(fd))
-		usage("standard output is a terminal, and a stream is not for reading");
+		usage(fd == STDIN_FILENO ?
+		    "standard input is a terminal: a stream comes through a pipe" :
+		    "standard output is a terminal, and a stream is not for reading");
 }

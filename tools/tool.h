@@ -47,18 +47,22 @@ void	note(const char *fmt, ...) APR_PRINTF(1, 2);	/* if --verbose */
 
 /* A whole number in [min, max], with K, M, G (decimal) behind it, or usage(). */
 uint64_t tool_number(const char *arg, const char *what, uint64_t min, uint64_t max);
+/* A number in [min, max], or usage(). */
+double	tool_real(const char *arg, const char *what, double min, double max);
 /* Bytes, as "4.2G" or "600Mi": rounded down. */
 uint64_t tool_size(const char *arg, const char *what);
 /* --zstd[=LEVEL]: 1 to 19, 3 without one. */
 int	tool_zstd(const char *arg);
-/* A stream is not for the screen: exits 2 if fd is a terminal. */
+/* A stream is not for the screen, nor comes from it: exits 2 if fd (standard
+ * input or output) is a terminal. */
 void	tool_no_terminal(int fd);
 /* stdout, flushed and checked; exits 1 if it could not be written. */
 void	tool_flush(void);
 
-/* A temporary name to remove if the tool is interrupted or dies; drop all
- * of them when the output has its final name. */
+/* A temporary name to remove if the tool is interrupted or dies; drop it, or
+ * all of them, when the output has its final name. */
 void	tool_temp(const char *path, bool dir);
+void	tool_temp_drop(const char *path);
 void	tool_temp_done(void);
 
 /* One line for a whole pipe: shown by the stage whose stdout is no pipe, if

@@ -21,6 +21,11 @@ void	buf_str(struct buf *, const char *);
 void	buf_printf(struct buf *, const char *fmt, ...) APR_PRINTF(2, 3);
 /* A JSON string, quoted and escaped; bytes that are not UTF-8 become U+FFFD. */
 void	buf_json(struct buf *, const void *, size_t);
+/* A number as JSON: the first text of 15, 16 or 17 digits (of an F32: from 6)
+ * that reads back as the same number, with a point whatever the locale; null,
+ * if it is not finite. */
+void	buf_real(struct buf *, double);
+void	buf_real32(struct buf *, float);
 void	buf_release(struct buf *);
 /* 0, or -1 with "out of memory" if an append failed. */
 int	buf_check(const struct buf *, struct err *) APR_MUSTCHECK;

@@ -9,6 +9,9 @@ struct values;
 
 /* Can it be decoded?  Integers cannot. */
 bool	values_of(const struct tensor *);
+/* One that can be decoded and is going to change is written with its type
+ * where that is one of plain numbers, and as F32 where it is not. */
+int	values_retype(struct tensor *, struct err *) APR_MUSTCHECK;
 /* The stream is borrowed; progress may be NULL. */
 struct values *values_new(struct stream_in *, void (*progress)(uint64_t), struct err *);
 /* The stream's current member, which is t (borrowed) as it came.  With `twice`

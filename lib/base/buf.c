@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* buf.c -- bytes that grow, and strings that live together. */
+#include <math.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -157,6 +159,43 @@ buf_json(struct buf *b, const void *s, size_t n)
 		n -= k;
 	}
 	buf_put(b, "\"", 1);
+}
+
+static void
+put_real(struct buf *b, double v, bool single)
+{
+	static const char number[] = "0123456789+-e";
+	int digits = single ? 6 : 15, most = single ? 9 : 17;
+	char s[40];
+
+	if (!isfinite(v)) {
+		buf_str(b, "null");
+		return;
+	}
+	do
+		snprintf(s, sizeof s, "%.*g", digits, v);
+	while (digits++ < most && (single ? (double)strtof(s, NULL) : strtod(s, NULL)) != v);
+	/* What stands between digits is the locale's point. */
+	for (size_t i = 0, k; s[i]; i += k) {
+		if ((k = strspn(s + i, number)) > 0) {
+			buf_put(b, s + i, k);
+		} else {
+			buf_put(b, ".", 1);
+			k = strcspn(s + i, number);
+		}
+	}
+}
+
+void
+buf_real(struct buf *b, double v)
+{
+	put_real(b, v, false);
+}
+
+void
+buf_real32(struct buf *b, float v)
+{
+	put_real(b, (double)v, true);
 }
 
 void

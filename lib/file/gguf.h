@@ -44,7 +44,7 @@ struct gguf_reader {
 	struct header	*h;
 	struct gguf	*g;		/* h->priv */
 	struct view	*view;		/* NULL: nobody wants it */
-	struct buf	 text;		/* a string made UTF-8 */
+	struct buf	 text;		/* a value as text */
 	uint64_t	 ntensor, nkv;	/* declared */
 };
 

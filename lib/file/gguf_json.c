@@ -7,24 +7,11 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <apr/size.h>
 
 #include "gguf.h"
-
-static void
-put_float(struct buf *b, double v, bool single)
-{
-	char s[40];
-	int prec = single ? 6 : 15, max = single ? 9 : 17;
-
-	do {
-		snprintf(s, sizeof s, "%.*g", prec, v);
-	} while (prec++ < max && (single ? (double)strtof(s, NULL) : strtod(s, NULL)) != v);
-	buf_str(b, s);
-}
 
 /* One value at p, which moves on; false: JSON cannot hold it. */
 static bool
@@ -51,12 +38,12 @@ put_value(struct buf *b, enum gguf_type type, const unsigned char **p)
 	case GGUF_F32:
 		w = le32_get(at);
 		memcpy(&f, &w, sizeof f);
-		put_float(b, (double)f, true);
+		buf_real32(b, f);
 		return isfinite(f);
 	case GGUF_F64:
 		u = le64_get(at);
 		memcpy(&d, &u, sizeof d);
-		put_float(b, d, false);
+		buf_real(b, d);
 		return isfinite(d);
 	case GGUF_I8:
 		buf_printf(b, "%d", (int)(int8_t)*at);

@@ -93,18 +93,18 @@ emit(struct gguf_reader *r, enum json_ev ev, const char *s, size_t n, struct err
 }
 
 static int
-emit_float(struct gguf_reader *r, double v, bool single, struct err *e)
+emit_real(struct gguf_reader *r, double v, bool single, struct err *e)
 {
-	char s[40];
-	int prec = single ? 6 : 15, max = single ? 9 : 17, n;
-
 	if (!isfinite(v))
 		return emit(r, JSON_NULL, NULL, 0, e);
-	do {	/* the shortest text that reads back as the same number */
-		n = snprintf(s, sizeof s, "%.*g", prec, v);
-	} while (prec++ < max &&
-	    (single ? (double)strtof(s, NULL) : strtod(s, NULL)) != v);
-	return emit(r, JSON_NUMBER, s, (size_t)n, e);
+	r->text.len = 0;
+	if (single)
+		buf_real32(&r->text, (float)v);
+	else
+		buf_real(&r->text, v);
+	if (buf_check(&r->text, e) != 0)
+		return -1;
+	return emit(r, JSON_NUMBER, (const char *)r->text.p, r->text.len, e);
 }
 
 /* A string, odd bytes replaced; longer than a view shows, by as many bytes,
@@ -152,11 +152,11 @@ emit_number(struct gguf_reader *r, enum gguf_type type, const unsigned char *p,
 	case GGUF_F32:
 		u = le32_get(p);
 		memcpy(&f, &u, sizeof f);
-		return emit_float(r, (double)f, true, e);
+		return emit_real(r, (double)f, true, e);
 	case GGUF_F64:
 		v = le64_get(p);
 		memcpy(&d, &v, sizeof d);
-		return emit_float(r, d, false, e);
+		return emit_real(r, d, false, e);
 	case GGUF_I8:
 		n = snprintf(s, sizeof s, "%d", (int)(int8_t)p[0]);
 		break;

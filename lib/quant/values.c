@@ -18,6 +18,18 @@ values_of(const struct tensor *t)
 	return type_decoder(t->type) || t->type->flags & TYPE_WHOLE;
 }
 
+int
+values_retype(struct tensor *t, struct err *e)
+{
+	t->absmax = NULL;
+	if (t->type->flags & TYPE_PLAIN && !t->row_bytes && type_encoder(t->type, EFFORT_REFERENCE))
+		return 0;
+	t->source = t->source ? t->source : t->type;
+	t->row_bytes = 0;
+	t->flat = false;
+	return tensor_set(t, &type_f32, TENSOR_ROWS, e);
+}
+
 struct values *
 values_new(struct stream_in *in, void (*progress)(uint64_t), struct err *e)
 {

@@ -367,7 +367,7 @@ put_tokens(const struct vocab *v, struct buf *b)
 	key(b, SCORES);
 	for (size_t i = 0; i < v->rows; i++) {
 		buf_str(b, i ? "," : "[");
-		vocab_float(b, there(v, i) ? v->token[i].score : -10000.0f);
+		buf_real32(b, there(v, i) ? v->token[i].score : -10000.0f);
 	}
 	buf_str(b, v->rows ? "]" : "[]");
 }

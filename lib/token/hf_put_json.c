@@ -212,7 +212,7 @@ put_vocab(const struct vocab *v, struct sink *s, struct err *e)
 			else
 				buf_printf(&s->b, "\"[PAD%zu]\"", i);
 			buf_str(&s->b, ",");
-			vocab_float(&s->b, v->token[i].type ? v->token[i].score : -10000.0f);
+			buf_real32(&s->b, v->token[i].type ? v->token[i].score : -10000.0f);
 			buf_str(&s->b, "]");
 		}
 		if (sink_flush(s, 65536, e) < 0)

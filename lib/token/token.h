@@ -68,9 +68,6 @@ void	vocab_warn(struct vocab *, const char *fmt, ...) APR_PRINTF(2, 3);
 /* "bos" "eos" "unk" ..., as configurations spell them. */
 extern const char *const vocab_special_name[VOCAB_SPECIALS];
 
-/* A float's shortest text that reads back as the same. */
-void	vocab_float(struct buf *, float);
-
 /* base64.c: bytes in the arena, or NULL. */
 unsigned char *vocab_base64(struct vocab *, const char *, size_t, size_t *n);
 void	vocab_put_base64(struct buf *, const unsigned char *, size_t);

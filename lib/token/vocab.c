@@ -384,15 +384,3 @@ vocab_warn(struct vocab *v, const char *fmt, ...)
 	if ((p[v->nwarning] = arena_strn(&v->arena, e.msg, strlen(e.msg))))
 		v->nwarning++;
 }
-
-void
-vocab_float(struct buf *b, float f)
-{
-	char s[40];
-	int prec = 6;
-
-	do
-		snprintf(s, sizeof s, "%.*g", prec, (double)f);
-	while (prec++ < 9 && strtof(s, NULL) != f);
-	buf_str(b, s);
-}

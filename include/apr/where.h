@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* where.h -- a jq expression over a tensor's manifest entry. */
-#ifndef WHERE_H
-#define WHERE_H
+#ifndef APR_WHERE_H
+#define APR_WHERE_H
 
 #include <apr/manifest.h>
 #include <apr/recipe.h>
 
-struct where;
+struct program;
 
-struct where *where_new(const char *expr, struct err *);
+struct program *where_new(const char *expr, struct err *);
 /* 1: its first result is true (neither false nor null), 0, -1. */
-int	where_match(struct where *, const struct tensor *, struct err *);
-void	where_free(struct where *);
+int	where_match(struct program *, const struct tensor *, struct err *);
+void	where_free(struct program *);
 
 /* The same, for recipes. */
 extern const struct recipe_jq where_jq;
