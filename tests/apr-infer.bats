@@ -64,12 +64,22 @@ logits() { "${APR_BUILD:-$REPO/build}/test/logits" "$@"; }
 		apr-infer --precise --logits --ids 5,17,2,9 "$F/gguf/$f.gguf" | sums >got
 		apr-infer --precise --logits --ids 5,17,2,9 f32.gguf | sums | cmp - got || { echo "$f"; return 1; }
 	done
-	# Conv1D's way round, and one scale for a tensor.
+	# Conv1D's way round: one scale for a tensor, blocks along columns.
 	need hf/gpt2
-	apr-cat --as apr "$F/hf/gpt2" | apr-quant -q --rules=apr apr_q8 | apr-pack -q int8.apr
-	apr-cat int8.apr | apr-dequant -q --all f32 | apr-pack -q f32.apr
-	apr-infer --precise --logits --ids 5,17,2,9 int8.apr | sums >got
-	apr-infer --precise --logits --ids 5,17,2,9 f32.apr | sums | cmp - got
+	for t in apr_q8 apr_q4 q4_k; do
+		apr-cat --as apr "$F/hf/gpt2" | apr-quant -q --rules=apr $t | apr-pack -q -f q.apr
+		apr-cat q.apr | apr-dequant -q --all f32 | apr-pack -q -f f32.apr
+		apr-infer --precise --logits --ids 5,17,2,9 q.apr | sums >got
+		apr-infer --precise --logits --ids 5,17,2,9 f32.apr | sums | cmp - got || { echo "$t"; return 1; }
+	done
+}
+
+@test "a GGUF of GPT-2 as .apr, which has no rope_theta to say" {
+	need hf/gpt2
+	apr-cat --as gguf "$F/hf/gpt2" | apr-pack -q g.gguf
+	apr-cat --as apr g.gguf | apr-pack -q g.apr
+	apr-infer --precise --logits --ids 5,17,2,9 "$F/hf/gpt2" | sums >want
+	apr-infer --precise --logits --ids 5,17,2,9 g.apr | sums | cmp - want
 }
 
 @test "greedy tokens of the references" {

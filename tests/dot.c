@@ -255,6 +255,66 @@ read_speed(const unsigned char *p, size_t n)
 	return (double)n / best / 1e9;
 }
 
+/* A transposed matrix, whose blocks run along its columns, or rows of it: what
+ * the same numbers give as floats. */
+static void
+turned(const struct type *t)
+{
+	char first[128] = "";
+	double done = 0;
+	int bad = 0;
+
+	while (done < values / 20) {
+		size_t rows = 1 + below(300), cols = 1 + below(150), from = below(rows), at;
+		struct mat w = { .type = t, .rows = rows, .cols = cols, .scale = 0.0123f,
+		    .transposed = true }, untwisted, floats = w, part;
+		bool flat = t->flags & (TYPE_FLAT | TYPE_WHOLE);
+		size_t n = flat ? row_bytes(t, rows * cols) : row_bytes(t, rows) * cols;
+		struct act a = { .cols = cols, .n = 1 + below(20), .ld = cols };
+		size_t len = a.n * rows;
+		struct held blocks = hold(n, below(64));
+		float *f = must(malloc(rows * cols * sizeof *f)), *x = must(malloc(a.n * cols * sizeof *x));
+		float *want = must(calloc(len + cols, sizeof *want)), *got = must(calloc(len + cols, sizeof *got));
+		void *tmp = must(aligned_alloc(64, (mat_scratch(&w) + 63) / 64 * 64));
+
+		fill_blocks(t, blocks.p, n);
+		fill(x, a.n * cols, (unsigned)below(5));
+		a.x = x;
+		w.data = blocks.p;
+		w.stride = flat ? rows : row_bytes(t, rows);
+		untwisted = w;
+		untwisted.transposed = false;
+		untwisted.rows = cols;
+		untwisted.cols = rows;
+		for (size_t k = 0; k < cols; k++)
+			mat_row(&untwisted, k, f + k * rows);
+		floats.type = &type_f32;
+		floats.data = f;
+		floats.stride = rows * sizeof *f;
+		mat_mul(&floats, from, rows, &a, true, want, rows, tmp);
+		part = mat_slice(&w, from, rows - from);
+		mat_mul(&part, 0, rows - from, &a, below(2), got + from, rows, tmp);
+		if (!same(want, got, len, &at) && bad++ == 0)
+			snprintf(first, sizeof first, "rows [%zu, %zu) of %zu columns times %zu: "
+			    "column %zu, row %zu", from, rows, cols, a.n, at / rows, at % rows);
+		mat_row(&part, 0, got);
+		mat_row(&floats, from, want);
+		if (!same(want, got, cols, &at) && bad++ == 0)
+			snprintf(first, sizeof first, "row %zu, column %zu", from, at);
+		done += (double)(rows * cols * a.n);
+		free(blocks.base);
+		free(f);
+		free(x);
+		free(want);
+		free(got);
+		free(tmp);
+	}
+	printf("%sok %d - %s transposed: %.0f\n", bad ? "not " : "", ++tests, t->name, done);
+	if (bad)
+		printf("# %d wrong; %s\n", bad, first);
+	failed += bad > 0;
+}
+
 static void
 bench(const struct type *t)
 {
@@ -340,8 +400,10 @@ main(int argc, char **argv)
 		state = seed * 1000 + (uint64_t)(t - types);
 		if (timing)
 			bench(*t);
-		else
+		else {
 			compare(*t, dot_type(*t));
+			turned(*t);
+		}
 	}
 	if (!timing)
 		printf("1..%d\n# dot: %d passed, %d failed\n", tests, tests - failed, failed);

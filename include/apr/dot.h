@@ -51,10 +51,10 @@ struct mat {
 	const void		*data;
 	size_t			 rows, cols;
 	size_t			 stride;	/* bytes from row to row */
-	size_t			 skip;		/* TYPE_FLAT: elements before row 0 */
+	size_t			 skip;		/* TYPE_FLAT, transposed: elements before row 0 */
 	float			 scale;		/* TYPE_WHOLE: the tensor's */
 	/* Stored as [cols, rows] (Conv1D): stride is then from column to
-	 * column. */
+	 * column, in elements with TYPE_FLAT, and blocks run along columns. */
 	bool			 transposed;
 };
 

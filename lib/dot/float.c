@@ -37,57 +37,61 @@ sum_f32(const float *a, size_t n)
 	return kernels()->f.sum(a, n);
 }
 
-/* n weights of a type whose blocks are single elements. */
+/* n elements from `at` on, which may be inside of a block, of those at p. */
 static void
-singles(const struct mat *w, float *dst, const unsigned char *p, size_t n)
+elements(const struct type *t, float *dst, const unsigned char *p, size_t at, size_t n)
 {
-	if (w->type->flags & TYPE_WHOLE)
-		type_q8_decoder()(dst, (const int8_t *)p, n, w->scale);
+	float block[256];
+
+	for (size_t k; n > 0; n -= k, at += k, dst += k) {
+		const unsigned char *b = p + at / t->block * t->bytes;
+		size_t skip = at % t->block;
+
+		if (skip == 0 && n >= t->block) {
+			k = n / t->block * t->block;
+			type_decoder(t)(dst, b, k);
+			continue;
+		}
+		k = t->block - skip < n ? t->block - skip : n;
+		/* Rows may be padded to whole blocks; a flat tensor's last may
+		 * be short. */
+		type_decoder(t)(block, b, t->flags & TYPE_FLAT ? skip + k : t->block);
+		memcpy(dst, block + skip, k * sizeof *dst);
+	}
+}
+
+/* Rows [row, row + n) of a transposed matrix's column k. */
+static void
+column(const struct mat *w, size_t k, size_t row, size_t n, float *dst)
+{
+	const unsigned char *p = w->data;
+	size_t at = w->skip + row;
+
+	if (w->type->flags & TYPE_FLAT)
+		at += k * w->stride;
 	else
-		type_decoder(w->type)(dst, p, n);
+		p += k * w->stride;
+	if (w->type->flags & TYPE_WHOLE)
+		type_q8_decoder()(dst, (const int8_t *)p + at, n, w->scale);
+	else
+		elements(w->type, dst, p, at, n);
 }
 
 /* Elements [from, from + n) of a row as f32; from is a multiple of 256. */
 static void
 row_tile(const struct mat *w, size_t row, size_t from, size_t n, float *dst)
 {
-	const struct type *t = w->type;
 	const unsigned char *p = w->data;
 
-	if (w->transposed) {
+	if (w->transposed)
 		for (size_t i = 0; i < n; i++)
-			singles(w, dst + i, p + (from + i) * w->stride + row * t->bytes, 1);
-	} else if (t->flags & TYPE_WHOLE) {
+			column(w, from + i, row, 1, dst + i);
+	else if (w->type->flags & TYPE_WHOLE)
 		type_q8_decoder()(dst, (const int8_t *)p + row * w->stride + from, n, w->scale);
-	} else if (t->flags & TYPE_FLAT) {
-		/* Element by block: a row may begin inside one. */
-		size_t at = w->skip + row * w->cols + from, left = n;
-		float block[256];
-
-		while (left > 0) {
-			size_t skip = at % t->block, k = t->block - skip;
-
-			if (k > left)
-				k = left;
-			type_decoder(t)(block, p + at / t->block * t->bytes, skip + k);
-			memcpy(dst, block + skip, k * sizeof *dst);
-			dst += k;
-			at += k;
-			left -= k;
-		}
-	} else if (n % t->block) {
-		/* Rows may be padded to whole blocks. */
-		size_t whole = n / t->block * t->block;
-		float block[256];
-
-		p += row * w->stride + from / t->block * t->bytes;
-		if (whole)
-			type_decoder(t)(dst, p, whole);
-		type_decoder(t)(block, p + whole / t->block * t->bytes, t->block);
-		memcpy(dst + whole, block, (n - whole) * sizeof *dst);
-	} else {
-		type_decoder(t)(dst, p + row * w->stride + from / t->block * t->bytes, n);
-	}
+	else if (w->type->flags & TYPE_FLAT)
+		elements(w->type, dst, p, w->skip + row * w->cols + from, n);
+	else
+		elements(w->type, dst, p + row * w->stride, from, n);
 }
 
 void
@@ -109,19 +113,16 @@ mul_across(const struct mat *w, size_t from, size_t to, const struct act *a, flo
     size_t ldy, struct tiles *t)
 {
 	const struct kernel_floats *f = &kernels()->f;
-	size_t bytes = w->type->bytes;
 
 	for (size_t c = 0, nc; c < a->n; c += nc) {
 		nc = a->n - c < T_COLS ? a->n - c : T_COLS;
 		for (size_t r = from, nr; r < to; r += nr) {
-			const unsigned char *p = (const unsigned char *)w->data + r * bytes;
-
 			nr = to - r < T_ROWS ? to - r : T_ROWS;
 			memset(t->p, 0, nr * nc * 16 * sizeof *t->p);
 			for (size_t k = 0, n; k < w->cols; k += n) {
 				n = w->cols - k < T_WIDE ? w->cols - k : T_WIDE;
 				for (size_t i = 0; i < n; i++)
-					singles(w, t->w + i * nr, p + (k + i) * w->stride, nr);
+					column(w, k + i, r, nr, t->w + i * nr);
 				f->partial_across(t->p, t->w, nr, nr, a->x + c * a->ld + k, a->ld, nc, n);
 			}
 			f->finish_across(y + c * ldy + r, ldy, t->p, nr, nc);

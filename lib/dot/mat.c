@@ -55,11 +55,12 @@ mat_slice(const struct mat *w, size_t from, size_t rows)
 	struct mat m = *w;
 
 	m.rows = rows;
-	if (w->type->flags & TYPE_FLAT)
+	if (w->transposed)
+		m.skip += from;
+	else if (w->type->flags & TYPE_FLAT)
 		m.skip += from * w->cols;
 	else
-		m.data = (const unsigned char *)w->data +
-		    from * (w->transposed ? w->type->bytes : w->stride);
+		m.data = (const unsigned char *)w->data + from * w->stride;
 	return m;
 }
 

@@ -139,13 +139,13 @@ as_matrix(const struct load *l, struct named *x, size_t rows, size_t cols, bool 
 	if (t->type->flags & TYPE_WHOLE) {
 		type_f32.to_f32(&m->scale, m->data, 1);
 		m->data = (const unsigned char *)m->data + 4;
-		m->stride = transposed ? rows : cols;
+		m->stride = cols;
 		if (!isfinite(m->scale))
 			return err_set(e, "%s: its scale is %g", t->name, (double)m->scale);
 	}
-	if (t->type->block > 1 && transposed)
-		return err_set(e, "%s: %s blocks of a transposed matrix cannot be multiplied",
-		    t->name, t->type->name);
+	/* Nor do these two have rows of bytes. */
+	if (transposed && (t->type->flags & (TYPE_WHOLE | TYPE_FLAT)))
+		m->stride = rows;
 	x->used = true;
 	return 0;
 }
@@ -472,15 +472,19 @@ account(struct load *l, struct model *m, struct err *e)
 	return 0;
 }
 
-/* aprender's quantizer drops what it does not need itself, and guesses. */
+/*
+ * aprender's quantizer drops what it does not need itself, and guesses.
+ * (GPT-2 adds its positions up: nothing turns, by no angle.)
+ */
 static int
 complete(const struct load *l, const char *json, struct err *e)
 {
 	static const char *const words[] = {
-		"\"rms_norm_eps\"", "\"rope_theta\"", "\"max_position_embeddings\"",
+		"\"rms_norm_eps\"", "\"max_position_embeddings\"", "\"rope_theta\"",
 	};
+	size_t n = sizeof words / sizeof *words - !strcmp(arch_gguf(l->arch), "gpt2");
 
-	for (size_t i = 0; l->conv == ARCH_APR && i < sizeof words / sizeof *words; i++)
+	for (size_t i = 0; l->conv == ARCH_APR && i < n; i++)
 		if (!strstr(json, words[i]))
 			return err_set(e, "the metadata does not say %s, and a guess would be one",
 			    words[i]);
