@@ -227,3 +227,36 @@ steps() {
 	done
 	grep '^0.0 MB to be written' "$T/plan.txt"
 }
+
+@test "tensor by tensor: the bytes of one pipe, and one tensor made anew" {
+	echo 'each_smollm = yes' >>models.mk
+	# The key is that of the pipe.
+	make | grep 'Nothing to be done'
+	[ ! -e out/smollm/parts ]
+	rm -rf out/smollm
+	make -s -j2
+	[ "$(ls out/smollm/mine.each/*.tar | wc -l)" = "$(apr-ls --json out/smollm/mine.gguf | jq '.tensors | length')" ]
+	make | grep 'Nothing to be done'
+	mkdir both
+	mv out/smollm/parts* out/smollm/*.each both/
+	diff -r out "$BATS_FILE_TMPDIR/clean/out"
+	# What is done needs no parts any more.
+	make | grep 'Nothing to be done'
+	mv both/* out/smollm/
+	sed -i 's/"q6_k"/"q5_k"/' mine.json
+	todo | grep smollm >list
+	{ steps smollm mine quantize check run line
+	    for i in $(ls out/smollm/parts | grep attn_v.weight | cut -d- -f2); do echo "tensor smollm mine $i"; done; } | sort >want
+	[ "$(grep -c ^tensor want)" = 2 ]
+	diff want list
+	make -s -j2
+	apr-cat --as gguf src/smollm | apr-quant -q -r mine.json --stats s | apr-pack x.gguf
+	same x.gguf out/smollm/mine.gguf
+	same s out/smollm/mine.stats
+	# A part that was lost is missed where it is needed.
+	sed -i 's/"q5_k"/"q6_k"/' mine.json
+	rm -rf out/smollm/parts
+	todo | grep '^split smollm$'
+	make -s -j2
+	same out/smollm/mine.gguf "$BATS_FILE_TMPDIR/clean/out/smollm/mine.gguf"
+}

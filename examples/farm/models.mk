@@ -15,6 +15,8 @@ TYPES = q8_0 q4_k_m
 # For one model: other types, an importance matrix.
 #types_sample = q8_0 mine
 #imatrix_sample = sample.imatrix.gguf
+# A huge one: tensor by tensor.
+#each_sample = yes
 
 # What a type may do to a tensor (bounds of apr-diff); for one type, bounds_TYPE.
 bounds = --max-nmse 0.05
