@@ -229,34 +229,39 @@ steps() {
 }
 
 @test "tensor by tensor: the bytes of one pipe, and one tensor made anew" {
-	echo 'each_smollm = yes' >>models.mk
+	echo 'each_llama3 = yes' >>models.mk
 	# The key is that of the pipe.
 	make | grep 'Nothing to be done'
-	[ ! -e out/smollm/parts ]
-	rm -rf out/smollm
+	[ ! -e out/llama3/parts ]
+	rm -rf out/llama3
 	make -s -j2
-	[ "$(ls out/smollm/mine.each/*.tar | wc -l)" = "$(apr-ls --json out/smollm/mine.gguf | jq '.tensors | length')" ]
+	[ "$(ls out/llama3/mine.each/*.tar | wc -l)" = "$(apr-ls --json out/llama3/mine.gguf | jq '.tensors | length')" ]
 	make | grep 'Nothing to be done'
 	mkdir both
-	mv out/smollm/parts* out/smollm/*.each both/
+	mv out/llama3/parts* out/llama3/*.each both/
 	diff -r out "$BATS_FILE_TMPDIR/clean/out"
 	# What is done needs no parts any more.
 	make | grep 'Nothing to be done'
-	mv both/* out/smollm/
+	mv both/* out/llama3/
 	sed -i 's/"q6_k"/"q5_k"/' mine.json
-	todo | grep smollm >list
-	{ steps smollm mine quantize check run line
-	    for i in $(ls out/smollm/parts | grep attn_v.weight | cut -d- -f2); do echo "tensor smollm mine $i"; done; } | sort >want
+	todo | grep llama3 >list
+	{ steps llama3 mine quantize check run line
+	    for i in $(ls out/llama3/parts | grep attn_v.weight | cut -d- -f2); do echo "tensor llama3 mine $i"; done; } | sort >want
 	[ "$(grep -c ^tensor want)" = 2 ]
 	diff want list
 	make -s -j2
-	apr-cat --as gguf src/smollm | apr-quant -q -r mine.json --stats s | apr-pack x.gguf
-	same x.gguf out/smollm/mine.gguf
-	same s out/smollm/mine.stats
+	apr-cat --as gguf src/llama3 | apr-quant -q -r mine.json --stats s | apr-pack x.gguf
+	same x.gguf out/llama3/mine.gguf
+	same s out/llama3/mine.stats
 	# A part that was lost is missed where it is needed.
 	sed -i 's/"q5_k"/"q6_k"/' mine.json
-	rm -rf out/smollm/parts
-	todo | grep '^split smollm$'
+	rm -rf out/llama3/parts
+	todo | grep '^split llama3$'
 	make -s -j2
-	same out/smollm/mine.gguf "$BATS_FILE_TMPDIR/clean/out/smollm/mine.gguf"
+	same out/llama3/mine.gguf "$BATS_FILE_TMPDIR/clean/out/llama3/mine.gguf"
+	need gguf/llama3.imatrix.gguf
+	echo "imatrix_llama3 = $F/gguf/llama3.imatrix.gguf" >>models.mk
+	make -s -j2
+	apr-cat --as gguf src/llama3 | apr-quant -q --imatrix "$F/gguf/llama3.imatrix.gguf" -r mine.json | apr-pack -q -f x.gguf
+	same x.gguf out/llama3/mine.gguf
 }

@@ -22,14 +22,14 @@ tensor       = apr-quant -q -f -j $$jobs --stats $$this.stats $(addprefix --imat
 
 # Together again.  Each tensor is an open file here.
 huge.quantize = $(if $(tensors),cat $(tensors:.tar=.stats) >$$to.stats && ulimit -n $$(ulimit -H -n) && \
-	apr-cat -q $(tensors) | apr-quant -q -r .farm/$$name.keep | apr-pack -q -f $$out,\
+	apr-cat -q $(tensors) | apr-pack -q -f $$out,\
 	$(convert) --plan $$source | apr-quant -q $(quant) >/dev/null && false)
 
-# What a type comes to: a recipe of names; that without the model's keys, for
-# single tensors; those keys alone, for the whole; and a word for each tensor.
-resolve = $(shell to=.farm/$m.$t; $(convert) --plan $(source_$m) | apr-quant -q -f --resolve $$to.recipe $(quant) >$$to.plan && \
-	tar xOf $$to.plan manifest.json | jq -r --slurpfile r $$to.recipe '[.tensors[].name | [$$r[0].tensors[.], $$r[0].effort, $$r[0].fallback] | join("/")] | join(" ")' && \
-	jq 'del(.set)' $$to.recipe >$$to.types && jq '.tensors |= map_values("keep")' $$to.recipe >$$to.keep)
+# What a type comes to: a recipe of names, and a word for each tensor; that of
+# the first one has the keys as well, as they travel with it.
+resolve = $(shell to=.farm/$m.$t; $(convert) --plan $(source_$m) | apr-quant -q -f --resolve $$to.types $(quant) >$$to.plan && \
+	tar xOf $$to.plan manifest.json | jq -r --slurpfile r $$to.types '$$r[0] as $$r | [.tensors[].name | [$$r.tensors[.], $$r.effort, $$r.fallback] | join("/")] | \
+	.[0] += ($$r.set | tojson | @base64) | join(" ")')
 huge   := $(foreach at,$(call each,$(format)),$(if $(each_$m),$(at)))
 $(foreach at,$(huge),$(if $(call other,$(call key,quantize),$(file <.farm/$m.$t.key)),\
 	$(file >.farm/$m.$t.words,$(resolve))$(if $(file <.farm/$m.$t.words),$(file >.farm/$m.$t.key,$(call key,quantize))))\
