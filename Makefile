@@ -185,7 +185,7 @@ install: $(BIN)
 	$(INSTALL) -d "$(DESTDIR)$(BINDIR)"
 	$(INSTALL) -m 755 $(BIN) "$(DESTDIR)$(BINDIR)"
 	for p in $(PAGES); do $(INSTALL) -D -m 644 $$p "$(DESTDIR)$(MANDIR)/man$${p##*.}/$${p#man/}" || exit 1; done
-	for f in $(EXAMPLES); do $(INSTALL) -D -m 644 $$f "$(DESTDIR)$(SHAREDIR)/$$f" || exit 1; done
+	for f in $(EXAMPLES); do $(INSTALL) -D -m $$(test -x $$f && echo 755 || echo 644) $$f "$(DESTDIR)$(SHAREDIR)/$$f" || exit 1; done
 	for f in $(RECIPES); do $(INSTALL) -D -m 644 $$f "$(DESTDIR)$(RECIPEDIR)/$${f#recipes/}" || exit 1; done
 uninstall:
 	for t in $(TOOLS); do rm -f "$(DESTDIR)$(BINDIR)/$$t"; done
