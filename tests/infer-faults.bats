@@ -97,14 +97,23 @@ found() {
 	    "true false $(jq -c 'has("error")' <<<"${lines[2]}") $(jq -c 'has("error")' <<<"${lines[3]}") true " ]
 }
 
-@test "a chat template that loops" {
-	local s=$REPO/examples/sample
+@test "a chat template that loops, or that grows" {
+	local s=$REPO/examples/sample double='{% set n = namespace(x="a") %}{% for i in range(23) %}{% set n.x = n.x ~ n.x %}{% endfor %}'
 	echo 'hello' >in
 	for t in '{% for i in range(1000000000) %}x{% endfor %}' \
 	    '{% for i in range(99999) %}{% for j in range(99999) %}x{% endfor %}{% endfor %}' \
-	    '{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}'; do
+	    '{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}' \
+	    '{% set n = namespace() %}{% set n.a = n %}{{ n }}' \
+	    '{% set n = namespace(l=[1]) %}{% for i in range(99999) %}{% set n.l = [n.l] %}{% endfor %}{{ n.l == [n.l] }}' \
+	    '{% set n = namespace(l=[1], m=[1]) %}{% for i in range(50) %}{% set n.l = [n.l, n.l] %}{% set n.m = [n.m, n.m] %}{% endfor %}{{ n.l == n.m }}' \
+	    "$double"'{% for i in range(99999) %}{% set n.y = n.x ~ "b" %}{% endfor %}' \
+	    "$double"'{{ n.x | replace("a", n.x) }}' "$double"'{{ [n.x, n.x, n.x, n.x] | join(n.x) | length }}' \
+	    "$double"'{% for i in range(99999) %}{{ "b" in n.x }}{% endfor %}' \
+	    '{{ 999999999999 * 2 }}' '{% set n = namespace(x=1) %}{% for i in range(70) %}{% set n.x = n.x + n.x %}{% endfor %}'; do
 		printf '%s' "$t" >t
 		OUT=/dev/null fails 1 apr-infer --chat --template t "$s" <in
 		says "chat template, line 1"
 	done
+	{ printf '{{ '; printf 'not %.0s' {1..49001}; printf '1 }}'; printf '{{ "12".rstrip("2") | int }}{{ "ab".rstrip("b") < "ab" }}'; } >t
+	apr-infer --chat -n 1 --template t "$s" <in
 }

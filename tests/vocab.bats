@@ -354,6 +354,45 @@ refuse() {
 	done
 }
 
+# What is read can be read again when it was written, or is not written.
+@test "tokens that files would spell alike, blanks in merges, names twice" {
+	local spm='"decoder":{"type":"Sequence","decoders":[]},"model":{"type":"BPE","byte_fallback":true,' i
+	local bpe='"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false},"model":{"type":"BPE",'
+	mkdir d
+	printf '{"added_tokens":[{"id":5,"content":"<a>"}],"model":{"type":"Unigram","vocab":[["[PAD3]",0],["a",1]]}}' >d/tokenizer.json
+	fails 1 vocab hf:bpe d dir out1
+	says "id 0 is [PAD3], as id 3 is called, which is no token"
+	printf '{%s"vocab":{"a b▁c":0,"a▁b c":1}}}' "$spm" >d/tokenizer.json
+	fails 1 vocab hf:llama d dir out2
+	says "token 0, a b▁c, has blanks of two kinds"
+	printf '{%s"vocab":{"%s":0}}}' "$spm" "$(printf ' %.0s' {1..1400})" >d/tokenizer.json
+	fails 1 vocab hf:llama d dir out3
+	says "token 0 has 4200 bytes"
+	printf '{%s"vocab":{"a":0," b":1,"a b":2},"merges":[["a"," b"]]}}' "$spm" >d/tokenizer.json
+	vocab hf:llama d dir plain
+	vocab hf:llama plain none
+	printf '{%s"vocab":{"a b":0,"c":1,"a bc":2},"merges":[["a b","c"]]}}' "$spm" >d/tokenizer.json
+	vocab hf:llama d apr >m
+	grep -qF '"tokenizer.merges":[["a b","c"]]' m
+	vocab meta m none
+	printf '{%s"vocab":{"a":0},"merges":[["%s","a"]]}}' "$bpe" "$(printf ' %.0s' {1..2500})" >d/tokenizer.json
+	fails 1 vocab hf:bpe d keys
+	says "merge 0 has 5002 bytes in GGUF"
+	printf '{%s"vocab":{"a":0}}}' "$bpe" >d/tokenizer.json
+	printf '{"chat_template":[{"name":"x y","template":"1"},{"name":"default","template":"2"},{"name":"x_y","template":"3"},{"name":"default","template":"4"}]}' >d/tokenizer_config.json
+	vocab hf:bpe d apr 2>err >m
+	[ "$(cat err)" = "warning: the chat template x_y is there twice: the last one is taken
+warning: the chat template default is there twice: the last one is taken" ]
+	vocab meta m keys >got
+	[ "$(jq -c '[."tokenizer.chat_template".value, ."tokenizer.chat_templates".value, ."tokenizer.chat_template.x_y".value]' got)" = '["4",["x_y"],"3"]' ]
+	rm d/tokenizer_config.json d/tokenizer.json
+	# Hostile files are not made longer by what is said about them.
+	cp "$REPO/tests/fuzz/corpus/tokenizer_model/bpe.model" d/tokenizer.model
+	{ printf '{"t0":100000'; for ((i = 1; i < 100; i++)); do printf ',"t%d":%d' $i $((100000 + i)); done; echo '}'; } >d/added_tokens.json
+	vocab hf:llama d none 2>err
+	[ "$(wc -l <err)" = 65 ] && [ "$(tail -n 1 err)" = "warning: and more" ]
+}
+
 @test "hostile tokenizer.model" {
 	local good=$REPO/tests/fuzz/corpus/tokenizer_model/bpe.model i n
 	FAMILY=llama

@@ -372,7 +372,7 @@ put_tokens(const struct vocab *v, struct buf *b)
 	buf_str(b, v->rows ? "]" : "[]");
 }
 
-/* What each part of "left right" says is one string in JSON's alphabet. */
+/* "left right"; a pair where the first blank is another. */
 static void
 put_merges(const struct vocab *v, struct buf *b)
 {
@@ -383,11 +383,19 @@ put_merges(const struct vocab *v, struct buf *b)
 		const struct vocab_merge *m = &v->merge[i];
 		const unsigned char *p = v->text.p + m->at;
 
+		buf_str(b, i ? "," : "[");
+		if (memchr(p + 1, ' ', m->left - 1u)) {
+			buf_str(b, "[");
+			buf_json(b, p, m->left);
+			buf_str(b, ",");
+			buf_json(b, p + m->left, m->right);
+			buf_str(b, "]");
+			continue;
+		}
 		s.len = 0;
 		buf_put(&s, p, m->left);
 		buf_str(&s, " ");
 		buf_put(&s, p + m->left, m->right);
-		buf_str(b, i ? "," : "[");
 		buf_json(b, s.p, s.len);
 	}
 	buf_str(b, v->nmerge ? "]" : "[]");

@@ -26,6 +26,15 @@ chat_bad(struct chat *c, const char *fmt, ...)
 	return err_set(c->e, "chat template, line %zu: %s (another: --template)", line, text);
 }
 
+int
+chat_bounds(struct chat *c)
+{
+	if (c->steps > CHAT_STEPS)
+		return chat_bad(c, "it takes too long");
+	return c->memory <= CHAT_MEMORY ? 0 :
+	    chat_bad(c, "its values take more than %d MiB, or are too deep", CHAT_MEMORY >> 20);
+}
+
 static int block(struct chat *, const char *const *stop, int *which);
 
 static int
@@ -210,8 +219,9 @@ loop(struct chat *c)
 			return -1;
 		c->nvar = nvar;
 		c->base = base;
-		if ((c->steps += CHAT_ROUND) > CHAT_STEPS)
-			return chat_bad(c, "it takes too long");
+		c->steps += CHAT_ROUND + (c->p - body) / CHAT_BYTES;
+		if (chat_bounds(c) < 0)
+			return -1;
 	}
 	if (keep.n == 0) {
 		c->live = false;
@@ -288,7 +298,8 @@ block(struct chat *c, const char *const *stop, int *which)
 			if (chat_expr(c, &v) < 0 || close_tag(c, "}}", false) < 0)
 				return -1;
 			chat_print(&v, &b);
-			r = buf_check(&b, c->e) < 0 ? -1 : put(c, b.len ? (char *)b.p : "", b.len);
+			r = b.bad ? chat_bad(c, "a value too large or too deep to print") :
+			    put(c, b.len ? (char *)b.p : "", b.len);
 			buf_release(&b);
 			if (r < 0)
 				return -1;
@@ -353,7 +364,8 @@ chat_render(const struct vocab *v, const char *tmpl, size_t n, const char *messa
 	special(&c, v, "eos_token", VOCAB_EOS);
 	special(&c, v, "pad_token", VOCAB_PAD);
 	special(&c, v, "unk_token", VOCAB_UNK);
-	r = block(&c, NULL, NULL);
+	if ((r = block(&c, NULL, NULL)) == 0)
+		r = chat_bounds(&c);
 out:
 	arena_release(&c.arena);
 	return r;

@@ -13,7 +13,9 @@ enum {
 	CHAT_STEPS = 4000000,		/* values looked at, */
 	CHAT_ROUND = 32,		/* and a loop's round counts as so many: its
 					   variables take a KiB */
+	CHAT_BYTES = 256,		/* and so many bytes looked at as one */
 	CHAT_OUT = 16 << 20,		/* bytes of text */
+	CHAT_MEMORY = 256 << 20,	/* of all values that there ever were */
 	CHAT_DEPTH = 64, CHAT_NAMES = 256
 };
 
@@ -46,6 +48,7 @@ struct chat {
 	struct scope	 var[CHAT_NAMES];
 	size_t		 nvar, base;	/* names of the innermost loop from base on */
 	long		 steps;
+	size_t		 memory;	/* bytes; both are looked at when there is time */
 	int		 depth;
 	bool		 live;		/* else only looked over */
 	bool		 no_if;		/* the next expression ends before `if` */
@@ -54,18 +57,24 @@ struct chat {
 
 /* Where in the template, and why; returns -1. */
 int	chat_bad(struct chat *, const char *fmt, ...) APR_PRINTF(2, 3);
+/* 0, or -1: too many steps, or too much memory. */
+int	chat_bounds(struct chat *);
 
 /* chat_value.c */
 struct value chat_str(struct chat *, const char *, size_t);
 struct value chat_int(long long);
 struct value chat_bool(bool);
 bool	chat_true(const struct value *);
-bool	chat_equal(const struct value *, const struct value *);
+/* Those that are too deep count as steps beyond the bound. */
+bool	chat_equal(struct chat *, const struct value *, const struct value *);
 /* A member of a map, or NULL. */
 const struct value *chat_get(const struct value *, const char *, size_t);
 int	chat_put(struct chat *, struct value *map, struct value key, struct value v);
 int	chat_push(struct chat *, struct value *list, struct value v);
-/* As print has it, and as JSON (indent < 0: on one line). */
+/* The text gathered in a buffer, which it releases. */
+struct value chat_take(struct chat *, struct buf *);
+/* As print has it, and as JSON (indent < 0: on one line); bad: too large, or
+ * too deep, as a namespace that contains itself is. */
 void	chat_print(const struct value *, struct buf *);
 void	chat_json(const struct value *, struct buf *, int indent, int level);
 int	chat_read(struct chat *, const char *json, size_t n, struct value *);

@@ -105,8 +105,7 @@ string(struct chat *c, char quote, struct value *v)
 		}
 	}
 	c->p++;
-	*v = chat_str(c, b.len ? (char *)b.p : "", b.len);
-	buf_release(&b);
+	*v = chat_take(c, &b);
 	return 0;
 }
 
@@ -179,18 +178,15 @@ static struct value
 replace(struct chat *c, const struct value *v, const struct value *from, const struct value *to)
 {
 	struct buf b = { 0 };
-	struct value r;
 
-	for (size_t i = 0; i < v->n; )
+	for (size_t i = 0; i < v->n && b.len <= CHAT_OUT; )
 		if (from->n && v->n - i >= from->n && !memcmp(v->s + i, from->s, from->n)) {
 			buf_put(&b, to->s, to->n);
 			i += from->n;
 		} else {
 			buf_put(&b, v->s + i++, 1);
 		}
-	r = chat_str(c, b.len ? (char *)b.p : "", b.len);
-	buf_release(&b);
-	return r;
+	return chat_take(c, &b);
 }
 
 static int
@@ -240,6 +236,7 @@ apply(struct chat *c, const char *s, size_t n, struct value *v, struct value *ar
 		return 0;
 	}
 	if (v->type == CHAT_STR) {
+		c->steps += (long)(v->n / CHAT_BYTES);
 		if (is(s, n, "trim") || is(s, n, "strip")) { *v = strip(v, set, true, true); return 0; }
 		if (is(s, n, "lstrip")) { *v = strip(v, set, true, false); return 0; }
 		if (is(s, n, "rstrip")) { *v = strip(v, set, false, true); return 0; }
@@ -281,8 +278,7 @@ apply(struct chat *c, const char *s, size_t n, struct value *v, struct value *ar
 			chat_json(v, &b, (int)(indent > 16 ? 16 : indent), 0);
 		else
 			chat_print(v, &b);
-		*v = chat_str(c, b.len ? (char *)b.p : "", b.len);
-		buf_release(&b);
+		*v = chat_take(c, &b);
 		return 0;
 	}
 	if (v->type == CHAT_LIST) {
@@ -293,13 +289,12 @@ apply(struct chat *c, const char *s, size_t n, struct value *v, struct value *ar
 		if (is(s, n, "list"))
 			return 0;
 		if (is(s, n, "join")) {
-			for (size_t i = 0; i < v->n; i++) {
+			for (size_t i = 0; i < v->n && b.len <= CHAT_OUT; i++) {
 				if (i && set)
 					buf_put(&b, set->s, set->n);
 				chat_print(&v->item[i].v, &b);
 			}
-			*v = chat_str(c, b.len ? (char *)b.p : "", b.len);
-			buf_release(&b);
+			*v = chat_take(c, &b);
 			return 0;
 		}
 	}
@@ -328,7 +323,8 @@ apply(struct chat *c, const char *s, size_t n, struct value *v, struct value *ar
 		return 0;
 	}
 	if (is(s, n, "int") && v->type == CHAT_STR) {
-		*v = chat_int(strtoll(v->s, NULL, 10));
+		r = chat_str(c, v->s, v->n);	/* which ends where it ends */
+		*v = chat_int(strtoll(r.s, NULL, 10));
 		return 0;
 	}
 	return chat_bad(c, "%.*s is not known here", (int)n, s);
@@ -414,8 +410,9 @@ primary(struct chat *c, struct value *v)
 	size_t n;
 
 	*v = (struct value){ 0 };
-	if (++c->steps > CHAT_STEPS)
-		return chat_bad(c, "it takes too long");
+	c->steps++;
+	if (chat_bounds(c) < 0)
+		return -1;
 	if (chat_mark(c, "'"))
 		return string(c, '\'', v);
 	if (chat_mark(c, "\""))
@@ -558,7 +555,7 @@ unary(struct chat *c, struct value *v)
 	if (chat_mark(c, "-")) {
 		if (postfix(c, v) < 0)
 			return -1;
-		v->i = -v->i;
+		v->i = (long long)(0 - (unsigned long long)v->i);
 		return 0;
 	}
 	return postfix(c, v);
@@ -587,7 +584,7 @@ product(struct chat *c, struct value *v)
 		if (!c->live)
 			continue;
 		if (v->type != CHAT_INT || b.type != CHAT_INT || (op != '*' && b.i <= 0) ||
-		    llabs(v->i) > 1 << 30 || llabs(b.i) > 1 << 30)
+		    v->i > 1 << 30 || v->i < -(1 << 30) || b.i > 1 << 30 || b.i < -(1 << 30))
 			return chat_bad(c, "numbers that cannot be combined");
 		*v = chat_int(op == '*' ? v->i * b.i : op == '/' ? v->i / b.i : v->i % b.i);
 	}
@@ -610,7 +607,9 @@ sum(struct chat *c, struct value *v)
 		if (!c->live)
 			continue;
 		if (v->type == CHAT_INT && b.type == CHAT_INT && !join) {
-			*v = chat_int(minus ? v->i - b.i : v->i + b.i);
+			if (minus ? __builtin_sub_overflow(v->i, b.i, &v->i) :
+			    __builtin_add_overflow(v->i, b.i, &v->i))
+				return chat_bad(c, "numbers that cannot be combined");
 		} else if (v->type == CHAT_LIST && b.type == CHAT_LIST && !join && !minus) {
 			struct value r = { .type = CHAT_LIST };
 
@@ -626,12 +625,7 @@ sum(struct chat *c, struct value *v)
 
 			chat_print(v, &t);
 			chat_print(&b, &t);
-			if (t.len > CHAT_OUT || t.bad) {
-				buf_release(&t);
-				return chat_bad(c, "a text too long");
-			}
-			*v = chat_str(c, t.len ? (char *)t.p : "", t.len);
-			buf_release(&t);
+			*v = chat_take(c, &t);
 		} else {
 			return chat_bad(c, "values that cannot be added");
 		}
@@ -639,14 +633,16 @@ sum(struct chat *c, struct value *v)
 }
 
 static bool
-within(const struct value *a, const struct value *b)
+within(struct chat *c, const struct value *a, const struct value *b)
 {
+	if (b->type == CHAT_STR)
+		c->steps += (long)(b->n / CHAT_BYTES);
 	if (b->type == CHAT_STR && a->type == CHAT_STR)
 		return a->n == 0 || memmem(b->s, b->n, a->s, a->n);
 	if (b->type == CHAT_MAP)
 		return a->type == CHAT_STR && chat_get(b, a->s, a->n);
 	for (size_t i = 0; b->type == CHAT_LIST && i < b->n; i++)
-		if (chat_equal(a, &b->item[i].v))
+		if (++c->steps > CHAT_STEPS || chat_equal(c, a, &b->item[i].v))
 			return true;
 	return false;
 }
@@ -697,7 +693,7 @@ comparison(struct chat *c, struct value *v)
 		if (chat_word(c, "in") || (chat_word(c, "not") && (not = true) && chat_word(c, "in"))) {
 			if (sum(c, &b) < 0)
 				return -1;
-			*v = chat_bool(within(v, &b) != not);
+			*v = chat_bool(within(c, v, &b) != not);
 			continue;
 		}
 		for (int i = 0; i < 6 && op < 0; i++)
@@ -708,11 +704,13 @@ comparison(struct chat *c, struct value *v)
 		if (sum(c, &b) < 0)
 			return -1;
 		if (op < 2) {
-			*v = chat_bool(chat_equal(v, &b) == (op == 0));
+			*v = chat_bool(chat_equal(c, v, &b) == (op == 0));
 			continue;
 		}
-		d = v->type == CHAT_STR && b.type == CHAT_STR ? strcmp(v->s, b.s) :
-		    (v->i > b.i) - (v->i < b.i);
+		d = (v->i > b.i) - (v->i < b.i);
+		if (v->type == CHAT_STR && b.type == CHAT_STR &&
+		    (d = memcmp(v->s, b.s, v->n < b.n ? v->n : b.n)) == 0)
+			d = (v->n > b.n) - (v->n < b.n);
 		*v = chat_bool(op == 2 ? d <= 0 : op == 3 ? d >= 0 : op == 4 ? d < 0 : d > 0);
 	}
 }
@@ -720,11 +718,14 @@ comparison(struct chat *c, struct value *v)
 static int
 negation(struct chat *c, struct value *v)
 {
-	if (!chat_word(c, "not"))
-		return comparison(c, v);
-	if (negation(c, v) < 0)
+	size_t n = 0;
+
+	while (chat_word(c, "not"))
+		n++;
+	if (comparison(c, v) < 0)
 		return -1;
-	*v = chat_bool(!chat_true(v));
+	if (n > 0)
+		*v = chat_bool(chat_true(v) == (n % 2 == 0));
 	return 0;
 }
 

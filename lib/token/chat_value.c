@@ -11,11 +11,29 @@
 struct value
 chat_str(struct chat *c, const char *s, size_t n)
 {
-	struct value v = { .type = CHAT_STR, .n = n };
+	struct value v = { .type = CHAT_STR, .s = "" };
+	const char *copy;
 
-	v.s = arena_strn(&c->arena, s, n);
-	if (!v.s)
-		v.n = 0;
+	c->memory += n + 1;
+	if (c->memory <= CHAT_MEMORY && (copy = arena_strn(&c->arena, s, n))) {
+		v.s = copy;
+		v.n = n;
+	} else
+		c->memory = CHAT_MEMORY + 1;
+	return v;
+}
+
+struct value
+chat_take(struct chat *c, struct buf *b)
+{
+	struct value v;
+
+	if (b->bad || b->len > CHAT_OUT) {
+		c->memory = CHAT_MEMORY + 1;
+		b->len = 0;
+	}
+	v = chat_str(c, b->len ? (char *)b->p : "", b->len);
+	buf_release(b);
 	return v;
 }
 
@@ -44,8 +62,8 @@ chat_true(const struct value *v)
 	}
 }
 
-bool
-chat_equal(const struct value *a, const struct value *b)
+static bool
+equal(struct chat *c, const struct value *a, const struct value *b, int level)
 {
 	bool na = a->type == CHAT_BOOL || a->type == CHAT_INT;
 
@@ -53,17 +71,28 @@ chat_equal(const struct value *a, const struct value *b)
 		return a->i == b->i;
 	if (a->type != b->type)
 		return false;
-	if (a->type == CHAT_STR)
+	if (a->type == CHAT_STR) {
+		c->steps += (long)(a->n / CHAT_BYTES);
 		return a->n == b->n && !memcmp(a->s, b->s, a->n);
+	}
 	if (a->type != CHAT_LIST && a->type != CHAT_MAP)
 		return true;
+	if (level > CHAT_DEPTH)
+		c->steps = CHAT_STEPS + 1;
 	if (a->n != b->n)
 		return false;
 	for (size_t i = 0; i < a->n; i++)
-		if (!chat_equal(&a->item[i].key, &b->item[i].key) ||
-		    !chat_equal(&a->item[i].v, &b->item[i].v))
+		if (++c->steps > CHAT_STEPS ||
+		    !equal(c, &a->item[i].key, &b->item[i].key, level + 1) ||
+		    !equal(c, &a->item[i].v, &b->item[i].v, level + 1))
 			return false;
 	return true;
+}
+
+bool
+chat_equal(struct chat *c, const struct value *a, const struct value *b)
+{
+	return equal(c, a, b, 0);
 }
 
 const struct value *
@@ -81,11 +110,14 @@ chat_get(const struct value *map, const char *s, size_t n)
 static int
 grow(struct chat *c, struct value *v)
 {
+	size_t size = (v->n ? 2 * v->n : 1) * sizeof *v->item;
 	struct item *p;
 
 	if ((v->n & (v->n - 1)) != 0)
 		return 0;
-	p = arena_alloc(&c->arena, (v->n ? 2 * v->n : 1) * sizeof *p);
+	if ((c->memory += size) > CHAT_MEMORY)
+		return chat_bounds(c);
+	p = arena_alloc(&c->arena, size);
 	if (!p)
 		return err_set(c->e, "out of memory");
 	if (v->n)
@@ -108,6 +140,7 @@ chat_put(struct chat *c, struct value *map, struct value key, struct value v)
 {
 	struct value *old = (struct value *)(uintptr_t)chat_get(map, key.s, key.n);
 
+	c->steps += (long)(map->n / 32);
 	if (old) {
 		*old = v;
 		return 0;
@@ -144,6 +177,10 @@ chat_json(const struct value *v, struct buf *b, int indent, int level)
 	const struct value *m = v->box ? v->box : v;
 	bool map = v->type == CHAT_MAP;
 
+	if (level > CHAT_DEPTH || b->len > CHAT_OUT)
+		b->bad = 1;
+	if (b->bad)
+		return;
 	switch (v->type) {
 	case CHAT_NOTHING:
 	case CHAT_NONE: buf_str(b, "null"); return;
@@ -157,7 +194,7 @@ chat_json(const struct value *v, struct buf *b, int indent, int level)
 		return;
 	}
 	buf_str(b, map ? "{" : "[");
-	for (size_t i = 0; i < m->n; i++) {
+	for (size_t i = 0; i < m->n && !b->bad; i++) {
 		if (i)
 			buf_str(b, indent >= 0 ? "," : ", ");
 		line(b, indent, level + 1);
@@ -213,13 +250,14 @@ event(void *ctx, enum json_ev ev, const char *s, size_t n, struct err *e)
 	case JSON_FALSE: return take(r, chat_bool(false));
 	case JSON_STRING: return take(r, chat_str(r->c, s, n));
 	default: {
-		char text[40], *end;
+		char text[20], *end;
 		long long i;
 
-		snprintf(text, sizeof text, "%.*s", (int)(n < 39 ? n : 39), s);
+		snprintf(text, sizeof text, "%.*s", (int)(n < sizeof text ? n : sizeof text), s);
 		i = strtoll(text, &end, 10);
-		/* Templates print numbers that are no integers as they came. */
-		return take(r, *end ? chat_str(r->c, s, n) : chat_int(i));
+		/* Templates print numbers that are no integers, or long ones, as they
+		 * came. */
+		return take(r, *end || n >= sizeof text - 1 ? chat_str(r->c, s, n) : chat_int(i));
 	}
 	}
 }

@@ -134,15 +134,16 @@ put_types(struct writer *w)
 }
 
 /* A blank inside a part stands as the byte alphabet's letter for it. */
-static void
-put_merges(struct writer *w)
+static int
+put_merges(struct writer *w, struct err *e)
 {
 	const struct vocab *v = w->v;
 	struct buf one = { 0 };
+	int r = 0;
 
 	if (v->nmerge == 0 || !begin_array(w, GGML "merges", KV_STRING, v->nmerge))
-		return;
-	for (size_t i = 0; i < v->nmerge; i++) {
+		return 0;
+	for (size_t i = 0; i < v->nmerge && r == 0; i++) {
 		const struct vocab_merge *m = &v->merge[i];
 		const unsigned char *s = v->text.p + m->at;
 		size_t n = (size_t)m->left + m->right;
@@ -164,9 +165,13 @@ put_merges(struct writer *w)
 				buf_put(&one, s + k, 1);
 		}
 		bytes(w->out, one.p, one.len);
+		if (one.len > VOCAB_TEXT)
+			r = err_set(e, "the tokenizer: merge %zu has %zu bytes in GGUF: at most %d"
+			    " are allowed", i, one.len, VOCAB_TEXT);
 	}
 	w->out->bad |= one.bad;
 	buf_release(&one);
+	return r;
 }
 
 /* What readers of GGUF will not do as the source does. */
@@ -222,8 +227,8 @@ put_block(struct writer *w, struct err *e)
 	if (v->kind != VOCAB_BPE)
 		put_scores(w);
 	put_types(w);
-	if (v->kind == VOCAB_BPE)
-		put_merges(w);
+	if (v->kind == VOCAB_BPE && put_merges(w, e) < 0)
+		return -1;
 	losses(v);
 	return 0;
 }

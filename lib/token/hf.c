@@ -157,17 +157,14 @@ from_json(struct hf *h, struct err *e)
 	return 0;
 }
 
-/* Is it one of the tokens that tokenizer_config.json names? */
-static bool
-is_named(const struct hf *h, const char *s, size_t n)
+/* A token that tokenizer_config.json names. */
+static void
+named(struct vocab *v, const char *s, size_t n)
 {
-	for (size_t i = 0; i < VOCAB_SPECIALS; i++)
-		if (h->special[i].s && h->special[i].n == n && !memcmp(h->special[i].s, s, n))
-			return true;
-	for (size_t i = 0; i < h->named.n; i++)
-		if (h->named.p[i].n == n && !memcmp(h->named.p[i].s, s, n))
-			return true;
-	return false;
+	int32_t id = s ? vocab_find(v, s, n) : -1;
+
+	if (id >= 0 && v->token[id].type != VOCAB_BYTE)
+		v->token[id].type = VOCAB_CONTROL;
 }
 
 /* SentencePiece's kind from tokenizer.json alone, Llama family: a list that
@@ -177,6 +174,7 @@ from_json_llama(struct hf *h, struct err *e)
 {
 	struct vocab *v = h->v;
 	size_t base = v->ntoken;
+	int32_t twice;
 
 	for (size_t i = 0; i < h->added.n; i++) {
 		const struct added *a = &h->added.p[i];
@@ -195,9 +193,13 @@ from_json_llama(struct hf *h, struct err *e)
 		t->score = ADDED_SCORE;
 		if (vocab_byte(s, t->len) >= 0)
 			t->type = VOCAB_BYTE;
-		else if (is_named(h, s, t->len))
-			t->type = VOCAB_CONTROL;
 	}
+	if (vocab_index(v, &twice, e) < 0)
+		return -1;
+	for (size_t i = 0; i < VOCAB_SPECIALS; i++)
+		named(v, h->special[i].s, h->special[i].n);
+	for (size_t i = 0; i < h->named.n; i++)
+		named(v, h->named.p[i].s, h->named.p[i].n);
 	v->rows = v->ntoken;
 	vocab_key(v, VOCAB_KEY_TOKENS);
 	return 0;

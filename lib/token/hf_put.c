@@ -88,18 +88,24 @@ hf_is_special(const struct vocab *v, size_t i)
 }
 
 void
-hf_text(const struct vocab *v, size_t i, struct buf *b)
+hf_put_text(const struct vocab *v, const char *s, size_t n, struct buf *b)
 {
 	struct buf t = { 0 };
 
 	/* Plain blanks: converters undo what SentencePiece's files have. */
 	if (v->kind != VOCAB_BPE)
-		vocab_blanks(v, i, &t);
+		vocab_blanks(s, n, &t);
 	else
-		buf_put(&t, vocab_bytes(v, i), v->token[i].len);
+		buf_put(&t, s, n);
 	buf_json(b, t.p, t.len);
 	b->bad |= t.bad;
 	buf_release(&t);
+}
+
+void
+hf_text(const struct vocab *v, size_t i, struct buf *b)
+{
+	hf_put_text(v, vocab_bytes(v, i), v->token[i].len, b);
 }
 
 void

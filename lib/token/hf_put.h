@@ -26,8 +26,9 @@ struct around around(const struct vocab *);
 /* Is it in added_tokens? */
 bool	hf_is_added(const struct vocab *, size_t id, const struct around *);
 bool	hf_is_special(const struct vocab *, size_t id);
-/* Its text as files have it, onto b as a JSON string. */
+/* Its text, or some other, as files have it, onto b as a JSON string. */
 void	hf_text(const struct vocab *, size_t id, struct buf *);
+void	hf_put_text(const struct vocab *, const char *, size_t, struct buf *);
 /* "lstrip":false,... of an added token. */
 void	hf_put_flags(const struct vocab *, size_t id, struct buf *);
 

@@ -234,9 +234,9 @@ put_merges(const struct vocab *v, struct sink *s, struct err *e)
 		const char *p = (const char *)v->text.p + m->at;
 
 		buf_str(&s->b, i ? ",\n[" : "\n[");
-		buf_json(&s->b, p, m->left);
+		hf_put_text(v, p, m->left, &s->b);
 		buf_str(&s->b, ",");
-		buf_json(&s->b, p + m->left, m->right);
+		hf_put_text(v, p + m->left, m->right, &s->b);
 		buf_str(&s->b, "]");
 		if (sink_flush(s, 65536, e) < 0)
 			return -1;

@@ -279,7 +279,8 @@ put_piece(struct vocab *v, size_t id, int32_t unknown, struct buf *b, struct buf
 		type = VOCAB_UNUSED;
 	} else {
 		tmp->len = 0;
-		vocab_blanks(v, id, tmp);	/* plain ones, as users define them */
+		/* Plain ones, as users define them, are not SentencePiece's. */
+		vocab_blanks(vocab_bytes(v, id), t->len, tmp);
 		put_bytes(b, PIECE_TEXT, tmp->p, tmp->len);
 	}
 	memcpy(&u, &score, sizeof u);

@@ -34,11 +34,11 @@ void	vocab_unindex(struct vocab *);
 
 /* The same, and no bytes twice. */
 int	vocab_once(struct vocab *, const char *what, struct err *) APR_MUSTCHECK;
-/* May a file that names tokens by their text hold them?  Each once, UTF-8,
- * not empty; this makes the index anew. */
+/* May a file that names tokens by their text hold them?  Each once as it is
+ * written there, UTF-8, not empty; this makes the index anew. */
 int	vocab_check(struct vocab *, const char *what, struct err *) APR_MUSTCHECK;
-/* Onto b: a token's bytes, its blanks as SentencePiece writes them. */
-void	vocab_blanks(const struct vocab *, size_t id, struct buf *);
+/* Onto b: text with its blanks as SentencePiece writes them. */
+void	vocab_blanks(const char *, size_t, struct buf *);
 
 static inline bool
 vocab_has(const struct vocab *v, int32_t id)

@@ -13,6 +13,7 @@
 #include "token.h"
 
 #define TEXT_MAX	((size_t)1 << 30)
+#define WARNINGS	64
 
 struct vocab_index {
 	size_t		 mask;
@@ -214,12 +215,10 @@ vocab_find(const struct vocab *v, const void *p, size_t n)
 	return v->index ? (int32_t)*slot(v, p, n) - 1 : -1;
 }
 
-/* Onto b: the bytes with every blank as SentencePiece writes it. */
 void
-vocab_blanks(const struct vocab *v, size_t id, struct buf *b)
+vocab_blanks(const char *s, size_t n, struct buf *b)
 {
-	const char *s = vocab_bytes(v, id), *p;
-	size_t n = v->token[id].len;
+	const char *p;
 
 	while (n > 0) {
 		size_t k = (p = memchr(s, ' ', n)) ? (size_t)(p - s) : n;
@@ -251,31 +250,49 @@ vocab_once(struct vocab *v, const char *what, struct err *e)
 	    v->token[twice].len), twice, e);
 }
 
+/* What a file has in place of token i: may another have the same there? */
+static int
+check_one(const struct vocab *v, size_t i, const char *what, struct buf *text, struct err *e)
+{
+	const struct vocab_token *t = &v->token[i];
+	const char *s = vocab_bytes(v, i);
+	int32_t id;
+
+	if (t->type && (t->len == 0 || !utf8_valid(s, t->len)))
+		return err_set(e, "%s: token %zu is %s", what, i, t->len ? "not UTF-8" : "empty");
+	if (v->kind == VOCAB_BPE || (t->type && !memchr(s, ' ', t->len)))
+		return 0;
+	text->len = 0;
+	if (!t->type) {
+		buf_printf(text, "[PAD%zu]", i);
+	} else {
+		/* ("a b" + LOW_LINE and "a" + LOW_LINE + "b " would be one.) */
+		if (memmem(s, t->len, LOW_LINE, 3))
+			return err_set(e, "%s: token %zu, %.*s, has blanks of two kinds", what, i,
+			    (int)t->len, s);
+		vocab_blanks(s, t->len, text);
+		if (text->len > VOCAB_TEXT)
+			return err_set(e, "%s: token %zu has %zu bytes: at most %d are allowed",
+			    what, i, text->len, VOCAB_TEXT);
+	}
+	if (buf_check(text, e) < 0)
+		return -1;
+	if ((id = vocab_find(v, text->p, text->len)) < 0)
+		return 0;
+	return t->type ? both(v, what, id, (int32_t)i, e) :
+	    err_set(e, "%s: id %d is %.*s, as id %zu is called, which is no token", what, id,
+	    (int)text->len, text->p, i);
+}
+
 int
 vocab_check(struct vocab *v, const char *what, struct err *e)
 {
-	struct buf plain = { 0 };
+	struct buf text = { 0 };
 	int r = vocab_once(v, what, e);
-	int32_t id;
 
-	for (size_t i = 0; i < v->ntoken && r == 0; i++) {
-		const struct vocab_token *t = &v->token[i];
-
-		if (!t->type)
-			continue;
-		if (t->len == 0 || !utf8_valid(vocab_bytes(v, i), t->len)) {
-			r = err_set(e, "%s: token %zu is %s", what, i, t->len ? "not UTF-8" :
-			    "empty");
-			break;
-		}
-		if (v->kind == VOCAB_BPE || !memchr(vocab_bytes(v, i), ' ', t->len))
-			continue;
-		plain.len = 0;
-		vocab_blanks(v, i, &plain);
-		if ((r = buf_check(&plain, e)) == 0 && (id = vocab_find(v, plain.p, plain.len)) >= 0)
-			r = both(v, what, id, (int32_t)i, e);
-	}
-	buf_release(&plain);
+	for (size_t i = 0; i < v->ntoken && r == 0; i++)
+		r = check_one(v, i, what, &text, e);
+	buf_release(&text);
 	return r;
 }
 
@@ -347,18 +364,26 @@ int
 vocab_chat(struct vocab *v, const char *name, const char *s, size_t n, struct err *e)
 {
 	struct vocab_template *p;
+	size_t i = 0;
 
-	if (v->nchat >= 1024)
+	/* No format has two of a name: as in a dictionary the last one stays. */
+	while (i < v->nchat && (name && v->chat[i].name ? strcmp(name, v->chat[i].name) != 0 :
+	    name != v->chat[i].name))
+		i++;
+	if (i < v->nchat)
+		vocab_warn(v, "the chat template %s is there twice: the last one is taken",
+		    name ? name : "default");
+	if (i >= 1024)
 		return err_set(e, "more than 1024 chat templates");
-	if (array_room(&v->chat, v->nchat, sizeof *p, e) < 0)
+	if (i == v->nchat && array_room(&v->chat, v->nchat, sizeof *p, e) < 0)
 		return -1;
-	p = &v->chat[v->nchat];
+	p = &v->chat[i];
 	*p = (struct vocab_template){ NULL, arena_strn(&v->arena, s, n), n };
 	if (name)
 		p->name = arena_strn(&v->arena, name, strlen(name));
 	if (!p->text || (name && !p->name))
 		return err_set(e, "out of memory");
-	v->nchat++;
+	v->nchat += i == v->nchat;
 	vocab_key(v, VOCAB_KEY_TEMPLATES);
 	return 0;
 }
@@ -371,12 +396,15 @@ vocab_warn(struct vocab *v, const char *fmt, ...)
 	char s[512];
 	va_list ap;
 
-	if (array_room(&v->warning, v->nwarning, sizeof *p, &e) < 0)
+	if (v->nwarning > WARNINGS ||
+	    array_room(&v->warning, v->nwarning, sizeof *p, &e) < 0)
 		return;
 	p = v->warning;
 	va_start(ap, fmt);
 	vsnprintf(s, sizeof s, fmt, ap);
 	va_end(ap);
+	if (v->nwarning == WARNINGS)
+		snprintf(s, sizeof s, "and more");
 	err_set(&e, "%s", s);	/* which tames control characters */
 	for (size_t i = 0; i < v->nwarning; i++)
 		if (!strcmp(p[i], e.msg))
