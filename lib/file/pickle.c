@@ -6,49 +6,15 @@
 
 #include <apr/size.h>
 
-#include "pickle.h"
+#include "pickle_machine.h"
 
 #define STACK		65536	/* values at once */
 #define VALUES		(1u << 21)	/* in all */
 #define MEMO		(1u << 24)
 #define ITEMS		(1u << 24)	/* of one list */
 
-/* All that a checkpoint may name. */
-static const struct pickle_global globals[] = {
-	{ "collections OrderedDict", NULL },
-	{ "torch._utils _rebuild_tensor", NULL },
-	{ "torch._utils _rebuild_tensor_v2", NULL },
-	{ "torch._utils _rebuild_tensor_v3", NULL },
-	{ "torch._utils _rebuild_parameter", NULL },
-	{ "torch Size", NULL },
-	{ "torch FloatStorage", "F32" }, { "torch DoubleStorage", "F64" },
-	{ "torch HalfStorage", "F16" }, { "torch BFloat16Storage", "BF16" },
-	{ "torch LongStorage", "I64" }, { "torch IntStorage", "I32" },
-	{ "torch ShortStorage", "I16" }, { "torch CharStorage", "I8" },
-	{ "torch ByteStorage", "U8" }, { "torch BoolStorage", "BOOL" },
-	{ "torch.storage UntypedStorage", "" },
-	{ "torch float32", "F32" }, { "torch float64", "F64" },
-	{ "torch float16", "F16" }, { "torch bfloat16", "BF16" },
-	{ "torch int64", "I64" }, { "torch int32", "I32" }, { "torch int16", "I16" },
-	{ "torch int8", "I8" }, { "torch uint8", "U8" }, { "torch bool", "BOOL" },
-	{ "torch uint16", "U16" }, { "torch uint32", "U32" }, { "torch uint64", "U64" },
-	{ "torch float8_e4m3fn", "F8_E4M3" }, { "torch float8_e5m2", "F8_E5M2" },
-};
-
-struct machine {
-	struct arena		*arena;
-	const unsigned char	*start, *p, *end;
-	struct pickle_value	**stack;
-	size_t			 n;
-	struct pickle_value	**memo;
-	size_t			 nmemo;
-	struct err		*e;
-	size_t			 made;
-	struct pickle_value	 mark;
-};
-
-static int
-fail(struct machine *m, const char *what)
+int
+pickle_fail(struct machine *m, const char *what)
 {
 	return err_set(m->e, "data.pkl: %s at byte %td", what, m->p - m->start);
 }
@@ -59,20 +25,20 @@ take(struct machine *m, uint64_t n)
 	const unsigned char *p = m->p;
 
 	if (n > (uint64_t)(m->end - p)) {
-		fail(m, "is cut off");
+		pickle_fail(m, "is cut off");
 		return NULL;
 	}
 	m->p += n;
 	return p;
 }
 
-static struct pickle_value *
-make(struct machine *m, enum pickle_kind kind)
+struct pickle_value *
+pickle_make(struct machine *m, enum pickle_kind kind)
 {
 	struct pickle_value *v;
 
 	if (++m->made > VALUES) {
-		fail(m, "too many values");
+		pickle_fail(m, "too many values");
 		return NULL;
 	}
 	if (!(v = arena_alloc(m->arena, sizeof *v))) {
@@ -83,13 +49,13 @@ make(struct machine *m, enum pickle_kind kind)
 	return v;
 }
 
-static int
-push(struct machine *m, struct pickle_value *v)
+int
+pickle_push(struct machine *m, struct pickle_value *v)
 {
 	if (!v)
 		return -1;
 	if (m->n == STACK)
-		return fail(m, "too many values");
+		return pickle_fail(m, "too many values");
 	if (array_room(&m->stack, m->n, sizeof *m->stack, m->e) < 0)
 		return -1;
 	m->stack[m->n++] = v;
@@ -97,11 +63,11 @@ push(struct machine *m, struct pickle_value *v)
 }
 
 /* The top, taken off; a mark is not for taking. */
-static struct pickle_value *
-pop(struct machine *m)
+struct pickle_value *
+pickle_pop(struct machine *m)
 {
 	if (m->n == 0 || m->stack[m->n - 1]->kind == PICKLE_MARK) {
-		fail(m, "a value is missing");
+		pickle_fail(m, "a value is missing");
 		return NULL;
 	}
 	return m->stack[--m->n];
@@ -116,7 +82,7 @@ to_mark(struct machine *m, size_t *count)
 	while (i > 0 && m->stack[i - 1]->kind != PICKLE_MARK)
 		i--;
 	if (i == 0)
-		return fail(m, "a mark is missing");
+		return pickle_fail(m, "a mark is missing");
 	*count = m->n - i;
 	memmove(m->stack + i - 1, m->stack + i, *count * sizeof *m->stack);
 	m->n--;
@@ -126,11 +92,11 @@ to_mark(struct machine *m, size_t *count)
 static int
 push_int(struct machine *m, enum pickle_kind kind, int64_t i)
 {
-	struct pickle_value *v = make(m, kind);
+	struct pickle_value *v = pickle_make(m, kind);
 
 	if (v)
 		v->u.i = i;
-	return push(m, v);
+	return pickle_push(m, v);
 }
 
 static int
@@ -142,36 +108,36 @@ push_string(struct machine *m, uint64_t n)
 	if (!p)
 		return -1;
 	if (n > UINT32_MAX || !utf8_valid(p, (size_t)n))
-		return fail(m, "a string is not UTF-8");
-	if (!(v = make(m, PICKLE_STRING)))
+		return pickle_fail(m, "a string is not UTF-8");
+	if (!(v = pickle_make(m, PICKLE_STRING)))
 		return -1;
 	v->n = (uint32_t)n;
 	if (!(v->u.s = arena_strn(m->arena, p, (size_t)n)))
 		return err_set(m->e, "out of memory");
-	return push(m, v);
+	return pickle_push(m, v);
 }
 
 /* The top n values, in a tuple or a list of their own. */
 static int
 gather(struct machine *m, enum pickle_kind kind, size_t n)
 {
-	struct pickle_value *v = make(m, kind);
+	struct pickle_value *v = pickle_make(m, kind);
 
 	if (!v)
 		return -1;
 	if (m->n < n)
-		return fail(m, "a value is missing");
+		return pickle_fail(m, "a value is missing");
 	for (size_t i = 0; i < n; i++)
 		if (m->stack[m->n - 1 - i]->kind == PICKLE_MARK)
-			return fail(m, "a value is missing");
+			return pickle_fail(m, "a value is missing");
 	if (n == 0)
-		return push(m, v);
+		return pickle_push(m, v);
 	if (!(v->u.item = arena_alloc(m->arena, n * sizeof *v->u.item)))
 		return err_set(m->e, "out of memory");
 	m->n -= n;
 	memcpy(v->u.item, m->stack + m->n, n * sizeof *v->u.item);
 	v->n = (uint32_t)n;
-	return push(m, v);
+	return pickle_push(m, v);
 }
 
 /* The top n values onto the list or dict below them. */
@@ -182,11 +148,11 @@ append(struct machine *m, enum pickle_kind kind, size_t n)
 	size_t room = 4;	/* it has a power of two */
 
 	if (m->n < n + 1 || (v = m->stack[m->n - n - 1])->kind != kind)
-		return fail(m, "items for what takes none");
+		return pickle_fail(m, "items for what takes none");
 	if (kind == PICKLE_DICT && n % 2)
-		return fail(m, "a key without a value");
+		return pickle_fail(m, "a key without a value");
 	if (n > ITEMS - v->n)
-		return fail(m, "too many items");
+		return pickle_fail(m, "too many items");
 	while (room < v->n)
 		room *= 2;
 	if (v->n == 0 || v->n + n > room) {
@@ -205,26 +171,6 @@ append(struct machine *m, enum pickle_kind kind, size_t n)
 	return 0;
 }
 
-static int
-push_global(struct machine *m, const char *module, size_t nm, const char *name, size_t nn)
-{
-	struct pickle_value *v;
-
-	for (size_t i = 0; i < sizeof globals / sizeof *globals; i++) {
-		const char *g = globals[i].name;
-
-		if (strlen(g) != nm + 1 + nn || memcmp(g, module, nm) || g[nm] != ' ' ||
-		    memcmp(g + nm + 1, name, nn))
-			continue;
-		if ((v = make(m, PICKLE_GLOBAL)))
-			v->u.global = &globals[i];
-		return push(m, v);
-	}
-	return err_set(m->e, "data.pkl names %.*s.%.*s: only tensors and dicts of them are"
-	    " read, and no code is run", (int)(nm > 80 ? 80 : nm), module,
-	    (int)(nn > 80 ? 80 : nn), name);
-}
-
 /* "module\nname\n" */
 static int
 global(struct machine *m)
@@ -232,126 +178,32 @@ global(struct machine *m)
 	const unsigned char *a = m->p, *b = memchr(a, '\n', (size_t)(m->end - a)), *c;
 
 	if (!b || !(c = memchr(b + 1, '\n', (size_t)(m->end - b - 1))))
-		return fail(m, "is cut off");
+		return pickle_fail(m, "is cut off");
 	m->p = c + 1;
-	return push_global(m, (const char *)a, (size_t)(b - a), (const char *)b + 1,
+	return pickle_global(m, (const char *)a, (size_t)(b - a), (const char *)b + 1,
 	    (size_t)(c - b - 1));
 }
 
 static int
 stack_global(struct machine *m)
 {
-	struct pickle_value *name = pop(m), *module = name ? pop(m) : NULL;
+	struct pickle_value *name = pickle_pop(m), *module = name ? pickle_pop(m) : NULL;
 
 	if (!module)
 		return -1;
 	if (name->kind != PICKLE_STRING || module->kind != PICKLE_STRING)
-		return fail(m, "a name is no string");
-	return push_global(m, module->u.s, module->n, name->u.s, name->n);
-}
-
-/* ('storage', type, key, device, elements) */
-static int
-persistent(struct machine *m)
-{
-	struct pickle_value *id = pop(m), *v, **x;
-	struct pickle_storage *s;
-
-	if (!id)
-		return -1;
-	x = id->u.item;
-	if (id->kind != PICKLE_TUPLE || id->n < 5 || x[0]->kind != PICKLE_STRING ||
-	    strcmp(x[0]->u.s, "storage") || x[1]->kind != PICKLE_GLOBAL ||
-	    !x[1]->u.global->type || x[2]->kind != PICKLE_STRING || x[4]->kind != PICKLE_INT ||
-	    x[4]->u.i < 0)
-		return fail(m, "what is kept elsewhere is no storage");
-	if (!(v = make(m, PICKLE_STORAGE)) || !(s = arena_alloc(m->arena, sizeof *s)))
-		return err_set(m->e, "out of memory");
-	s->key = x[2]->u.s;
-	s->type = x[1]->u.global->type[0] ? x[1]->u.global->type : NULL;
-	s->n = (uint64_t)x[4]->u.i;
-	v->u.storage = s;
-	return push(m, v);
-}
-
-static bool
-sizes(const struct pickle_value *v, uint64_t *out, unsigned *n)
-{
-	if (v->kind != PICKLE_TUPLE || v->n > 8)
-		return false;
-	*n = v->n;
-	for (uint32_t i = 0; i < v->n; i++) {
-		if (v->u.item[i]->kind != PICKLE_INT || v->u.item[i]->u.i < 0)
-			return false;
-		out[i] = (uint64_t)v->u.item[i]->u.i;
-	}
-	return true;
-}
-
-/* (storage, offset, size, stride, ...) */
-static int
-tensor(struct machine *m, const struct pickle_value *args, bool typed)
-{
-	struct pickle_value **x = args->u.item, *v;
-	struct pickle_tensor *t = arena_alloc(m->arena, sizeof *t);
-	unsigned strides = 0;
-
-	if (!t || !(v = make(m, PICKLE_TENSOR)))
-		return err_set(m->e, "out of memory");
-	if (args->n < (typed ? 7u : 4u) || x[0]->kind != PICKLE_STORAGE ||
-	    x[1]->kind != PICKLE_INT || x[1]->u.i < 0 || !sizes(x[2], t->dim, &t->ndim) ||
-	    !sizes(x[3], t->stride, &strides) || strides != t->ndim)
-		return fail(m, "a tensor that is not a storage, an offset, a size of at most 8"
-		    " dimensions and strides");
-	t->storage = x[0]->u.storage;
-	t->offset = (uint64_t)x[1]->u.i;
-	t->type = t->storage->type;
-	if (typed) {
-		if (x[6]->kind != PICKLE_GLOBAL || !x[6]->u.global->type)
-			return fail(m, "a tensor without a type");
-		t->type = x[6]->u.global->type;
-	}
-	if (!t->type)
-		return fail(m, "a tensor without a type");
-	v->u.tensor = t;
-	return push(m, v);
-}
-
-static int
-call(struct machine *m)
-{
-	struct pickle_value *args = pop(m), *f = args ? pop(m) : NULL, *v;
-	const char *name;
-
-	if (!f)
-		return -1;
-	if (f->kind != PICKLE_GLOBAL || args->kind != PICKLE_TUPLE || f->u.global->type)
-		return fail(m, "a call of what is no function");
-	name = strchr(f->u.global->name, ' ') + 1;
-	if (!strcmp(name, "OrderedDict")) {
-		if (args->n > 0)
-			return fail(m, "an OrderedDict with contents");
-		return push(m, make(m, PICKLE_DICT));
-	}
-	if (!strcmp(name, "Size"))
-		return args->n == 1 && args->u.item[0]->kind == PICKLE_TUPLE ?
-		    push(m, args->u.item[0]) : fail(m, "a Size that is no tuple");
-	if (!strcmp(name, "_rebuild_parameter")) {
-		v = args->n > 0 ? args->u.item[0] : NULL;
-		return v && v->kind == PICKLE_TENSOR ? push(m, v) :
-		    fail(m, "a parameter that is no tensor");
-	}
-	return tensor(m, args, !strcmp(name, "_rebuild_tensor_v3"));
+		return pickle_fail(m, "a name is no string");
+	return pickle_global(m, module->u.s, module->n, name->u.s, name->n);
 }
 
 static int
 memo_put(struct machine *m, uint64_t i)
 {
 	if (m->n == 0 || m->stack[m->n - 1]->kind == PICKLE_MARK)
-		return fail(m, "a value is missing");
+		return pickle_fail(m, "a value is missing");
 	/* Numbers go up by one; a gap is no reason for memory. */
 	if (i > m->nmemo || i >= MEMO)
-		return fail(m, "a memo out of order");
+		return pickle_fail(m, "a memo out of order");
 	if (i == m->nmemo) {
 		if (array_room(&m->memo, m->nmemo, sizeof *m->memo, m->e) < 0)
 			return -1;
@@ -364,7 +216,7 @@ memo_put(struct machine *m, uint64_t i)
 static int
 memo_get(struct machine *m, uint64_t i)
 {
-	return i < m->nmemo ? push(m, m->memo[i]) : fail(m, "a memo that is not there");
+	return i < m->nmemo ? pickle_push(m, m->memo[i]) : pickle_fail(m, "a memo that is not there");
 }
 
 /* A number of up to 8 bytes, little-endian, two's complement. */
@@ -377,7 +229,7 @@ long1(struct machine *m)
 	if (!p)
 		return -1;
 	if (*n > 8)
-		return fail(m, "a number of more than 64 bits");
+		return pickle_fail(m, "a number of more than 64 bits");
 	for (unsigned i = 0; i < *n; i++)
 		v |= (uint64_t)p[i] << (8 * i);
 	if (*n > 0 && *n < 8 && p[*n - 1] & 0x80)
@@ -412,11 +264,11 @@ step(struct machine *m)
 	case 0x80:	/* PROTO */
 		if (number(m, 1, &x) < 0)
 			return -1;
-		return x >= 2 && x <= 5 ? 1 : fail(m, "another version of pickle");
+		return x >= 2 && x <= 5 ? 1 : pickle_fail(m, "another version of pickle");
 	case 0x95:	/* FRAME */
 		return number(m, 8, &x) < 0 ? -1 : 1;
 	case '(':
-		return push(m, &m->mark) < 0 ? -1 : 1;
+		return pickle_push(m, &m->mark) < 0 ? -1 : 1;
 	case 'N':
 		return push_int(m, PICKLE_NONE, 0) < 0 ? -1 : 1;
 	case 0x88:
@@ -454,9 +306,9 @@ step(struct machine *m)
 		return to_mark(m, &n) < 0 || gather(m, *op == 't' ? PICKLE_TUPLE : PICKLE_LIST,
 		    n) < 0 ? -1 : 1;
 	case '}':
-		return push(m, make(m, PICKLE_DICT)) < 0 ? -1 : 1;
+		return pickle_push(m, pickle_make(m, PICKLE_DICT)) < 0 ? -1 : 1;
 	case ']':
-		return push(m, make(m, PICKLE_LIST)) < 0 ? -1 : 1;
+		return pickle_push(m, pickle_make(m, PICKLE_LIST)) < 0 ? -1 : 1;
 	case 's':
 		return append(m, PICKLE_DICT, 2) < 0 ? -1 : 1;
 	case 'u':
@@ -466,14 +318,14 @@ step(struct machine *m)
 	case 'e':
 		return to_mark(m, &n) < 0 || append(m, PICKLE_LIST, n) < 0 ? -1 : 1;
 	case 'Q':
-		return persistent(m) < 0 ? -1 : 1;
+		return pickle_persistent(m) < 0 ? -1 : 1;
 	case 'R':
-		return call(m) < 0 ? -1 : 1;
+		return pickle_call(m) < 0 ? -1 : 1;
 	case 'b':	/* attributes of a dict: versions of modules */
-		if (!pop(m))
+		if (!pickle_pop(m))
 			return -1;
 		return m->n > 0 && m->stack[m->n - 1]->kind == PICKLE_DICT ? 1 :
-		    fail(m, "attributes of what is no dict");
+		    pickle_fail(m, "attributes of what is no dict");
 	case 'q':
 	case 'r':
 		return number(m, *op == 'q' ? 1 : 4, &x) < 0 || memo_put(m, x) < 0 ? -1 : 1;
@@ -483,10 +335,10 @@ step(struct machine *m)
 	case 'j':
 		return number(m, *op == 'h' ? 1 : 4, &x) < 0 || memo_get(m, x) < 0 ? -1 : 1;
 	case '0':
-		return (v = pop(m)) ? 1 : -1;
+		return (v = pickle_pop(m)) ? 1 : -1;
 	case '.':
 		return m->n == 1 && m->stack[0]->kind != PICKLE_MARK ? 0 :
-		    fail(m, "more or less than one value");
+		    pickle_fail(m, "more or less than one value");
 	}
 	return err_set(m->e, "data.pkl: instruction 0x%02x at byte %td is not one that tensors"
 	    " need", *op, op - m->start);
