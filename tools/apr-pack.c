@@ -201,7 +201,7 @@ main(int argc, char **argv)
 		case OPT_PROVENANCE: provenance = true; break;
 		case OPT_SHARD: t.shard_size = tool_number(optarg, "--shard-size", 1, INT64_MAX); break;
 		case OPT_SPLIT: t.split = true; break;
-		case OPT_ORDER: t.opts.order = order_option_gguf(optarg); break;
+		case OPT_ORDER: t.opts.order = (int)order_option_gguf(optarg); break;
 		case OPT_JSON: json = true; break;
 		default: tool_option(c);
 		}

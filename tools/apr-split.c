@@ -112,7 +112,7 @@ main(int argc, char **argv)
 		case OPT_EACH: cut(&t, CUT_EACH, 0); break;
 		case OPT_FORMAT: format = optarg; break;
 		case OPT_RAW: t.opts.raw = true; break;
-		case OPT_ORDER: t.opts.order = order_option_gguf(optarg); break;
+		case OPT_ORDER: t.opts.order = (int)order_option_gguf(optarg); break;
 		default: tool_option(c);
 		}
 	if (argc - optind != 1 || !*argv[optind])

@@ -16,7 +16,8 @@ enum {
 	CHAT_BYTES = 256,		/* and so many bytes looked at as one */
 	CHAT_OUT = 16 << 20,		/* bytes of text */
 	CHAT_MEMORY = 256 << 20,	/* of all values that there ever were */
-	CHAT_DEPTH = 64, CHAT_NAMES = 256
+	CHAT_DEPTH = 64, CHAT_NAMES = 256,
+	CHAT_ARGS = 4			/* of a call */
 };
 
 enum chat_type { CHAT_NOTHING, CHAT_NONE, CHAT_BOOL, CHAT_INT, CHAT_STR, CHAT_LIST, CHAT_MAP };
@@ -79,13 +80,31 @@ void	chat_print(const struct value *, struct buf *);
 void	chat_json(const struct value *, struct buf *, int indent, int level);
 int	chat_read(struct chat *, const char *json, size_t n, struct value *);
 
-/* chat_expr.c: one expression at p. */
-int	chat_expr(struct chat *, struct value *);
-/* Behind a variable's own name: .a, [b], calls, filters are chat_expr's. */
-bool	chat_word(struct chat *, const char *word);	/* consumed if it is there */
-bool	chat_mark(struct chat *, const char *mark);
-bool	chat_name(struct chat *, const char **, size_t *);
+/* Names, the innermost loop's first. */
 struct scope *chat_find(struct chat *, const char *, size_t);
 int	chat_set(struct chat *, const char *, size_t, struct value);
+
+/* chat_word.c: what stands at p, consumed if it is there. */
+void	chat_blanks(struct chat *);
+bool	chat_word(struct chat *, const char *word);
+bool	chat_mark(struct chat *, const char *mark);
+bool	chat_name(struct chat *, const char **, size_t *);
+int	chat_text(struct chat *, char quote, struct value *);	/* behind the quote */
+/* Is a name that word? */
+bool	chat_is(const char *, size_t, const char *word);
+
+/* chat_apply.c: a value's method, or a filter of the same name. */
+struct chat_args {
+	struct value	 v[CHAT_ARGS];
+	const char	*name[CHAT_ARGS];	/* or NULL */
+	size_t		 len[CHAT_ARGS], n;
+};
+int	chat_apply(struct chat *, const char *, size_t, struct value *, const struct chat_args *);
+
+/* chat_operand.c: one value, with its .a, [b], calls and filters. */
+int	chat_operand(struct chat *, struct value *);
+
+/* chat_expr.c: one expression at p. */
+int	chat_expr(struct chat *, struct value *);
 
 #endif

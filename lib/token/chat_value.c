@@ -272,3 +272,28 @@ chat_read(struct chat *c, const char *json, size_t n, struct value *v)
 	*v = r.top;
 	return 0;
 }
+
+struct scope *
+chat_find(struct chat *c, const char *s, size_t n)
+{
+	for (size_t i = c->nvar; i-- > 0; )
+		if (c->var[i].n == n && !memcmp(c->var[i].name, s, n))
+			return &c->var[i];
+	return NULL;
+}
+
+int
+chat_set(struct chat *c, const char *s, size_t n, struct value v)
+{
+	struct scope *old = chat_find(c, s, n);
+
+	/* What a loop sets is gone behind it. */
+	if (old && old >= c->var + c->base) {
+		old->v = v;
+		return 0;
+	}
+	if (c->nvar == CHAT_NAMES)
+		return chat_bad(c, "more than %d names", CHAT_NAMES);
+	c->var[c->nvar++] = (struct scope){ s, n, v };
+	return 0;
+}

@@ -5,7 +5,7 @@
 
 #include <apr/token.h>
 
-/* Bytes to an id: open addressing over texts that live elsewhere. */
+/* table.c: bytes to an id, by open addressing over texts that live elsewhere. */
 struct table {
 	struct entry { const unsigned char *p; uint32_t n; int32_t id; } *slot;
 	size_t	mask, used;
@@ -38,6 +38,7 @@ int	cutter_run(struct cutter *, const char *, size_t,
 
 struct memory;			/* words and their ids */
 
+/* tokenizer.c makes it, merge.c, encode.c and decode.c use it. */
 struct tokenizer {
 	const struct vocab	*v;
 	struct arena		 arena;
