@@ -168,6 +168,13 @@ f32() {
 	differ apr-diff -q --max-abs 0.99 a.safetensors b.safetensors
 	differ apr-diff -q --max-nmse 0.014 --min-cosine 0.9999 a.safetensors b.safetensors
 	differ apr-diff -q --max-nmse 0.014 --min-equal 0.7 a.safetensors b.safetensors
+	# Places are counted from the tensor's begin, however far that is.
+	perl -e 'print pack "f<*", 0 .. 9999' | st a.safetensors '{"w":{"dtype":"F32","shape":[100,100],"data_offsets":[0,40000]}}'
+	perl -e 'print pack "f<*", map { $_ == 9001 ? 1 : $_ == 9002 ? "nan" : $_ } 0 .. 9999' |
+	    st b.safetensors '{"w":{"dtype":"F32","shape":[100,100],"data_offsets":[0,40000]}}'
+	differ apr-diff --json a.safetensors b.safetensors
+	jq -e '.tensors[0] | .max == 9000 and .max_at == [90, 1] and .unequal_nonfinite_at == [90, 2]' out
+	f32 1 2 3 4 -5 6 | st a.safetensors '{"w":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}}'
 	f32 1 nan 3 inf -5 6 >x
 	f32 1 nan 3 inf -5 6 | st b.safetensors '{"w":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}}'
 	st a.safetensors '{"w":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}}' <x

@@ -303,6 +303,21 @@ only() {
 	apr-pack --raw x.gguf <h.tar
 	rm x.gguf
 	only a.tar g.tar h h.tar
+	# Rows that are padded, and (old) blocks that run over their ends.
+	head -c 3072 /dev/zero | st w.safetensors \
+	    '{"model.layers.0.mlp.up_proj.weight":{"dtype":"F32","shape":[2,384],"data_offsets":[0,3072]}}'
+	apr-cat w.safetensors | apr-quant -q --fallback=pad q4_k >p.tar
+	fails 1 apr-pack --raw x.gguf <p.tar
+	says 'rows padded to 288 bytes'
+	nothing x.gguf
+}
+
+@test "tensors of an .apr begin at multiples of 64" {
+	printf aaaabbbbcccc | st m.safetensors '{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]},"c":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}}'
+	apr-cat m.safetensors | apr-pack m.apr
+	for c in aaaa bbbb cccc; do grep -abo $c m.apr; done | cut -d: -f1 >at
+	[ "$(wc -l <at)" = 3 ]
+	awk '$1 % 64 { exit 1 }' at
 }
 
 @test "--apr-codes=legacy" {

@@ -485,6 +485,12 @@ dtypes() {
 	END
 	same want got
 	tar xOf out manifest.json | jq -e '.set["general.file_type"].value == 15 and .set["a.b"].value == [1, 2]'
+	# What a name took does not count among its kind: the next is its first,
+	# as behind llama-quantize's --tensor-type.
+	echo '{"apr_recipe":1,"base":"q4_k","rules":[{"glob":"blk.0.ffn_down.weight","type":"q8_0"},{"include":"q4_k_m"}]}' >n.json
+	apr-quant -q -r n.json <in | dtypes >got
+	apr-quant -q --tensor-type 'blk.0.ffn_down=q8_0' q4_k_m <in | dtypes | cmp - got
+	grep -x 'blk.1.ffn_down.weight Q4_K' got
 	# On other names what goes by globs works, and what goes by classes says so.
 	if [ -d "$F/hf/qwen2" ]; then
 		apr-cat --plan "$F/hf/qwen2" >hf
