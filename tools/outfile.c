@@ -1,71 +1,49 @@
 /* SPDX-License-Identifier: MIT */
 /* outfile.c -- a file beside the stream, whole or not at all. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <apr/io.h>
+
 #include "outfile.h"
 #include "tool.h"
-
-static mode_t
-usual_mode(void)
-{
-	mode_t mask = umask(0);
-
-	umask(mask);
-	return 0666 & ~mask;
-}
 
 void
 outfile_open(struct outfile *o, const char *path, bool force)
 {
 	struct stat st;
+	struct err e;
 	int fd;
 
 	*o = (struct outfile){ .path = path, .force = force };
 	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
 		o->f = fopen(path, "we");
-	} else if (lstat(path, &st) == 0 && !force) {
-		die("%s: exists; -f replaces it", path);
 	} else {
-		if (!(o->temp = malloc(strlen(path) + sizeof ".XXXXXX")))
-			die("out of memory");
-		sprintf(o->temp, "%s.XXXXXX", path);
-		if ((fd = mkostemp(o->temp, O_CLOEXEC)) >= 0) {
-			tool_temp(o->temp, false);
-			(void)fchmod(fd, usual_mode());
-			o->f = fdopen(fd, "w");
-		}
+		if (whole_may_be(path, force, &e) < 0 || (fd = whole_open(path, &o->temp, &e)) < 0)
+			die("%s", e.msg);
+		tool_temp(o->temp, false);
+		o->f = fdopen(fd, "w");
 	}
 	if (!o->f)
 		die("%s: %s", path, strerror(errno));
 }
 
-static bool
-synced(FILE *f)
-{
-	return fsync(fileno(f)) == 0 || errno == EINVAL || errno == EROFS;
-}
-
-static bool
-named(const struct outfile *o)
-{
-	if (renameat2(AT_FDCWD, o->temp, AT_FDCWD, o->path, o->force ? 0 : RENAME_NOREPLACE) == 0)
-		return true;
-	return (errno == EINVAL || errno == ENOSYS) && rename(o->temp, o->path) == 0;
-}
-
 void
 outfile_close(struct outfile *o)
 {
-	bool bad = fflush(o->f) != 0 || ferror(o->f) || (o->temp && !synced(o->f));
+	bool bad = fflush(o->f) != 0 || ferror(o->f);
+	struct err e;
 
-	if (bad || fclose(o->f) != 0 || (o->temp && !named(o)))
+	if (!bad && o->temp && whole_sync(fileno(o->f), o->path, &e) < 0)
+		die("%s", e.msg);
+	if (bad || fclose(o->f) != 0)
 		die("%s: %s", o->path, strerror(errno ? errno : EIO));
+	if (o->temp && whole_name(o->temp, o->path, o->force, &e) < 0)
+		die("%s", e.msg);
 	if (o->temp)
 		tool_temp_drop(o->temp);
 	free(o->temp);

@@ -82,6 +82,18 @@ int	io_pwrite(int fd, const void *, size_t, uint64_t at, struct err *) APR_MUSTC
 /* All n bytes from there, else an error that says where the file ended. */
 int	io_pread(int fd, void *, size_t, uint64_t at, struct err *) APR_MUSTCHECK;
 
+/* A file that has its name only when it is whole: opened as *temp beside it
+ * (PATH.XXXXXX, to be freed), synced, and named.  Without `replace` a name that
+ * is taken is an error, at once if it is asked about. */
+int	whole_may_be(const char *path, bool replace, struct err *) APR_MUSTCHECK;
+int	whole_open(const char *path, char **temp, struct err *);
+int	whole_sync(int fd, const char *path, struct err *) APR_MUSTCHECK;
+int	whole_name(const char *temp, const char *path, bool replace, struct err *)
+	    APR_MUSTCHECK;
+/* For directories: such a name, for mkdtemp(); and what is there is temp now. */
+char	*whole_temp(const char *path, struct err *);
+int	whole_swap(const char *temp, const char *path, struct err *) APR_MUSTCHECK;
+
 /* A large file, written at any place: the disk makes room somewhat ahead, and
  * has begun with what was written when it is to be synced. */
 struct place {

@@ -68,7 +68,7 @@ name_parts(struct split *x, struct err *e)
 		if (!x->out[k].name)
 			r = -1;
 		else
-			r = output_may_be(x->t, x->out[k].name, e);
+			r = whole_may_be(x->out[k].name, x->t->force, e);
 	}
 	free(prefix);
 	return r;

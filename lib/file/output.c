@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* output.c -- files under temporary names, which get their own at the end. */
-#include <errno.h>
+/* output.c -- the files of an output, under temporary names until the end. */
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
@@ -19,30 +18,11 @@ exists(const char *path)
 	return lstat(path, &st) == 0;
 }
 
-int
-output_may_be(const struct pack_target *t, const char *name, struct err *e)
-{
-	return !t->force && exists(name) ? err_set(e, "%s: exists; -f replaces it", name) : 0;
-}
-
 static void
 said(const struct pack_target *t, const char *path, bool dir)
 {
 	if (t->temp)
 		t->temp(path, dir);
-}
-
-/* PATH.XXXXXX in the same directory, made exclusively. */
-static char *
-temp_name(const char *path, struct err *e)
-{
-	char *s = malloc(strlen(path) + 8);
-
-	if (s)
-		sprintf(s, "%s.XXXXXX", path);
-	else
-		err_set(e, "out of memory");
-	return s;
 }
 
 static char *
@@ -62,7 +42,7 @@ pack_open_dir(struct pack *p, struct err *e)
 {
 	if (!p->t.dir || p->tempdir || p->m->plan)
 		return 0;
-	if (!(p->tempdir = temp_name(p->t.path, e)))
+	if (!(p->tempdir = whole_temp(p->t.path, e)))
 		return -1;
 	if (!mkdtemp(p->tempdir)) {
 		err_sys(e, "%s", p->tempdir);
@@ -99,8 +79,7 @@ pack_open_in_dir(struct pack *p, const char *name, char **path, struct err *e)
 int
 output_close(int fd, const char *path, struct err *e)
 {
-	if (fsync(fd) < 0 && errno != EINVAL && errno != EROFS) {
-		err_sys(e, "%s", path);
+	if (whole_sync(fd, path, e) < 0) {
 		close(fd);
 		return -1;
 	}
@@ -117,28 +96,12 @@ output_write(int fd, const char *name, const struct buf *b, struct err *e)
 	return output_close(fd, name, e);
 }
 
-static mode_t
-usual_mode(void)
-{
-	mode_t mask = umask(0);
-
-	umask(mask);
-	return 0666 & ~mask;
-}
-
 int
 output_open(const struct pack_target *t, struct output *o, const char *name, struct err *e)
 {
-	if (!(o->temp = temp_name(name, e)))
+	if ((o->fd = whole_open(name, &o->temp, e)) < 0)
 		return -1;
-	if ((o->fd = mkostemp(o->temp, O_CLOEXEC)) < 0) {
-		err_sys(e, "%s", o->temp);
-		free(o->temp);
-		o->temp = NULL;
-		return -1;
-	}
 	said(t, o->temp, false);
-	(void)fchmod(o->fd, usual_mode());
 	o->seek = true;
 	return 0;
 }
@@ -168,41 +131,6 @@ pack_open_output(struct pack *p, struct output *o, struct err *e)
 	return output_open(&p->t, o, o->name ? o->name : p->t.path, e);
 }
 
-static void
-sync_parent(const char *path)
-{
-	char *dir = strdup(path), *slash = dir ? strrchr(dir, '/') : NULL;
-	int fd;
-
-	if (slash)
-		slash[slash == dir] = '\0';
-	fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0) {
-		(void)fsync(fd);
-		close(fd);
-	}
-	free(dir);
-}
-
-/* Give it its name: over what is there only with -f. */
-int
-output_name(const struct pack_target *t, const char *temp, const char *name, struct err *e)
-{
-	unsigned flags = t->force ? 0 : RENAME_NOREPLACE;
-
-	if (renameat2(AT_FDCWD, temp, AT_FDCWD, name, flags) == 0)
-		goto done;
-	if (errno == EEXIST && output_may_be(t, name, e) < 0)
-		return -1;
-	if ((errno == EINVAL || errno == ENOSYS) && (t->force || !exists(name)) &&
-	    rename(temp, name) == 0)
-		goto done;
-	return err_sys(e, "%s", name);
-done:
-	sync_parent(name);
-	return 0;
-}
-
 /* The directory that was there, whatever is in it. */
 static int
 remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -223,13 +151,12 @@ int
 pack_name_dir(const struct pack *p, struct err *e)
 {
 	if (p->t.force && exists(p->t.path)) {
-		if (renameat2(AT_FDCWD, p->tempdir, AT_FDCWD, p->t.path, RENAME_EXCHANGE) < 0)
-			return err_sys(e, "%s", p->t.path);
-		sync_parent(p->t.path);
+		if (whole_swap(p->tempdir, p->t.path, e) < 0)
+			return -1;
 		remove_old(p->tempdir);
 		return 0;
 	}
-	return output_name(&p->t, p->tempdir, p->t.path, e);
+	return whole_name(p->tempdir, p->t.path, p->t.force, e);
 }
 
 int
@@ -240,7 +167,7 @@ output_name_all(const struct pack_target *t, const struct output *out, size_t n,
 	int r = 0;
 
 	for (; r == 0 && k < n; k++)
-		r = output_name(t, out[k].temp, out[k].name, e);
+		r = whole_name(out[k].temp, out[k].name, t->force, e);
 	/* Those that had no name before have none after. */
 	while (r < 0 && !t->force && k-- > 0)
 		if (access(out[k].temp, F_OK) != 0)

@@ -19,7 +19,7 @@ pack_open(const struct pack_target *t, const struct manifest *m, struct err *e)
 	p->t = *t;
 	p->in = p->m = m;
 	p->spill = -1;
-	if (t->path && !t->cut && !m->plan && output_may_be(t, t->path, e) < 0) {
+	if (t->path && !t->cut && !m->plan && whole_may_be(t->path, t->force, e) < 0) {
 		free(p);
 		return NULL;
 	}
@@ -42,7 +42,7 @@ begin(struct pack *p, struct err *e)
 			    (int)(strlen(p->t.path) - strlen(p->t.format->suffix)),
 			    p->t.path, k + 1, p->nout);
 		}
-		if (o->name && p->t.path && !p->t.dir && output_may_be(&p->t, o->name, e) < 0)
+		if (o->name && p->t.path && !p->t.dir && whole_may_be(o->name, p->t.force, e) < 0)
 			return -1;
 		if (p->t.cut || p->t.dir) {
 			/* There may be more files than descriptors.  (How a
@@ -120,8 +120,8 @@ finish(struct pack *p, struct err *e)
 		return pack_name_dir(p, e);
 	}
 	for (size_t k = 0; k < p->nout; k++)
-		if (p->out[k].temp && output_name(&p->t, p->out[k].temp,
-		    p->out[k].name ? p->out[k].name : p->t.path, e) < 0)
+		if (p->out[k].temp && whole_name(p->out[k].temp,
+		    p->out[k].name ? p->out[k].name : p->t.path, p->t.force, e) < 0)
 			return -1;
 	return 0;
 }

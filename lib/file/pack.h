@@ -131,16 +131,12 @@ struct cut {
 };
 bool	cut_here(struct cut *, const struct tensor *);
 
-/* output.c: is the name free, or -f given? */
-int	output_may_be(const struct pack_target *, const char *name, struct err *);
-/* An output of its own, which will be `name`. */
+/* output.c: an output of its own, which will be `name`. */
 int	output_open(const struct pack_target *, struct output *, const char *name,
 	    struct err *);
 int	output_close(int fd, const char *path, struct err *);
 /* All of the buffer, and close. */
 int	output_write(int fd, const char *path, const struct buf *, struct err *);
-int	output_name(const struct pack_target *, const char *temp, const char *name,
-	    struct err *);
 /* All of them, or none that was not there before. */
 int	output_name_all(const struct pack_target *, const struct output *, size_t n,
 	    struct err *);
