@@ -97,6 +97,20 @@ found() {
 	    "true false $(jq -c 'has("error")' <<<"${lines[2]}") $(jq -c 'has("error")' <<<"${lines[3]}") true " ]
 }
 
+@test "requests for what is no number, no id, no text" {
+	local f
+	has jq
+	for f in '"logit_bias":{"5":nan}' '"logit_bias":{"5":1e300}' '"logit_bias":{"":5}' '"logit_bias":{" 5":5}' \
+	    '"logit_bias":{"-1":5}' '"logit_bias":{"99999999999999999999":5}' '"logit_bias":[5]' '"stop":"a\u0000b"' \
+	    '"stop":[""]' '"stop":{}' '"max_tokens":1.5' '"max_tokens":nan' '"seed":-1' '"top_k":0.5' '"temperature":"1"'; do
+		printf '{"id":"%s","ids":[5],"max_tokens":1,%s}\n' "${f:1:4}" "$f"
+	done >in
+	run -1 --separate-stderr apr-infer --jsonl "$REPO/examples/sample" <in
+	printf '%s\n' "${lines[@]}" | jq -c 'select(has("error") | not)' >got
+	[ ! -s got ] || { cat got >&2; return 1; }
+	[ "${#lines[@]}" = 15 ]
+}
+
 @test "a chat template that loops, or that grows" {
 	local s=$REPO/examples/sample double='{% set n = namespace(x="a") %}{% for i in range(23) %}{% set n.x = n.x ~ n.x %}{% endfor %}'
 	echo 'hello' >in

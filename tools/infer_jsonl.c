@@ -11,6 +11,7 @@
 
 #include <jv.h>
 
+#include <apr/json.h>
 #include <apr/serve.h>
 
 #include "infer.h"
@@ -139,6 +140,8 @@ sampling(jv o, struct request *q, struct err *e)
 	if (number(o, "top_k", 0, 1e9, &k, e) < 0 || number(o, "seed", 0, 0x1p53, &seed, e) < 0 ||
 	    number(o, "max_tokens", 1, 1e9, &n, e) < 0)
 		return -1;
+	if (k != floor(k) || seed != floor(seed) || n != floor(n))
+		return err_set(e, "top_k, seed and max_tokens are whole numbers");
 	s->top_k = (unsigned)k;
 	s->seed = (uint64_t)seed;
 	q->r.n = (unsigned)n;
@@ -159,7 +162,8 @@ stops(jv o, struct request *q, struct err *e)
 	q->r.nstop = 0;
 	for (int i = 0; i < n && i < 16; i++) {
 		s = jv_array_get(jv_copy(v), i);
-		if (jv_get_kind(s) != JV_KIND_STRING || !*jv_string_value(s)) {
+		if (jv_get_kind(s) != JV_KIND_STRING || !*jv_string_value(s) ||
+		    strlen(jv_string_value(s)) != (size_t)jv_string_length_bytes(jv_copy(s))) {
 			n = -1;
 			jv_free(s);
 			break;
@@ -169,7 +173,8 @@ stops(jv o, struct request *q, struct err *e)
 		jv_free(s);
 	}
 	jv_free(v);
-	return n < 0 || n > 16 ? err_set(e, "stop is neither a string nor up to 16 of them") : 0;
+	return n < 0 || n > 16 ? err_set(e, "stop is neither a string nor up to 16 of them, not"
+	    " empty, without a NUL") : 0;
 }
 
 static int
@@ -187,13 +192,15 @@ biases(jv o, struct request *q, struct err *e)
 	}
 	q->bias = calloc((size_t)jv_object_length(jv_copy(v)) + 1, sizeof *q->bias);
 	jv_object_foreach(v, key, add) {
-		char *end;
-		long id = strtol(jv_string_value(key), &end, 10);
+		const char *s = jv_string_value(key);
+		double x = jv_get_kind(add) == JV_KIND_NUMBER ? jv_number_value(add) : NAN;
+		uint64_t id;
 
-		if (*end || id < 0 || id > INT32_MAX || jv_get_kind(add) != JV_KIND_NUMBER)
+		/* (As --logit-bias bounds them: what is no number has no place.) */
+		if (!json_u64(s, strlen(s), &id) || id > INT32_MAX || !(fabs(x) <= 1e9))
 			bad = 1;
 		else if (q->bias)
-			q->bias[n++] = (struct sample_bias){ (int32_t)id, (float)jv_number_value(add) };
+			q->bias[n++] = (struct sample_bias){ (int32_t)id, (float)x };
 		jv_free(key);
 		jv_free(add);
 	}
@@ -342,8 +349,10 @@ token(void *ctx, void *user, int32_t id, float logprob, struct err *e)
 	(void)ctx;
 	if (q->first == 0)
 		q->first = run_clock();
-	if (q->wants)
+	if (q->wants && isfinite(logprob))
 		buf_printf(&q->logprobs, "%s%.6g", q->logprobs.len ? "," : "", (double)logprob);
+	else if (q->wants)
+		buf_str(&q->logprobs, q->logprobs.len ? ",null" : "null");
 	return answer_add(&q->r, &q->a, id, e);
 }
 
