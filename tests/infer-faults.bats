@@ -109,6 +109,11 @@ found() {
 	printf '%s\n' "${lines[@]}" | jq -c 'select(has("error") | not)' >got
 	[ ! -s got ] || { cat got >&2; return 1; }
 	[ "${#lines[@]}" = 15 ]
+	# An answer has the id as it came.
+	for f in 12345678901234567890123 '{"id":[1e400,0.10,{"a":"\u00e9"}]}' '"x"' '[]'; do
+		printf '{"ids":[5],"x":{"id":7},"max_tokens":1,"id":%s,"stop":"b"}\n' "$f" >in
+		apr-infer --jsonl "$REPO/examples/sample" <in | grep -qF "{\"id\":$(printf %b "${f//\\u00e9/\\xc3\\xa9}"),\"text\""
+	done
 }
 
 @test "a chat template that loops, or that grows" {

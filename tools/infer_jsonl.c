@@ -277,6 +277,46 @@ prompt(struct batch *b, jv o, struct request *q, struct err *e)
 	return r;
 }
 
+/* The id's own text: jq's numbers are doubles, ids may have 64 bits. */
+struct own {
+	struct json_writer w;
+	int	 depth;
+	bool	 on;
+};
+
+static int
+own_text(void *ctx, enum json_ev ev, const char *s, size_t n, struct err *e)
+{
+	struct own *o = ctx;
+
+	if (ev == JSON_KEY && o->depth == 1) {
+		if ((o->on = n == 2 && !memcmp(s, "id", 2)))
+			*o = (struct own){ { .out = o->w.out }, 1, true };
+		o->w.out->len = o->on ? 0 : o->w.out->len;
+		return 0;
+	}
+	o->depth -= ev == JSON_OBJECT_END || ev == JSON_ARRAY_END;
+	if (o->on && o->depth > 0 && json_write(&o->w, ev, s, n, e) < 0)
+		return -1;
+	o->depth += ev == JSON_OBJECT || ev == JSON_ARRAY;
+	return 0;
+}
+
+static void
+take_id(const char *line, size_t n, jv id, struct buf *out)
+{
+	struct own o = { .w.out = out };
+	struct err e;
+
+	/* (What jq alone understands, jq repeats.) */
+	if (json_text("id", line, n, own_text, &o, &e) < 0) {
+		out->len = 0;
+		id = jv_dump_string(id, 0);
+		buf_str(out, jv_string_value(id));
+	}
+	jv_free(id);
+}
+
 static int
 parse(struct batch *b, const char *line, size_t n, struct request *q, struct err *e)
 {
@@ -287,11 +327,8 @@ parse(struct batch *b, const char *line, size_t n, struct request *q, struct err
 		jv_free(o);
 		return err_set(e, "no JSON object");
 	}
-	if (member(o, "id", &v)) {
-		v = jv_dump_string(v, 0);
-		buf_str(&q->id, jv_string_value(v));
-		jv_free(v);
-	}
+	if (member(o, "id", &v))
+		take_id(line, n, v, &q->id);
 	if (sampling(o, q, e) < 0 || stops(o, q, e) < 0 || biases(o, q, e) < 0 ||
 	    prompt(b, o, q, e) < 0)
 		r = -1;
