@@ -97,6 +97,25 @@ found() {
 	    "true false $(jq -c 'has("error")' <<<"${lines[2]}") $(jq -c 'has("error")' <<<"${lines[3]}") true " ]
 }
 
+@test "requests for what is no number, no id, no text" {
+	local f
+	has jq
+	for f in '"logit_bias":{"5":nan}' '"logit_bias":{"5":1e300}' '"logit_bias":{"":5}' '"logit_bias":{" 5":5}' \
+	    '"logit_bias":{"-1":5}' '"logit_bias":{"99999999999999999999":5}' '"logit_bias":[5]' '"stop":"a\u0000b"' \
+	    '"stop":[""]' '"stop":{}' '"max_tokens":1.5' '"max_tokens":nan' '"seed":-1' '"top_k":0.5' '"temperature":"1"'; do
+		printf '{"id":"%s","ids":[5],"max_tokens":1,%s}\n' "${f:1:4}" "$f"
+	done >in
+	run -1 --separate-stderr apr-infer --jsonl "$REPO/examples/sample" <in
+	printf '%s\n' "${lines[@]}" | jq -c 'select(has("error") | not)' >got
+	[ ! -s got ] || { cat got >&2; return 1; }
+	[ "${#lines[@]}" = 15 ]
+	# An answer has the id as it came.
+	for f in 12345678901234567890123 '{"id":[1e400,0.10,{"a":"\u00e9"}]}' '"x"' '[]'; do
+		printf '{"ids":[5],"x":{"id":7},"max_tokens":1,"id":%s,"stop":"b"}\n' "$f" >in
+		apr-infer --jsonl "$REPO/examples/sample" <in | grep -qF "{\"id\":$(printf %b "${f//\\u00e9/\\xc3\\xa9}"),\"text\""
+	done
+}
+
 @test "a chat template that loops, or that grows" {
 	local s=$REPO/examples/sample double='{% set n = namespace(x="a") %}{% for i in range(23) %}{% set n.x = n.x ~ n.x %}{% endfor %}'
 	echo 'hello' >in

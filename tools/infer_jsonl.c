@@ -11,6 +11,7 @@
 
 #include <jv.h>
 
+#include <apr/json.h>
 #include <apr/serve.h>
 
 #include "infer.h"
@@ -139,6 +140,8 @@ sampling(jv o, struct request *q, struct err *e)
 	if (number(o, "top_k", 0, 1e9, &k, e) < 0 || number(o, "seed", 0, 0x1p53, &seed, e) < 0 ||
 	    number(o, "max_tokens", 1, 1e9, &n, e) < 0)
 		return -1;
+	if (k != floor(k) || seed != floor(seed) || n != floor(n))
+		return err_set(e, "top_k, seed and max_tokens are whole numbers");
 	s->top_k = (unsigned)k;
 	s->seed = (uint64_t)seed;
 	q->r.n = (unsigned)n;
@@ -159,7 +162,8 @@ stops(jv o, struct request *q, struct err *e)
 	q->r.nstop = 0;
 	for (int i = 0; i < n && i < 16; i++) {
 		s = jv_array_get(jv_copy(v), i);
-		if (jv_get_kind(s) != JV_KIND_STRING || !*jv_string_value(s)) {
+		if (jv_get_kind(s) != JV_KIND_STRING || !*jv_string_value(s) ||
+		    strlen(jv_string_value(s)) != (size_t)jv_string_length_bytes(jv_copy(s))) {
 			n = -1;
 			jv_free(s);
 			break;
@@ -169,7 +173,8 @@ stops(jv o, struct request *q, struct err *e)
 		jv_free(s);
 	}
 	jv_free(v);
-	return n < 0 || n > 16 ? err_set(e, "stop is neither a string nor up to 16 of them") : 0;
+	return n < 0 || n > 16 ? err_set(e, "stop is neither a string nor up to 16 of them, not"
+	    " empty, without a NUL") : 0;
 }
 
 static int
@@ -187,13 +192,15 @@ biases(jv o, struct request *q, struct err *e)
 	}
 	q->bias = calloc((size_t)jv_object_length(jv_copy(v)) + 1, sizeof *q->bias);
 	jv_object_foreach(v, key, add) {
-		char *end;
-		long id = strtol(jv_string_value(key), &end, 10);
+		const char *s = jv_string_value(key);
+		double x = jv_get_kind(add) == JV_KIND_NUMBER ? jv_number_value(add) : NAN;
+		uint64_t id;
 
-		if (*end || id < 0 || id > INT32_MAX || jv_get_kind(add) != JV_KIND_NUMBER)
+		/* (As --logit-bias bounds them: what is no number has no place.) */
+		if (!json_u64(s, strlen(s), &id) || id > INT32_MAX || !(fabs(x) <= 1e9))
 			bad = 1;
 		else if (q->bias)
-			q->bias[n++] = (struct sample_bias){ (int32_t)id, (float)jv_number_value(add) };
+			q->bias[n++] = (struct sample_bias){ (int32_t)id, (float)x };
 		jv_free(key);
 		jv_free(add);
 	}
@@ -270,6 +277,46 @@ prompt(struct batch *b, jv o, struct request *q, struct err *e)
 	return r;
 }
 
+/* The id's own text: jq's numbers are doubles, ids may have 64 bits. */
+struct own {
+	struct json_writer w;
+	int	 depth;
+	bool	 on;
+};
+
+static int
+own_text(void *ctx, enum json_ev ev, const char *s, size_t n, struct err *e)
+{
+	struct own *o = ctx;
+
+	if (ev == JSON_KEY && o->depth == 1) {
+		if ((o->on = n == 2 && !memcmp(s, "id", 2)))
+			*o = (struct own){ { .out = o->w.out }, 1, true };
+		o->w.out->len = o->on ? 0 : o->w.out->len;
+		return 0;
+	}
+	o->depth -= ev == JSON_OBJECT_END || ev == JSON_ARRAY_END;
+	if (o->on && o->depth > 0 && json_write(&o->w, ev, s, n, e) < 0)
+		return -1;
+	o->depth += ev == JSON_OBJECT || ev == JSON_ARRAY;
+	return 0;
+}
+
+static void
+take_id(const char *line, size_t n, jv id, struct buf *out)
+{
+	struct own o = { .w.out = out };
+	struct err e;
+
+	/* (What jq alone understands, jq repeats.) */
+	if (json_text("id", line, n, own_text, &o, &e) < 0) {
+		out->len = 0;
+		id = jv_dump_string(id, 0);
+		buf_str(out, jv_string_value(id));
+	}
+	jv_free(id);
+}
+
 static int
 parse(struct batch *b, const char *line, size_t n, struct request *q, struct err *e)
 {
@@ -280,11 +327,8 @@ parse(struct batch *b, const char *line, size_t n, struct request *q, struct err
 		jv_free(o);
 		return err_set(e, "no JSON object");
 	}
-	if (member(o, "id", &v)) {
-		v = jv_dump_string(v, 0);
-		buf_str(&q->id, jv_string_value(v));
-		jv_free(v);
-	}
+	if (member(o, "id", &v))
+		take_id(line, n, v, &q->id);
 	if (sampling(o, q, e) < 0 || stops(o, q, e) < 0 || biases(o, q, e) < 0 ||
 	    prompt(b, o, q, e) < 0)
 		r = -1;
@@ -342,8 +386,10 @@ token(void *ctx, void *user, int32_t id, float logprob, struct err *e)
 	(void)ctx;
 	if (q->first == 0)
 		q->first = run_clock();
-	if (q->wants)
+	if (q->wants && isfinite(logprob))
 		buf_printf(&q->logprobs, "%s%.6g", q->logprobs.len ? "," : "", (double)logprob);
+	else if (q->wants)
+		buf_str(&q->logprobs, q->logprobs.len ? ",null" : "null");
 	return answer_add(&q->r, &q->a, id, e);
 }
 
