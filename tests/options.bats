@@ -74,3 +74,16 @@ code() {
 		! command -v fish >/dev/null || fish -n "c/fish/$t.fish"
 	done
 }
+
+@test "CONTRIBUTING.md names files that are there" {
+	local f n=0
+	cd "$REPO"
+	for f in $(grep -o '`[^` ]*`' CONTRIBUTING.md | tr -d '`' | grep -v NAME | grep / | sort -u); do
+		[ -e "$f" ] || { echo "CONTRIBUTING.md: no $f" >&2; return 1; }
+		((n += 1))
+	done
+	((n > 15))
+	for f in $(grep -o '`make [a-z]*`' CONTRIBUTING.md | tr -d '`' | cut -d' ' -f2) asan check oracles; do
+		grep -qE "^([a-z-]+ )*$f( [a-z-]+)*:" Makefile || { echo "CONTRIBUTING.md: no make $f" >&2; return 1; }
+	done
+}
