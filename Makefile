@@ -7,6 +7,9 @@ BINDIR    = $(PREFIX)/bin
 MANDIR    = $(PREFIX)/share/man
 SHAREDIR  = $(PREFIX)/share/apr-tools
 RECIPEDIR = $(PREFIX)/share/apr/recipes
+INCLUDEDIR = $(PREFIX)/include/apr-tools
+LIBDIR    = $(PREFIX)/lib
+COMPDIR   = $(PREFIX)/share
 BUILD     = build
 CC        = cc
 CFLAGS    = -O2 -g
@@ -180,24 +183,41 @@ $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/libapr.a
 	@mkdir -p $(@D); echo "  LD $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
 
-EXAMPLES = $(shell find examples -type f)
-install: $(BIN)
+$(BUILD)/apr-tools.pc: apr-tools.pc.in force
+	$(Q)sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|; s|@PKGS@|$(PKGS)|' $< >$@
+
+EXAMPLES = $(shell find examples -type f ! -path "*/farm/*/*")
+install: $(BIN) $(BUILD)/libapr.a
+	@$(MAKE) --no-print-directory install-files
+# What is built already.  What the shells complete is what --help says.
+install-files: $(BUILD)/apr-tools.pc
+	EMULATOR="$(EMULATOR)" scripts/completions $(BUILD)/completions $(BIN)
 	$(INSTALL) -d "$(DESTDIR)$(BINDIR)"
 	$(INSTALL) -m 755 $(BIN) "$(DESTDIR)$(BINDIR)"
 	for p in $(PAGES); do $(INSTALL) -D -m 644 $$p "$(DESTDIR)$(MANDIR)/man$${p##*.}/$${p#man/}" || exit 1; done
 	for f in $(EXAMPLES); do $(INSTALL) -D -m $$(test -x $$f && echo 755 || echo 644) $$f "$(DESTDIR)$(SHAREDIR)/$$f" || exit 1; done
 	for f in $(RECIPES); do $(INSTALL) -D -m 644 $$f "$(DESTDIR)$(RECIPEDIR)/$${f#recipes/}" || exit 1; done
+	for f in include/apr/*.h; do $(INSTALL) -D -m 644 $$f "$(DESTDIR)$(INCLUDEDIR)/$${f#include/}" || exit 1; done
+	$(INSTALL) -D -m 644 $(BUILD)/libapr.a "$(DESTDIR)$(LIBDIR)/libapr-tools.a"
+	$(INSTALL) -D -m 644 $(BUILD)/apr-tools.pc "$(DESTDIR)$(LIBDIR)/pkgconfig/apr-tools.pc"
+	for t in $(TOOLS); do $(INSTALL) -D -m 644 $(BUILD)/completions/bash/$$t "$(DESTDIR)$(COMPDIR)/bash-completion/completions/$$t" && \
+	    $(INSTALL) -D -m 644 $(BUILD)/completions/zsh/_$$t "$(DESTDIR)$(COMPDIR)/zsh/vendor-completions/_$$t" && \
+	    $(INSTALL) -D -m 644 $(BUILD)/completions/fish/$$t.fish "$(DESTDIR)$(COMPDIR)/fish/vendor_completions.d/$$t.fish" || exit 1; done
 uninstall:
 	for t in $(TOOLS); do rm -f "$(DESTDIR)$(BINDIR)/$$t"; done
 	for p in $(PAGES); do rm -f "$(DESTDIR)$(MANDIR)/man$${p##*.}/$${p#man/}"; done
 	for f in $(EXAMPLES); do rm -f "$(DESTDIR)$(SHAREDIR)/$$f"; done
 	for f in $(RECIPES); do rm -f "$(DESTDIR)$(RECIPEDIR)/$${f#recipes/}"; done
+	for f in include/apr/*.h; do rm -f "$(DESTDIR)$(INCLUDEDIR)/$${f#include/}"; done
+	rm -f "$(DESTDIR)$(LIBDIR)/libapr-tools.a" "$(DESTDIR)$(LIBDIR)/pkgconfig/apr-tools.pc"
+	for t in $(TOOLS); do rm -f "$(DESTDIR)$(COMPDIR)/bash-completion/completions/$$t" \
+	    "$(DESTDIR)$(COMPDIR)/zsh/vendor-completions/_$$t" "$(DESTDIR)$(COMPDIR)/fish/vendor_completions.d/$$t.fish"; done
 dist:
 	mkdir -p $(BUILD) && git archive --prefix=apr-tools-$(VERSION)/ HEAD | gzip -9n >$(BUILD)/apr-tools-$(VERSION).tar.gz
 clean:
 	rm -rf $(BUILD)
 .PHONY: all check demo setup golden kernel floats suite demo-now lint oracles bench bench-quant bench-infer e2e mutants asan qemu fuzz fuzz-now codebook high dot \
-	install uninstall dist clean force
+	install install-files uninstall dist clean force
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/*/*/*/*.d)

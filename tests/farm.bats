@@ -4,6 +4,7 @@
 load helper
 
 MODELS='smollm qwen3 llama3 granite'
+unset MAKEFLAGS MFLAGS MAKELEVEL
 
 setup_file() {
 	local m
