@@ -17,6 +17,7 @@ WERROR    = -Werror
 INSTALL   = install
 PKGCONFIG = pkg-config
 FUZZ_TIME = 60
+FUZZ_SEED = 0
 EMULATOR  =
 Q         = $(if $(V),,@)# V=1 shows commands
 VERSION  := $(shell sed -n 's/.*TOOL_VERSION[^"]*"\(.*\)"/\1/p' tools/tool.h)
@@ -168,7 +169,9 @@ qemu:
 	    EMULATOR=qemu-aarch64-static LDFLAGS=-static LIBSRC='$(wildcard lib/type/*.c lib/kernel/*.c lib/codebook/*.c lib/dot/*.c)' \
 	    HEADERS=stdio.h PCFLAGS= PLIBS=
 
-# FUZZ_TIME seconds a harness; what it finds stays as build/fuzz/NAME-crash-*.
+# FUZZ_TIME seconds a harness, from FUZZ_SEED on (0: another each time; .ci/run
+# has one, so that a change is judged by what it changed); what is found stays
+# as build/fuzz/NAME-crash-*.
 fuzz:
 	@$(MAKE) --no-print-directory BUILD=build/fuzz CC=clang fuzz-now \
 	    CFLAGS='$(SANFLAGS) -fsanitize=fuzzer-no-link,$(SANITIZE)' DOTFLAGS=-fno-sanitize=all
@@ -176,7 +179,7 @@ fuzz-now: $(FUZZ:%=fuzz-run-%)
 	@test -n "$(FUZZ)" || { echo "make: no harness in tests/fuzz" >&2; exit 1; }
 fuzz-run-%: $(BUILD)/fuzz/%
 	@mkdir -p $(BUILD)/corpus/$*; echo "fuzz $*, $(FUZZ_TIME) s"; \
-	    $< -max_total_time=$(FUZZ_TIME) -timeout=10 -rss_limit_mb=1024 \
+	    $< -max_total_time=$(FUZZ_TIME) -seed=$(FUZZ_SEED) -timeout=10 -rss_limit_mb=1024 \
 	    -verbosity=0 -print_final_stats=1 -artifact_prefix=$(BUILD)/$*- $(BUILD)/corpus/$* \
 	    $$(test -d tests/fuzz/corpus/$* && echo tests/fuzz/corpus/$*) tests/bad
 $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/libapr.a
