@@ -237,6 +237,9 @@ run_prompt(struct run *r)
 	prompt_ids(r, &o.ids);
 	if (o.ids.n >= r->o.n_ctx)
 		die("the prompt has %zu tokens, the context %u", o.ids.n, r->o.n_ctx);
+	/* More positions are never filled. */
+	if (r->n && r->n < r->o.n_ctx - o.ids.n)
+		r->o.n_ctx = (unsigned)o.ids.n + r->n;
 	run_context(r);
 	answer_begin(r, &o.a);
 	start = run_clock();
