@@ -29,11 +29,30 @@ int	load_hparams(struct load *, struct model *, struct err *) APR_MUSTCHECK;
 int	load_layer_kind(const struct load *, const struct hparams *, unsigned i,
 	    struct layer *, struct err *) APR_MUSTCHECK;
 
+/* layers.c */
+int	load_layers(struct load *, struct model *, struct err *) APR_MUSTCHECK;
+
+/* named.c */
+
+/* All tensors under GGUF's names; what the architecture does not know is an
+ * error, so that nothing is silently left out. */
+int	load_names(struct load *, struct err *) APR_MUSTCHECK;
 struct named *load_find(const struct load *, const char *name, long expert, unsigned part);
 bool	load_has(const struct load *, const char *name);
 /* n elements as f32, `add` added to each, in the model's arena; NULL: it is
  * missing or misshapen. */
 const float *load_vector(const struct load *, const char *name, size_t n, float add,
 	    struct err *);
+/* Of part `part` of what one matrix became several. */
+const float *load_part(const struct load *, const char *name, unsigned part, size_t n,
+	    float add, struct err *);
+/* Set *v where there is such a tensor. */
+int	load_maybe(const struct load *, const char *name, size_t n, float add,
+	    const float **v, struct err *) APR_MUSTCHECK;
+/* A tensor of the shape [.., rows, cols] as one matrix of them all. */
+int	load_as_matrix(const struct load *, struct named *, size_t rows, size_t cols,
+	    bool transposed, struct mat *, struct err *) APR_MUSTCHECK;
+int	load_matrix(const struct load *, const char *name, size_t rows, size_t cols,
+	    bool transposed, struct mat *, struct err *) APR_MUSTCHECK;
 
 #endif
