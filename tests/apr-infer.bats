@@ -131,6 +131,16 @@ logits() { "${APR_BUILD:-$REPO/build}/test/logits" "$@"; }
 		apr-infer --jsonl --parallel 3 "$s" | jq -c .tokens | sort -u | cmp - want
 }
 
+@test "a request finds nothing of the one before it, whatever a layer remembers by" {
+	need hf/qwen3-5 hf/qwen3
+	for m in qwen3-5 qwen3; do
+		for i in 1 2 3; do echo '{"ids": [5, 17, 2, 9], "max_tokens": 4, "logprobs": true}'; done |
+			apr-infer --jsonl --parallel 1 "$F/hf/$m" | jq -c '[.tokens, .logprobs]' >got
+		[ "$(wc -l <got)" = 3 ] && grep -q '[0-9]' got
+		[ "$(sort -u got | wc -l)" = 1 ] || { echo "$m"; return 1; }
+	done
+}
+
 @test "streams out, and plans" {
 	s=$REPO/examples/sample
 	apr-infer --logits --ids 5,17,2 "$s" | apr-pack l.safetensors

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 load helper
 
-ALL='llama smollm llama3 mistral qwen2 qwen2-odd qwen3 qwen3-moe qwen3-5 gpt2 gemma2 gemma3
-	phi3 mixtral olmo2 granite'
+ALL=${APR_TOKENIZERS:-llama smollm llama3 mistral qwen2 qwen2-odd qwen3 qwen3-moe qwen3-5 gpt2 gemma2 gemma3
+	phi3 mixtral olmo2 granite}
 
 @test "help, version, wrong usage" {
 	apr-token --help | grep '^usage: apr-token' >/dev/null

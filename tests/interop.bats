@@ -465,6 +465,9 @@ values() {
 	for k in '["qwen2.context_length","UINT32",32768]' '["qwen2.rope.freq_base","FLOAT32",10000]'; do
 		keys a.gguf | grep -F "$k" >/dev/null
 	done
+	model eps 'del(.rms_norm_eps)'
+	apr-cat eps | apr-pack -f a.gguf
+	keys a.gguf | jq -es 'any(.[]; .[0] == "llama.attention.layer_norm_rms_epsilon" and (.[2] - 1e-6 | fabs) < 1e-12)'
 	model g0 'del(.embedding_multiplier) | .residual_multiplier = 0' granite
 	apr-cat g0 | apr-pack -f a.gguf
 	keys a.gguf | grep -F '["granite.embedding_scale","FLOAT32",1]' >/dev/null
