@@ -215,6 +215,17 @@ steps() {
 	grep '^granite .* quantize: apr-quant: ' report.txt
 }
 
+@test "a program that dies without a word" {
+	mkdir bin
+	printf "#!/bin/sh\nkill -SEGV \$\$\n" >bin/apr-infer
+	chmod +x bin/apr-infer
+	rm out/qwen3/mine.run
+	! PATH=$PWD/bin:$PATH make -s -k 2>err
+	grep -E "^qwen3 mine: .*(Segmentation fault|exit status 139)" err
+	make -s
+	diff -r out "$BATS_FILE_TMPDIR/clean/out"
+}
+
 @test "the plan has the sizes, and does nothing" {
 	rm -rf out .farm log
 	make plan >plan.txt
