@@ -9,6 +9,7 @@
 #include <apr/arch.h>
 #include <apr/source.h>
 
+#include "table.h"
 #include "tool.h"
 
 const char usage_text[] =
@@ -36,20 +37,11 @@ print_json(const struct manifest *m)
 	buf_release(&b);
 }
 
-/* Names come from files; err_set() takes the teeth out of them. */
-static const char *
-tame(const char *s, struct err *e)
-{
-	err_set(e, "%s", s);
-	return e->msg;
-}
-
 static void
 print_table(const struct manifest *m)
 {
-	uint64_t bytes = 0, n = 0;
+	struct table_sums s = table_sums(m);
 	struct buf b = { 0 };
-	char shape[192];
 	struct err e;
 
 	for (size_t i = 0; i < m->nfile; i++)
@@ -58,12 +50,9 @@ print_table(const struct manifest *m)
 	for (size_t i = 0; i < m->ntensor; i++) {
 		const struct tensor *t = &m->tensor[i];
 
-		printf("%-8s %14" PRIu64 "  %-20s %s", t->type->name, t->bytes,
-		    tensor_shape(t, shape, sizeof shape), tame(t->name, &e));
+		table_tensor(t);
 		printf(t->tied_to ? " (tied to %s)\n" : "\n",
 		    t->tied_to ? tame(t->tied_to, &e) : "");
-		bytes += t->bytes;
-		n += t->tied_to ? 0 : t->n;
 	}
 	if (arch_describe(m, &b, &e) < 0)
 		die("%s", e.msg);
@@ -71,7 +60,7 @@ print_table(const struct manifest *m)
 		printf("%.*s\n", (int)b.len, (char *)b.p);
 	buf_release(&b);
 	printf("%zu tensors, %" PRIu64 " weights, %" PRIu64 " bytes, %.2f bits per weight%s%s%s\n",
-	    m->ntensor, n, bytes, n ? 8.0 * (double)bytes / (double)n : 0,
+	    m->ntensor, s.n, s.bytes, s.bpw,
 	    m->source ? ", from " : "", m->source ? tame(m->source, &e) : "",
 	    m->plan ? ", a plan" : "");
 }

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* apr-pack -- a stream into a file, files, or a directory. */
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,6 +7,7 @@
 #include <apr/pack.h>
 
 #include "order.h"
+#include "pack_plan.h"
 #include "stage.h"
 #include "target.h"
 
@@ -96,82 +94,23 @@ decide(struct pack_target *t, char *path, const char *format, const struct manif
 		usage("%s: neither .apr, .gguf nor .safetensors: --format must say", path);
 }
 
-static void
-print_plan(struct pack *p, const struct pack_target *t, const struct manifest *m, bool json)
-{
-	uint64_t total = 0, size, elements = 0, bytes = 0;
-	const char *name;
-	size_t n = pack_files(p, SIZE_MAX, &name, &size);
-	char shape[192];
-
-	for (size_t i = 0; i < n; i++) {
-		pack_files(p, i, &name, &size);
-		total += size;
-	}
-	for (size_t i = 0; i < m->ntensor; i++) {
-		elements += m->tensor[i].tied_to ? 0 : m->tensor[i].n;
-		bytes += m->tensor[i].bytes;
-	}
-	if (json) {
-		struct buf b = { 0 };
-
-		buf_printf(&b, "{\"format\":\"%s\",\"size\":%" PRIu64 ",\"tensor_bytes\":%"
-		    PRIu64 ",\"files\":[", t->format->name, total, bytes);
-		for (size_t i = 0; i < n; i++) {
-			pack_files(p, i, &name, &size);
-			buf_str(&b, i ? ",{\"name\":" : "{\"name\":");
-			name = name ? name : t->path ? t->path : "-";
-			buf_json(&b, name, strlen(name));
-			buf_printf(&b, ",\"size\":%" PRIu64 "}", size);
-		}
-		buf_str(&b, "],\"tensors\":[");
-		for (size_t i = 0; i < m->ntensor; i++) {
-			buf_str(&b, i ? ",\n" : "\n");
-			tensor_write(&m->tensor[i], &b);
-			fwrite(b.p, 1, b.len, stdout);
-			b.len = 0;
-		}
-		buf_str(&b, "\n]}\n");
-		fwrite(b.p, 1, b.len, stdout);
-		buf_release(&b);
-	} else {
-		struct err tame;
-
-		for (size_t i = 0; i < m->ntensor; i++) {
-			const struct tensor *q = &m->tensor[i];
-
-			err_set(&tame, "%s", q->name);
-			printf("%-8s %14" PRIu64 "  %-20s %s\n", q->type->name, q->bytes,
-			    tensor_shape(q, shape, sizeof shape), tame.msg);
-		}
-		printf("%zu tensors, %.2f bits per weight, %" PRIu64 " bytes as %s\n",
-		    m->ntensor, elements ? 8.0 * (double)bytes / (double)elements : 0,
-		    total, t->format->name);
-	}
-	tool_flush();
-}
-
 /* What was done to the model, for those who ask for it in the output. */
 static void
 keep_history(struct manifest *m)
 {
-	struct buf b = { 0 };
+	struct buf b = { 0 }, text = { 0 };
 	struct err e;
 
 	buf_str(&b, "[");
 	for (size_t i = 0; i < m->nhistory; i++)
 		buf_printf(&b, "%s%s", i ? "," : "", m->history[i]);
 	buf_str(&b, "]");
-	{
-		struct buf q = { 0 };
-
-		buf_json(&q, b.p, b.len);
-		buf_put(&q, "", 1);
-		if (buf_check(&q, &e) < 0 ||
-		    manifest_set(m, HISTORY_KEY, "string", (char *)q.p, &e) < 0)
-			die("%s", e.msg);
-		buf_release(&q);
-	}
+	buf_json(&text, b.p, b.len);
+	buf_put(&text, "", 1);
+	if (buf_check(&b, &e) < 0 || buf_check(&text, &e) < 0 ||
+	    manifest_set(m, HISTORY_KEY, "string", (char *)text.p, &e) < 0)
+		die("%s", e.msg);
+	buf_release(&text);
 	buf_release(&b);
 }
 
@@ -221,11 +160,12 @@ main(int argc, char **argv)
 		die("%s", e.msg);
 	tool_progress_begin(m->plan ? 0 : stage_total(m));
 	target_run(p, in);
-	if (m->plan) {
-		print_plan(p, &t, pack_manifest(p), json);
-	} else {
+	if (!m->plan)
 		tool_progress_end();
-	}
+	else if (json)
+		plan_json(p, &t);
+	else
+		plan_table(p, &t);
 	pack_free(p);
 	stream_close(in);
 	return STATUS_OK;
