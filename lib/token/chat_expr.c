@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* chat_expr.c -- operators of chat templates, evaluated as they are read. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "chat.h"
