@@ -40,7 +40,8 @@ f32() {
 		apr-cat --as gguf "$F/hf/$m" 2>/dev/null | apr-pack -q -f g.gguf
 		apr-cat "$F/hf/$m" | apr-pack -q -f a.apr
 		apr-diff --json "$F/hf/$m" g.gguf >out
-		[ "$(count same)" = "$(count tensors)" ] && [ "$(count tensors)" -gt 14 ]
+		[ "$(count same)" = "$(count tensors)" ]
+		[ "$(count tensors)" -gt 14 ]
 		[ "$(jq .summary.keys out)" -gt 5 ]
 		apr-diff -q "$F/hf/$m" a.apr
 		apr-diff -q g.gguf a.apr
@@ -66,7 +67,8 @@ f32() {
 	# types: its tensors are found all the same.
 	for m in int4 int8 q4k; do
 		differ apr-diff --json --max-nmse 0.01 "$F/hf/gpt2" "$F/apr/gpt2.$m.apr"
-		[ "$(count over)" = 0 ] && [ "$(count within)" -gt 8 ]
+		[ "$(count over)" = 0 ]
+		[ "$(count within)" -gt 8 ]
 		[ "$(jq -r '.metadata[0].key' out)" = general.architecture ]
 	done
 	apr-diff -q --metadata ignore --max-nmse 0.01 "$F/hf/smollm" "$F/apr/smollm.q4k.apr"
@@ -106,7 +108,8 @@ f32() {
 	apr-cat "$F/hf/qwen2" | apr-pack -q q.apr
 	apr-cat --reject '*0.mlp.up_proj.weight' q.apr | apr-pack -q --raw less.apr
 	differ apr-diff --json q.apr less.apr
-	[ "$(count only_a)" = 1 ] && [ "$(count same)" = 25 ]
+	[ "$(count only_a)" = 1 ]
+	[ "$(count same)" = 25 ]
 	jq -e '.tensors[] | select(.status == "only_a") | .a.name == "model.layers.0.mlp.up_proj.weight" and
 	    .b == null' out
 	differ apr-diff less.apr "$F/hf/qwen2"
@@ -145,10 +148,12 @@ f32() {
 	x=$(sed -n 3p names)
 	apr-cat --reject "$x" m.apr | apr-pack -q --raw less.apr
 	differ apr-diff --json m.gguf less.apr
-	[ "$(count incomplete)" = 1 ] && [ "$(count same)" = $(($(count tensors) - 1)) ]
+	[ "$(count incomplete)" = 1 ]
+	[ "$(count same)" = $(($(count tensors) - 1)) ]
 	jq -r '.tensors[] | select(.status == "incomplete").why' out | grep -F "$x: is not there"
 	differ apr-diff --json m.apr less.apr
-	[ "$(count only_a)" = 1 ] && [ "$(count incomplete)" = 0 ]
+	[ "$(count only_a)" = 1 ]
+	[ "$(count incomplete)" = 0 ]
 	[ "$(jq -r '.tensors[] | select(.status == "only_a").name' out)" = "$x" ]
 }
 

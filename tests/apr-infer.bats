@@ -136,7 +136,8 @@ logits() { "${APR_BUILD:-$REPO/build}/test/logits" "$@"; }
 	for m in qwen3-5 qwen3; do
 		for i in 1 2 3; do echo '{"ids": [5, 17, 2, 9], "max_tokens": 4, "logprobs": true}'; done |
 			apr-infer --jsonl --parallel 1 "$F/hf/$m" | jq -c '[.tokens, .logprobs]' >got
-		[ "$(wc -l <got)" = 3 ] && grep -q '[0-9]' got
+		[ "$(wc -l <got)" = 3 ]
+		grep -q '[0-9]' got
 		[ "$(sort -u got | wc -l)" = 1 ] || { echo "$m"; return 1; }
 	done
 }

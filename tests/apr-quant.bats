@@ -77,14 +77,14 @@ dtypes() {
 	fails 1 apr-quant --pure q1_0 <in
 	says "not whole Q1_0 blocks of 128"
 	apr-quant --fallback=f16 q4_k <in 2>err | dtypes >got
-	! grep -v -e ' F16$' -e ' BF16$' got
+	! grep -v -e ' F16$' -e ' BF16$' got || false
 	apr-quant --fallback=pad q4_k <in 2>err >out
 	grep -q 'Q4_K (padded: rows not multiples of 256)' err
 	tar xOf out manifest.json | jq -e '[.tensors[] | select(.row_bytes)] | length > 0 and all(.row_bytes == 144 or .row_bytes == 288)'
 	apr-dequant -q <out >f32
 	# Flat blocks need no rows.
 	apr-quant apr_q4 <in 2>err | dtypes | grep -q ' apr_q4$'
-	! grep -q fallback err
+	! grep -q fallback err || false
 }
 
 @test "aprender's rules: its tensors, its types, its bytes" {
@@ -110,7 +110,7 @@ dtypes() {
 	[ $found = 8 ]
 	# Its blocks are others than ggml's.
 	apr-cat "$F/apr/qwen2.apr" >in
-	! cmp -s <(apr-quant -q --rules=apr --effort=apr q4k <in | sums) <(apr-quant -q --rules=apr q4k <in | sums)
+	! cmp -s <(apr-quant -q --rules=apr --effort=apr q4k <in | sums) <(apr-quant -q --rules=apr q4k <in | sums) || false
 }
 
 @test "--effort: which type has which, and who did it" {
@@ -120,7 +120,7 @@ dtypes() {
 	for type in q4_0 q4_1 q5_0 q5_1 q8_0 q2_k q3_k q4_k q5_k q6_k iq4_nl iq4_xs mxfp4 nvfp4 iq3_s; do
 		apr-quant -q -j 1 --pure --effort=high $type <in >want
 		apr-quant -q -j 2 --pure $type <in >plain
-		! cmp -s <(sums <want) <(sums <plain)
+		! cmp -s <(sums <want) <(sums <plain) || false
 		APR_CPU=scalar APR_CHUNK_ROWS=7 apr-quant -q -j 2 --pure --effort=high $type <in | cmp - want
 	done
 	tar xOf want manifest.json | jq -e '.history[-1].options.effort == "high"'
@@ -130,14 +130,14 @@ dtypes() {
 	echo '{"apr_recipe": 1, "effort": "high", "base": "q4_k"}' >r.json
 	apr-quant -q -r r.json <in | sums >a
 	apr-quant -q --effort=high q4_k <in | sums | cmp - a
-	! cmp -s a <(apr-quant -q --effort=reference -r r.json <in | sums)
+	! cmp -s a <(apr-quant -q --effort=reference -r r.json <in | sums) || false
 	# Zeros ahead spoil a block of ggml's IQ3_S, and that is said.
 	{ head -c 128 /dev/zero; printf '%0896d'; printf '%01024d'; } | st z.safetensors \
 	    '{"z.weight":{"dtype":"F32","shape":[2,256],"data_offsets":[0,2048]}}'
 	apr-cat z.safetensors | apr-quant --pure iq3_s 2>err >out
 	grep -q '1 blocks have zeros ahead' err
 	apr-cat z.safetensors | apr-quant --pure --effort=high iq3_s 2>err >out
-	! grep 'zeros ahead' err
+	! grep 'zeros ahead' err || false
 	fails 1 apr-quant --effort=high tq2_0 <in
 	says ".weight: no TQ2_0 is made with --effort=high"
 	fails 1 apr-quant --pure --effort=apr q6_k <in
@@ -207,7 +207,7 @@ dtypes() {
 	tar xOf max manifest.json | jq -e '.tensors[0].absmax'
 	TMPDIR=/nonexistent apr-quant -q apr_q8 <max >out
 	sums <out | cmp - want
-	! tar xOf out manifest.json | jq -e '.tensors[] | select(.dtype == "apr_q8" and .absmax)'
+	! tar xOf out manifest.json | jq -e '.tensors[] | select(.dtype == "apr_q8" and .absmax)' || false
 	apr-cat "$F/hf/qwen2-odd" >in
 	TMPDIR=/nonexistent fails 1 apr-quant apr_q8 <in
 	says /nonexistent
@@ -285,7 +285,7 @@ dtypes() {
 	for j in 1 2; do
 		APR_CHUNK_ROWS=$((j * 3)) apr-quant -q -j $j --pure q4_0 <in >q4_0
 		[ "$(dtypes <q4_0 | grep -c Q4_0)" -ge 10 ]
-		! dtypes <q4_0 | grep -q apr_q4
+		! dtypes <q4_0 | grep -q apr_q4 || false
 		apr-dequant -q --all f32 <q4_0 | sums | cmp - want
 		apr-quant -q --rules=apr apr_q4 <q4_0 | sums >back
 		sums <in | cmp - back
@@ -295,16 +295,16 @@ dtypes() {
 @test "norms, routers, positions and odd names stay" {
 	need hf/mixtral hf/gpt2 hf/qwen3-5 hf/qwen3-moe
 	apr-cat "$F/hf/mixtral" | apr-quant -q q8_0 | dtypes >got
-	! grep 'block_sparse_moe.gate.weight Q8_0' got
+	! grep 'block_sparse_moe.gate.weight Q8_0' got || false
 	grep 'experts.0.w1.weight Q8_0' got
 	apr-cat "$F/hf/qwen3-moe" | apr-quant -q q8_0 | dtypes >got
-	! grep 'mlp.gate.weight Q8_0' got
+	! grep 'mlp.gate.weight Q8_0' got || false
 	grep 'gate_proj.weight Q8_0' got
 	apr-cat "$F/hf/gpt2" | apr-quant -q q8_0 | dtypes >got
 	grep 'wpe.weight F32' got
 	grep 'wte.weight Q8_0' got
 	apr-cat "$F/hf/qwen3-5" | apr-quant -q q8_0 | dtypes >got
-	! grep -e 'conv1d.weight Q8_0' -e 'A_log Q8_0' got
+	! grep -e 'conv1d.weight Q8_0' -e 'A_log Q8_0' got || false
 	grep 'in_proj_a.weight Q8_0' got
 }
 
@@ -327,7 +327,7 @@ dtypes() {
 	apr-cat --plan "$F/gguf/llama3.bf16.gguf" | apr-quant -q q4_k >plan
 	tar xOf plan manifest.json | jq -S 'del(.plan)' >a
 	jq -S . want | cmp - a
-	! tar tf plan | grep '^tensors/'
+	! tar tf plan | grep '^tensors/' || false
 }
 
 @test "a stream cut anywhere is an error" {
@@ -459,7 +459,7 @@ dtypes() {
 	  "set": { "a.b": { "type": "arr:u32", "value": [1, 2] } } }
 	END
 	apr-quant -r r.json <in 2>err | tee out | dtypes >got
-	! grep -q 'matches no' err
+	! grep -q 'matches no' err || false
 	cat >want <<-'END'
 	blk.0.attn_k.weight Q8_0
 	blk.0.attn_norm.weight F32
@@ -677,7 +677,7 @@ dtypes() {
 	done
 	# It goes by the final type, and not for embeddings.
 	apr-quant -q --token-embedding-type iq2_xs q4_k <plan 2>err >out
-	! grep -q importance err
+	! grep -q importance err || false
 	apr-quant -q q2_k <in >out
 }
 
@@ -707,7 +707,7 @@ dtypes() {
 	# Options decide before it, and the types are those that were allowed.
 	apr-quant -q --target-size 700K --types q4_k,q6_k --tensor-type attn_v=q8_0 <in | dtypes >got
 	[ "$(grep -c 'attn_v.weight Q8_0' got)" = 2 ]
-	! grep -v -e F32 -e attn_v got | grep -v -e Q4_K -e Q6_K
+	! grep -v -e F32 -e attn_v got | grep -v -e Q4_K -e Q6_K || false
 	# A plan says the same, and keeps the files.
 	apr-cat --plan "$F/gguf/llama3.bf16.gguf" | apr-quant -q --target-size 700K | apr-pack --json x.gguf | jq .size >a
 	apr-quant -q --target-size 700K <in >q
@@ -766,9 +766,9 @@ dtypes() {
 	echo '{"tool":"apr-quant"}' >>errors
 	apr-quant -q --target-size 600K <in | dtypes | grep 'ffn_up' >without
 	apr-quant -q --target-size 600K --errors errors <in | dtypes | grep 'ffn_up' >with
-	! grep -q 'blk.0.ffn_up.weight Q[568]' without
+	! grep -q 'blk.0.ffn_up.weight Q[568]' without || false
 	grep -q 'blk.0.ffn_up.weight Q[568]' with
-	! grep -q 'blk.1.ffn_up.weight Q[568]' with
+	! grep -q 'blk.1.ffn_up.weight Q[568]' with || false
 	echo '{"name":"blk.0.ffn_up.weight","type":"q4_k","n":5,"nmse":0.1}' >errors
 	fails 1 apr-quant --target-size 600K --errors errors <in
 	says "another model's"

@@ -31,7 +31,8 @@ f32() {
 	# A question's trouble is not its answer.
 	local got=0
 	apr-stat --check <empty 2>err || got=$?
-	[ $got = 2 ] && [ "$(wc -l <err)" = 1 ]
+	[ $got = 2 ]
+	[ "$(wc -l <err)" = 1 ]
 	fails 1 apr-stat nowhere.gguf
 	apr-cat --plan "$REPO/examples/sample" >plan
 	fails 1 apr-stat <plan
@@ -139,7 +140,8 @@ f32() {
 	apr-stat --hist w --json m.safetensors | jq -e '.tensors[0] |
 	    (.counts | length) == 64 and (.counts | add) == 8 and .edges[0] == 0 and .edges[64] == 5'
 	apr-stat --hist w --plot w.svg m.safetensors >/dev/null
-	[ "$(head -c 5 w.svg)" = '<svg ' ] && [ "$(tail -n 1 w.svg)" = '</svg>' ]
+	[ "$(head -c 5 w.svg)" = '<svg ' ]
+	[ "$(tail -n 1 w.svg)" = '</svg>' ]
 	[ "$(grep -c 'class="bar"' w.svg)" = 5 ]
 	fails 1 apr-stat --hist w --plot w.svg m.safetensors
 	says exists

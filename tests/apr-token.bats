@@ -131,6 +131,8 @@ of_model() {
 		head -c 1000000 /dev/zero | tr '\0' a | apr-token "$F/hf/$m" >a
 		head -c 1000000 /dev/zero | tr '\0' ' ' | apr-token "$F/hf/$m" >b
 		head -c 300000 /dev/urandom | apr-token "$F/hf/$m" >c
-		[ -s a ] && [ -s b ] && [ -s c ]
+		[ -s a ]
+		[ -s b ]
+		[ -s c ]
 	done
 }

@@ -151,7 +151,8 @@ big() {
 	for tool in "apr-cat $f" "apr-cat -" "apr-pack -" "apr-dequant -q" "apr-quant -q q8_0" \
 	    "apr-cat --zstd $f" apr-ls "apr-ls --json"; do
 		run bash -c "$tool <s 2>&1 >/dev/full"
-		[ "$status" = 1 ] && [ ${#lines[@]} = 1 ]
+		[ "$status" = 1 ]
+		[ ${#lines[@]} = 1 ]
 		case $output in *': No space left on device') ;; *) echo "$tool: $output" >&2; false ;; esac
 	done
 }
@@ -201,7 +202,8 @@ big() {
 		tool=$(command -v apr-cat)
 		if setpriv --reuid 65534 --clear-groups test -x "$tool" 2>/dev/null; then
 			setpriv --reuid 65534 --clear-groups "$tool" /tmp/apr-unreadable.$$ 2>said || status=$?
-			[ "$status" = 1 ] && grep -q 'Permission denied$' said
+			[ "$status" = 1 ]
+			grep -q 'Permission denied$' said
 		fi
 		rm -f /tmp/apr-unreadable.$$
 	else

@@ -91,7 +91,8 @@ table() {
 	done
 	table
 	echo "# $n decided, $bad of them not as llama-quantize" >&3
-	[ $n -gt 40 ] && [ $bad = 0 ]
+	[ $n -gt 40 ]
+	[ $bad = 0 ]
 }
 
 # whole MODEL -- the whole file, where its types can be made; what is planned

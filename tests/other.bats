@@ -173,7 +173,8 @@ equal() {
 				sums <s | awk '{ print $1 }' | sort >got
 				same got want "$f, byte $i"
 			else
-				[ $r = 1 ] && [ "$(wc -l <err)" = 1 ]
+				[ $r = 1 ]
+				[ "$(wc -l <err)" = 1 ]
 			fi
 		done
 	done

@@ -53,7 +53,8 @@ lines() {
 		fi
 		[ "$(wc -l <want)" -ge 20 ]
 	done
-	[ $bad = 0 ] && [ $n -ge 1 ]
+	[ $bad = 0 ]
+	[ $n -ge 1 ]
 	[ "$F" = "$REPO/tests/data" ] || [ $n = 16 ]
 }
 
@@ -390,7 +391,8 @@ warning: the chat template default is there twice: the last one is taken" ]
 	cp "$REPO/tests/fuzz/corpus/tokenizer_model/bpe.model" d/tokenizer.model
 	{ printf '{"t0":100000'; for ((i = 1; i < 100; i++)); do printf ',"t%d":%d' $i $((100000 + i)); done; echo '}'; } >d/added_tokens.json
 	vocab hf:llama d none 2>err
-	[ "$(wc -l <err)" = 65 ] && [ "$(tail -n 1 err)" = "warning: and more" ]
+	[ "$(wc -l <err)" = 65 ]
+	[ "$(tail -n 1 err)" = "warning: and more" ]
 }
 
 @test "hostile tokenizer.model" {
