@@ -8,6 +8,7 @@ unset MAKEFLAGS MFLAGS MAKELEVEL
 
 setup_file() {
 	local m
+	SECONDS=0
 	fixtures
 	for m in $MODELS; do
 		[ -d "$F/hf/$m" ] || return 0
@@ -15,6 +16,7 @@ setup_file() {
 	mkdir "$BATS_FILE_TMPDIR/clean" && cd "$BATS_FILE_TMPDIR/clean"
 	new_farm
 	make -s -j2
+	echo $SECONDS >../seconds
 }
 
 # new_farm -- one with its own sources, here.
@@ -139,19 +141,41 @@ steps() {
 }
 
 @test "killed at any moment, make goes on: the bytes of a clean run" {
-	local i hit=0 pid
+	local i j hit=0 pid types=(q6_k q5_k) ms
+	ms=$((($(cat "$BATS_FILE_TMPDIR/seconds") + 1) * 500))
 	for ((i = 0; i < ${APR_KILLS:-5}; i++)); do
+		# Another recipe each time: what is left is of the one or the other.
+		sed -i "s/q[56]_k/${types[i % 2]}/" mine.json
 		[ -n "$(todo)" ] || rm -rf out
 		setsid make -s -j2 >/dev/null 2>&1 &
 		pid=$!
-		sleep "0.$((RANDOM % 9))$((RANDOM % 10))"
+		sleep "$(printf '%d.%03d' $(((j = RANDOM * ms / 32768) / 1000)) $((j % 1000)))"
 		! kill -9 -- -$pid 2>/dev/null || ((hit += 1))
 		wait $pid || :
 	done
 	((hit > 0))
+	sed -i "s/q[56]_k/q6_k/" mine.json
 	make -s -j2
 	diff -r out "$BATS_FILE_TMPDIR/clean/out"
 	[ -z "$(todo)" ]
+}
+
+@test "killed between a result and its key" {
+	mkdir bin
+	cat >bin/mv <<-END
+		#!/bin/sh
+		[ "\$2" != out/qwen3/mine.gguf.key ] || kill -9 0
+		exec $(command -v mv) "\$@"
+	END
+	chmod +x bin/mv
+	sed -i 's/q6_k/q5_k/' mine.json
+	PATH=$PWD/bin:$PATH setsid make -s -j2 >/dev/null 2>&1 || [ $? = 137 ]
+	! cmp -s out/qwen3/mine.gguf "$BATS_FILE_TMPDIR/clean/out/qwen3/mine.gguf"
+	# Back: what lies there is not what it was.
+	sed -i 's/q5_k/q6_k/' mine.json
+	todo | grep -x 'quantize qwen3 mine'
+	make -s -j2
+	diff -r out "$BATS_FILE_TMPDIR/clean/out"
 }
 
 @test "a broken source stops its own targets, by its name" {
