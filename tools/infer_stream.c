@@ -35,12 +35,13 @@ struct keep {
 static struct kept *
 find(struct keep *k, const char *name, size_t width)
 {
+	struct err e;
+
 	for (size_t i = 0; i < k->n; i++)
 		if (!strcmp(k->k[i].name, name))
 			return &k->k[i];
-	k->k = realloc(k->k, (k->n + 1) * sizeof *k->k);
-	if (!k->k)
-		die("out of memory");
+	if (array_room(&k->k, k->n, sizeof *k->k, &e) < 0)
+		die("%s", e.msg);
 	k->k[k->n] = (struct kept){ .width = width };
 	snprintf(k->k[k->n].name, sizeof k->k[k->n].name, "%s", name);
 	return &k->k[k->n++];
@@ -56,10 +57,9 @@ keep(void *ctx, const char *name, const float *x, size_t n, size_t width, size_t
 	if (strcmp(name, "logits") && (!k->r->trace || fnmatch(k->r->trace, name, 0)))
 		return 0;
 	t = find(k, name, width);
-	t->at = realloc(t->at, (t->pieces + 1) * sizeof *t->at);
-	t->n = realloc(t->n, (t->pieces + 1) * sizeof *t->n);
-	if (!t->at || !t->n)
-		return err_set(e, "out of memory");
+	if (array_room(&t->at, t->pieces, sizeof *t->at, e) < 0 ||
+	    array_room(&t->n, t->pieces, sizeof *t->n, e) < 0)
+		return -1;
 	t->at[t->pieces] = k->end;
 	t->n[t->pieces++] = n;
 	t->rows += n;
