@@ -54,6 +54,9 @@ load helper
 	! grep 'tokenizer' d || false
 	apr-cat "$F/gguf/llama3.q8_0.gguf" | sums >a
 	apr-cat out.gguf | sums | cmp - a
+	# A key's type is its own, whatever a value looks like.
+	apr-cat "$F/gguf/llama3.q8_0.gguf" | apr-edit '.metadata["llama.rope.freq_base"] = 10000' | apr-pack t.gguf
+	"$APR_BUILD"/test/ggufdump t.gguf | grep 'llama.rope.freq_base.*FLOAT32.*10000'
 	# There and back: the source's bytes.
 	apr-cat out.gguf | apr-edit '.metadata |= with_entries(select(.key | startswith("x.") | not))' |
 	    apr-edit '.metadata["llama.context_length"] -= 1' | apr-pack back.gguf

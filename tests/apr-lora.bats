@@ -48,6 +48,12 @@ values() {
 	[ "$(apr-cat m.safetensors | apr-lora a | values m.w.weight)" = "2 3 4 3 5 7" ]
 	adapter ',"lora_alpha":1,"r":1,"alpha_pattern":{"w":2,"x":9}'
 	[ "$(apr-cat m.safetensors | apr-lora a | values m.w.weight)" = "5 9 13 9 17 25" ]
+	# A pattern is the whole name, or its end behind a dot: vw is not w.
+	printf "$one$one$one$one$one$one" | st v.safetensors '{"m.vw.weight":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}}'
+	adapter ',"lora_alpha":1,"r":1,"alpha_pattern":{"w":9}'
+	printf "$one$two$three$two$four" | st a/adapter_model.safetensors \
+	    '{"base_model.model.m.vw.lora_A.weight":{"dtype":"F32","shape":[1,3],"data_offsets":[0,12]},"base_model.model.m.vw.lora_B.weight":{"dtype":"F32","shape":[2,1],"data_offsets":[12,20]}}'
+	[ "$(apr-cat v.safetensors | apr-lora a | values m.vw.weight)" = "3 5 7 5 9 13" ]
 	# Rank 2: alpha / 2, and with rslora alpha / sqrt(2).
 	adapter ',"lora_alpha":2,"r":2'
 	printf "$one$two$three$one$one$one$two$one$four$one" | st a/adapter_model.safetensors \

@@ -47,6 +47,10 @@ values() {
 	four y.safetensors $zero $two $zero $zero
 	[ "$(apr-cat x.safetensors | apr-merge --slerp y.safetensors | values)" = "0.70710677 1.4142135 0 0" ]
 	[ "$(apr-cat x.safetensors | apr-merge --slerp -w 0.3333333333333333 y.safetensors | values)" = "0.8660254 1 0 0" ]
+	# At 45 degrees, whatever the lengths are: sin 22.5 / sin 45 of each.
+	four p.safetensors $two $zero $zero $zero
+	four q.safetensors $two $two $zero $zero
+	[ "$(apr-cat p.safetensors | apr-merge --slerp q.safetensors | values)" = "2.1647844 1.0823922 0 0" ]
 	# Parallel, and nothing at all: a straight line.
 	[ "$(apr-cat x.safetensors | apr-merge --slerp -w 0.25 x.safetensors | values)" = "1 0 0 0" ]
 	four z.safetensors $zero $zero $zero $zero
@@ -93,6 +97,12 @@ values() {
 	says 'has no tensor w'
 	fails 1 apr-merge d.safetensors <s.tar
 	says 'has v, the other model has not'
+	# What is saved is read once, in its order.
+	printf "$two$one$one$one$one" | st f.safetensors '{"v":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"w":{"dtype":"F32","shape":[2,2],"data_offsets":[4,20]}}'
+	apr-cat f.safetensors >f.tar
+	apr-cat d.safetensors >d.tar
+	fails 1 apr-merge f.tar <d.tar
+	says 'in the same order'
 	fails 1 apr-merge --slerp e.safetensors <s.tar
 	says 'not finite'
 	fails 1 apr-merge --task b.safetensors a.safetensors <s.tar

@@ -110,7 +110,7 @@ agree() {
 	OUT=cut fails 1 apr-quant --max-nmse "$max" --stats no.jsonl --report no.json q3_k <in
 	says "$name: NMSE $(printf %.6g "$worst") as Q3_K, --max-nmse allows "
 	nothing no.jsonl no.json
-	! apr-ls cut || false
+	OUT=/dev/null fails 1 apr-cat - <cut
 	run ! bash -c 'apr-quant -q --max-nmse 0.0001 q3_k <in | apr-pack -q out.gguf'
 	nothing out.gguf
 	OUT=/dev/null fails 1 apr-quant -q --stats /dev/full --report no.json q3_k <in
