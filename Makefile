@@ -10,6 +10,8 @@ RECIPEDIR = $(PREFIX)/share/apr/recipes
 INCLUDEDIR = $(PREFIX)/include/apr-tools
 LIBDIR    = $(PREFIX)/lib
 COMPDIR   = $(PREFIX)/share
+# Where zsh looks by itself, of a package and of a machine.
+ZSHDIR    = $(PREFIX)/share/zsh/$(if $(filter /usr,$(PREFIX)),vendor-completions,site-functions)
 BUILD     = build
 CC        = cc
 CFLAGS    = -O2 -g
@@ -204,7 +206,7 @@ install-files: $(BUILD)/apr-tools.pc
 	$(INSTALL) -D -m 644 $(BUILD)/libapr.a "$(DESTDIR)$(LIBDIR)/libapr-tools.a"
 	$(INSTALL) -D -m 644 $(BUILD)/apr-tools.pc "$(DESTDIR)$(LIBDIR)/pkgconfig/apr-tools.pc"
 	for t in $(TOOLS); do $(INSTALL) -D -m 644 $(BUILD)/completions/bash/$$t "$(DESTDIR)$(COMPDIR)/bash-completion/completions/$$t" && \
-	    $(INSTALL) -D -m 644 $(BUILD)/completions/zsh/_$$t "$(DESTDIR)$(COMPDIR)/zsh/vendor-completions/_$$t" && \
+	    $(INSTALL) -D -m 644 $(BUILD)/completions/zsh/_$$t "$(DESTDIR)$(ZSHDIR)/_$$t" && \
 	    $(INSTALL) -D -m 644 $(BUILD)/completions/fish/$$t.fish "$(DESTDIR)$(COMPDIR)/fish/vendor_completions.d/$$t.fish" || exit 1; done
 uninstall:
 	for t in $(TOOLS); do rm -f "$(DESTDIR)$(BINDIR)/$$t"; done
@@ -214,7 +216,7 @@ uninstall:
 	for f in include/apr/*.h; do rm -f "$(DESTDIR)$(INCLUDEDIR)/$${f#include/}"; done
 	rm -f "$(DESTDIR)$(LIBDIR)/libapr-tools.a" "$(DESTDIR)$(LIBDIR)/pkgconfig/apr-tools.pc"
 	for t in $(TOOLS); do rm -f "$(DESTDIR)$(COMPDIR)/bash-completion/completions/$$t" \
-	    "$(DESTDIR)$(COMPDIR)/zsh/vendor-completions/_$$t" "$(DESTDIR)$(COMPDIR)/fish/vendor_completions.d/$$t.fish"; done
+	    "$(DESTDIR)$(ZSHDIR)/_$$t" "$(DESTDIR)$(COMPDIR)/fish/vendor_completions.d/$$t.fish"; done
 dist:
 	mkdir -p $(BUILD) && git archive --prefix=apr-tools-$(VERSION)/ HEAD | gzip -9n >$(BUILD)/apr-tools-$(VERSION).tar.gz
 clean:
