@@ -139,3 +139,25 @@ load helper
 	says 'no tensor has'
 	tar xOf t.tar manifest.json | jq -e '.history[-1].tool == "apr-edit"'
 }
+
+@test "programs that want more input, or that make what no stream can hold" {
+	apr-cat "$REPO/examples/sample" >s.tar
+	fails 1 apr-edit 'input' <s.tar
+	says 'the program fails'
+	fails 1 apr-edit '[inputs]' <s.tar
+	says 'no object'
+	apr-edit 'debug' <s.tar >t.tar
+	[ "$(sums <t.tar)" = "$(sums <s.tar)" ]
+	fails 2 apr-edit 'import "a" as a; .' <s.tar
+	# What is written can be read: to the last level.
+	apr-edit '.metadata.a = (reduce range(61) as $i (1; [.]))' <s.tar >t.tar
+	apr-ls <t.tar >/dev/null
+	apr-edit '.metadata.a = (reduce range(100) as $i ("[[\"[\\"; . + "[")) | .metadata.b = "\\"' <s.tar >t.tar
+	apr-ls <t.tar >/dev/null
+	fails 1 apr-edit '.metadata.a = (reduce range(63) as $i (1; [.]))' <s.tar
+	says 'nested too deep'
+	cp -r "$REPO/examples/sample" d
+	jq '.a = (reduce range(63) as $i (1; [.]))' "$REPO/examples/sample/config.json" >d/config.json
+	fails 1 apr-cat d
+	says 'metadata: nested too deep'
+}

@@ -125,4 +125,8 @@ values() {
 	    '{"base_model.model.m.w.lora_A.weight":{"dtype":"F32","shape":[1,3],"data_offsets":[0,12]},"base_model.model.m.w.lora_B.weight":{"dtype":"F32","shape":[1,2],"data_offsets":[12,20]}}'
 	fails 1 apr-lora a <s.tar
 	says 'of rank 1, lora_B of 2'
+	printf "$one$two$three$one$two$three$two$four" | st a/adapter_model.safetensors \
+	    '{"base_model.model.m.w.lora_A.weight":{"dtype":"F32","shape":[1,3],"data_offsets":[0,12]},"m.w.lora_A.default.weight":{"dtype":"F32","shape":[1,3],"data_offsets":[12,24]},"base_model.model.m.w.lora_B.weight":{"dtype":"F32","shape":[2,1],"data_offsets":[24,32]}}'
+	fails 1 apr-lora a <s.tar
+	says 'are the same part of a change'
 }

@@ -169,6 +169,16 @@ change_of(struct lora *l, const char *name, size_t n, struct err *e)
 	return c;
 }
 
+/* Each part of a change once: names may differ and mean the same. */
+static int
+part(const struct tensor **of, const struct tensor *t, struct err *e)
+{
+	if (*of)
+		return err_set(e, "%s and %s are the same part of a change", (*of)->name, t->name);
+	*of = t;
+	return 0;
+}
+
 /* "base_model.model.MODULE.lora_A.weight" and so on. */
 static int
 sort_tensor(struct lora *l, const struct tensor *t, struct err *e)
@@ -193,26 +203,20 @@ sort_tensor(struct lora *l, const struct tensor *t, struct err *e)
 		if (t->ndim != 2)
 			return err_set(e, "%s: a factor has two dimensions", t->name);
 		c->embedding |= tails[i].what < 'a';
-		if ((tails[i].what | 32) == 'a')
-			c->a = t;
-		else
-			c->b = t;
-		return 0;
+		return part((tails[i].what | 32) == 'a' ? &c->a : &c->b, t, e);
 	}
 	/* PEFT saves embeddings that have factors with them. */
 	if (ends(name, ".base_layer.weight", &head)) {
 		if (!(c = change_of(l, name, head, e)))
 			return -1;
-		c->base = t;
-		return 0;
+		return part(&c->base, t, e);
 	}
 	if (strstr(name, ".lora_"))
 		return err_set(e, "%s: is not merged here", t->name);
 	/* modules_to_save, and biases: the value itself. */
 	if (!(c = change_of(l, name, strlen(name), e)))
 		return -1;
-	c->whole = t;
-	return 0;
+	return part(&c->whole, t, e);
 }
 
 static int

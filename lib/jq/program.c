@@ -28,6 +28,23 @@ on_error(void *ctx, jv msg)
 	jv_free(msg);
 }
 
+/* There is no more input, and nobody to debug for.  (libjq leaves both
+ * pointers as malloc() had them.) */
+static jv
+no_input(jq_state *jq, void *ctx)
+{
+	(void)jq;
+	(void)ctx;
+	return jv_invalid();
+}
+
+static void
+no_debug(void *ctx, jv msg)
+{
+	(void)ctx;
+	jv_free(msg);
+}
+
 struct program *
 program_new(const char *text, struct err *e)
 {
@@ -39,6 +56,10 @@ program_new(const char *text, struct err *e)
 		return NULL;
 	}
 	jq_set_error_cb(p->jq, on_error, p);
+	jq_set_input_cb(p->jq, no_input, NULL);
+	jq_set_debug_cb(p->jq, no_debug, NULL);
+	/* Modules are looked for nowhere; without a list libjq aborts. */
+	jq_set_attr(p->jq, jv_string("JQ_LIBRARY_PATH"), jv_array());
 	if (!jq_compile(p->jq, text)) {
 		err_set(e, "%s", p->said[0] ? p->said : "does not compile");
 		program_free(p);

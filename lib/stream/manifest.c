@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <apr/json.h>
 #include <apr/manifest.h>
 
 struct manifest *
@@ -238,6 +239,26 @@ tensor_write(const struct tensor *t, struct buf *b)
 	buf_str(b, "}");
 }
 
+/* Readers go JSON_DEPTH deep: what is written at `level` may take the rest. */
+static int
+check_depth(const char *what, const char *s, int level, struct err *e)
+{
+	bool quoted = false;
+
+	for (; *s; s++) {
+		if (*s == '"')
+			quoted = !quoted;
+		else if (quoted)
+			s += *s == '\\' && s[1];
+		else if (*s == ']' || *s == '}')
+			level--;
+		else if ((*s == '[' || *s == '{') && ++level > JSON_DEPTH)
+			return err_set(e, "%s: nested too deep for a manifest, which nests %d deep",
+			    what, JSON_DEPTH);
+	}
+	return 0;
+}
+
 /* Keys in the order of apr-stream(5); absent where empty. */
 int
 manifest_write(const struct manifest *m, struct buf *b, struct err *e)
@@ -267,6 +288,8 @@ manifest_write(const struct manifest *m, struct buf *b, struct err *e)
 	}
 	buf_str(b, "]");
 	put_strings(b, "history", m->history, m->nhistory, true);
+	if (m->metadata && check_depth("metadata", m->metadata, 1, e) < 0)
+		return -1;
 	buf_printf(b, ",\"metadata\":%s", m->metadata ? m->metadata : "{}");
 	buf_str(b, ",\"set\":{");
 	for (size_t i = 0; i < m->nset; i++) {
@@ -274,6 +297,8 @@ manifest_write(const struct manifest *m, struct buf *b, struct err *e)
 		put_string(b, m->set[i].key);
 		buf_str(b, ":{\"type\":");
 		put_string(b, m->set[i].type);
+		if (check_depth(m->set[i].key, m->set[i].value, 3, e) < 0)
+			return -1;
 		buf_printf(b, ",\"value\":%s}", m->set[i].value);
 	}
 	buf_str(b, "}");
