@@ -15,9 +15,9 @@ ALL=${APR_TOKENIZERS:-llama smollm llama3 mistral qwen2 qwen2-odd qwen3 qwen3-mo
 # The ids of a text as the references have them: how many, the first ones and
 # a hash of them all, 4 bytes each.
 hash_ids() {
-	tr ' ' '\n' | awk 'NF { n++
-		printf "%02x%02x%02x%02x", $1 % 256, int($1 / 256) % 256, int($1 / 65536) % 256, int($1 / 16777216)
-	} END { print "" > "/dev/stderr" }' 2>/dev/null | xxd -r -p | sha256sum | cut -d' ' -f1
+	printf %b "$(tr ' ' '\n' | awk 'NF {
+		printf "\\x%02x\\x%02x\\x%02x\\x%02x", $1 % 256, int($1 / 256) % 256, int($1 / 65536) % 256, int($1 / 16777216)
+	}')" | sha256sum | cut -d' ' -f1
 }
 
 # of_model MODEL NAME -- every prompt, conversation and text of the reference.
