@@ -67,8 +67,11 @@ shape_of() { apr-ls --json "$1" | jq -c --arg n "$2" '.tensors[] | select(.name 
 	printf '\200\77\0\100\100\100\200\100\240\100\300\100\340\100\0\101' >w
 	one '[4]' BF16 four.safetensors <w
 	fails 1 apr-cat four.safetensors
-	{ head -c 8 w; head -c 8 /dev/zero; } | one '[4]' BF16 four.safetensors
+	# Nor as zeros, which might pass for a gap.
+	{ head -c 8 w; head -c 8 /dev/zero; cat w; } | st four.safetensors \
+	    '{"a":{"dtype":"BF16","shape":[4],"data_offsets":[0,16]},"b":{"dtype":"BF16","shape":[8],"data_offsets":[16,32]}}'
 	fails 1 apr-cat four.safetensors
+	says 'a: data_offsets span 16 bytes, but BF16 [4] takes 8'
 	one '[8]' BF16 two.safetensors <w
 	[ "$(apr-cat two.safetensors | apr-dequant -q | data | od -An -v -tf4 | xargs)" = "1 2 3 4 5 6 7 8" ]
 	[ "$(apr-cat two.safetensors | APR_CPU=scalar apr-dequant -q | data | od -An -v -tf4 | xargs)" = "1 2 3 4 5 6 7 8" ]
