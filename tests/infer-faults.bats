@@ -136,3 +136,17 @@ found() {
 	{ printf '{{ '; printf 'not %.0s' {1..49001}; printf '1 }}'; printf '{{ "12".rstrip("2") | int }}{{ "ab".rstrip("b") < "ab" }}'; } >t
 	apr-infer --chat -n 1 --template t "$s" <in
 }
+
+@test "scripts/apr: options without a value, values that are none" {
+	local apr=$REPO/scripts/apr s=$REPO/examples/sample c
+	has jq
+	for c in '-p' '-n' '-n -1' '-n x' '--iterations 1e3' '--threshold x' '--nope'; do
+		run -2 --separate-stderr "$apr" run "$s" $c </dev/null
+		[[ $stderr = "apr: "* ]] && [ "${#stderr_lines[@]}" = 1 ]
+	done
+	run -2 --separate-stderr "$apr" export "$s" --format nope -o out
+	[ "$stderr" = "apr: --format nope is not understood" ]
+	run -2 --separate-stderr "$apr" import "$s" --quantize nope -o out
+	[ "$stderr" = "apr: --quantize nope is not understood" ]
+	nothing out
+}
