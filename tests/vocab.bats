@@ -483,3 +483,25 @@ warning: the chat template default is there twice: the last one is taken" ]
 	"${APR_BUILD:-$REPO/build}/test/faults" size 131072 "${APR_BUILD:-$REPO/build}/test/vocab" hf:bpe d kv >kv
 	[ "$(stat -c %s kv)" -gt 10000000 ]
 }
+
+# The same in a pipe: an .apr holds it twice, as keys and as the file.
+@test "memory of a model with a large tokenizer" {
+	[ "${APR_ASAN:-0}" = 0 ] || skip "the sanitizer takes more"
+	local f size="${APR_BUILD:-$REPO/build}/test/faults size 131072"
+	has jq
+	"$REPO/scripts/mk-synth" one-tensor --rows 4 --cols 256 d/ >/dev/null
+	awk 'BEGIN {
+		printf "{\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"byte_fallback\":false,\"vocab\":[[\"<unk>\",0]"
+		for (i = 1; i < 262144; i++)
+			printf ",\n[\"%0110d\",-%d]", i, i
+		printf "]}}\n"
+	}' >d/tokenizer.json
+	[ "$(stat -c %s d/tokenizer.json)" -gt 31000000 ]
+	jq -c '.vocab_size = 262144' d/config.json >c
+	mv c d/config.json
+	for f in apr gguf; do
+		apr-cat -q --as $f d | $size apr-pack -q m.$f
+	done
+	$size apr-cat -q m.apr | $size apr-pack -q n.apr
+	same m.apr n.apr
+}

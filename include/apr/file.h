@@ -110,9 +110,10 @@ struct layout_in {
 						 * layout() may let its index go */
 	const struct carried	*files;		size_t nfiles;
 	const struct pack_opts	*opts;
-	/* An .apr's, if its source was none: members of the metadata, and
-	 * whether lm_head is the embedding; NULL: as far as the manifest says. */
-	const struct buf	*members;
+	/* An .apr's, if its source was none: its metadata without what travels
+	 * and the end, which layout() takes over, and whether lm_head is the
+	 * embedding; NULL: as far as the manifest says. */
+	struct buf		*members;
 	bool			 tied;
 	/* One of several files, part (from 0) of parts; 0: it is whole. */
 	size_t			 part, parts;

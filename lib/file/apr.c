@@ -187,11 +187,44 @@ meta_event(void *ctx, enum json_ev ev, const char *s, size_t n, struct err *e)
 	return view_event(m->view, ev, s, n, e);
 }
 
+/*
+ * Text as it arrives, given on up to the mark before a string that is open:
+ * yajl copies what is cut, and the first word of a piece; so it keeps no copy
+ * of a string that is as long as a tokenizer.
+ */
+struct strings {
+	size_t	 given, seen;		/* bytes */
+	size_t	 mark;			/* of , : [ { outside of strings, the last */
+	bool	 open, escaped, bad;
+};
+
+static size_t
+strings_until(struct strings *s, const unsigned char *text, size_t n)
+{
+	for (; s->seen < n && !s->bad; s->seen++) {
+		unsigned char c = text[s->seen];
+
+		if (s->open) {
+			s->bad = c < ' ';
+			s->open = s->escaped || c != '"';
+			s->escaped = !s->escaped && c == '\\';
+		} else if (c == '"') {
+			s->open = true;
+		} else if (c == ',' || c == ':' || c == '[' || c == '{') {
+			s->mark = s->seen;
+		}
+	}
+	if (!s->open || s->bad)
+		return n;
+	return s->mark > s->given ? s->mark : s->given;
+}
+
 static int
 read_metadata(struct in *in, struct header *h, uint64_t size, struct err *e)
 {
 	struct apr *a = h->priv;
 	struct meta m = { .a = a, .m = h->m };
+	struct strings strings = { 0 };
 	struct json *j = NULL;
 	const char *text;
 	uint64_t left = size;
@@ -218,9 +251,13 @@ read_metadata(struct in *in, struct header *h, uint64_t size, struct err *e)
 			    " bytes early", size, left);
 			goto out;
 		}
-		if (json_feed(j, p, n, e) < 0)
-			goto out;
 		left -= n;
+		/* The raw text is in the tee, or in memory: both begin at the file's. */
+		p = h->raw.p + a->meta;
+		n = left == 0 ? (size_t)size : strings_until(&strings, p, (size_t)(size - left));
+		if (json_feed(j, p + strings.given, n - strings.given, e) < 0)
+			goto out;
+		strings.given = n;
 	}
 	if (json_end(j, e) < 0)
 		goto out;
@@ -236,7 +273,6 @@ read_metadata(struct in *in, struct header *h, uint64_t size, struct err *e)
 			goto out;
 		}
 	}
-	/* The raw text is in the tee, or in memory: both begin at the file's. */
 	r = held_find(h, a->meta, a->meta + a->meta_len, e);
 out:
 	json_free(j);

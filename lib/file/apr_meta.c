@@ -142,8 +142,8 @@ apr_metadata(const struct layout_in *in, bool tied, struct buf *b, struct err *e
 	int r;
 
 	if (in->members) {
-		buf_str(b, "{");
-		buf_put(b, in->members->p, in->members->len);
+		*b = *in->members;
+		*in->members = (struct buf){ 0 };
 		put_files(in, b);
 		buf_str(b, "}");
 		return buf_check(b, e);

@@ -274,10 +274,14 @@ apr_layout(const struct layout_in *in, struct layout *l, struct err *e)
 			raw->len = raw->cap = a->meta + a->meta_len;
 		}
 	}
-	buf_put(b, h, sizeof h);
 	if (put_metadata(in, embed != NULL, b, e) < 0)
 		goto out;
-	meta = b->len - APR_HEADER;
+	/* The header before it, without a second copy of what may be large. */
+	meta = b->len;
+	buf_put(b, h, sizeof h);
+	if (buf_check(b, e) < 0)
+		goto out;
+	memmove(b->p + APR_HEADER, b->p, meta);
 	pad(b);
 	index = b->len;
 	if (embed)

@@ -305,7 +305,6 @@ put_keys_json(struct pack *p, struct err *e)
 	struct err ignored;
 	int r;
 
-	buf_str(&all, "{");
 	buf_put(&all, p->members.p, p->members.len);
 	buf_str(&all, "}");
 	if (has_vocab(p) && (s.again = vocab_new(e)) && !all.bad &&
@@ -320,7 +319,7 @@ put_keys_json(struct pack *p, struct err *e)
 	return r;
 }
 
-/* The members of an .apr's metadata. */
+/* The members of an .apr's metadata, all but the end. */
 static int
 for_apr(struct pack *p, struct err *e)
 {
@@ -338,6 +337,7 @@ for_apr(struct pack *p, struct err *e)
 			n += p->m->tensor[i].n;
 	}
 	p->has_members = true;
+	buf_str(&p->members, "{");
 	if ((r = source_metadata(p, &from, e)) == 0)
 		r = arch_put_apr(p->model, p->m, p->in->name, format, n, p->tied,
 		    from.len > 1 ? (const char *)from.p : NULL, &p->members, e);
@@ -353,12 +353,19 @@ for_apr(struct pack *p, struct err *e)
 int
 pack_metadata(struct pack *p, struct err *e)
 {
+	int r;
+
 	if (!p->model || pack_same_format(p))
 		return 0;
 	if (read_foreign(p, e) < 0 || read_vocab(p, e) < 0)
 		return -1;
-	return p->t.format == &format_gguf ? for_gguf(p, e) :
-	    p->t.format == &format_apr ? for_apr(p, e) : 0;
+	if (p->t.format != &format_gguf && p->t.format != &format_apr)
+		return 0;
+	r = p->t.format == &format_gguf ? for_gguf(p, e) : for_apr(p, e);
+	/* As large as the tokenizer, which is written now. */
+	vocab_free(p->vocab);
+	p->vocab = NULL;
+	return r;
 }
 
 static int

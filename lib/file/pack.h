@@ -58,7 +58,7 @@ struct pack {
 	bool		 has_made;
 	struct header	 foreign;	/* the source's, of another format */
 	struct manifest	*foreignman;
-	struct buf	 members;	/* of an .apr's metadata */
+	struct buf	 members;	/* of an .apr's metadata, from { on */
 	bool		 has_members, tied;
 	struct vocab	*vocab;		/* the source's tokenizer, or NULL */
 	struct buf	 notes;		/* lines for people */
