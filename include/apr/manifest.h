@@ -95,6 +95,8 @@ struct manifest {
 
 struct manifest *manifest_new(struct err *);
 void	manifest_free(struct manifest *);
+/* Lets them go; their names stay. */
+void	manifest_no_tensors(struct manifest *);
 
 /* A reader that takes the text in pieces. */
 struct manifest_reader;

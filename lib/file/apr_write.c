@@ -245,6 +245,20 @@ put_metadata(const struct layout_in *in, bool ghost, struct buf *b, struct err *
 	return 0;
 }
 
+/* It has been read; the new one needs the room. */
+static void
+forget_index(struct header *h)
+{
+	const struct apr *a = h->priv;
+	size_t n = a->meta + a->meta_len;
+	void *less = realloc(h->raw.p, n + 1);
+
+	if (less) {
+		h->raw.p = less;
+		h->raw.len = h->raw.cap = n;
+	}
+}
+
 int
 apr_layout(const struct layout_in *in, struct layout *l, struct err *e)
 {
@@ -261,19 +275,12 @@ apr_layout(const struct layout_in *in, struct layout *l, struct err *e)
 		free(en);
 		return err_set(e, "out of memory");
 	}
+	if (in->source)
+		forget_index(in->source);
 	if (place(in, en, n, l->offset, &total, e) < 0)
 		goto out;
-	if (in->source) {
-		/* Its index has been read; the new one needs the room. */
-		const struct apr *a = in->source->priv;
-		struct buf *raw = &in->source->raw;
-		void *less = realloc(raw->p, a->meta + a->meta_len + 1);
-
-		if (less) {
-			raw->p = less;
-			raw->len = raw->cap = a->meta + a->meta_len;
-		}
-	}
+	if (in->source && in->parts < 2)
+		manifest_no_tensors(in->source->m);
 	if (put_metadata(in, embed != NULL, b, e) < 0)
 		goto out;
 	/* The header before it, without a second copy of what may be large. */

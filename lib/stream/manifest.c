@@ -33,6 +33,14 @@ manifest_free(struct manifest *m)
 	free(m);
 }
 
+void
+manifest_no_tensors(struct manifest *m)
+{
+	free(m->tensor);
+	m->tensor = NULL;
+	m->ntensor = 0;
+}
+
 static const char *
 keep(struct manifest *m, const char *s, struct err *e)
 {
