@@ -279,7 +279,8 @@ apr_layout(const struct layout_in *in, struct layout *l, struct err *e)
 		forget_index(in->source);
 	if (place(in, en, n, l->offset, &total, e) < 0)
 		goto out;
-	if (in->source && in->parts < 2)
+	/* What was found there is in en; another part would look again. */
+	if (in->source && in->source->m != in->m && in->parts < 2)
 		manifest_no_tensors(in->source->m);
 	if (put_metadata(in, embed != NULL, b, e) < 0)
 		goto out;
