@@ -171,9 +171,8 @@ qemu:
 	    EMULATOR=qemu-aarch64-static LDFLAGS=-static LIBSRC='$(wildcard lib/type/*.c lib/kernel/*.c lib/codebook/*.c lib/dot/*.c)' \
 	    HEADERS=stdio.h PCFLAGS= PLIBS=
 
-# FUZZ_TIME seconds a harness, from FUZZ_SEED on (0: another each time; .ci/run
-# has one, so that a change is judged by what it changed); what is found stays
-# as build/fuzz/NAME-crash-*.
+# FUZZ_TIME seconds a harness, from FUZZ_SEED on (0: another each time); what is
+# found stays as build/fuzz/NAME-crash-*.
 fuzz:
 	@$(MAKE) --no-print-directory BUILD=build/fuzz CC=clang fuzz-now \
 	    CFLAGS='$(SANFLAGS) -fsanitize=fuzzer-no-link,$(SANITIZE)' DOTFLAGS=-fno-sanitize=all
