@@ -107,7 +107,8 @@ struct layout_in {
 	const size_t		*which;		/* tensors, in the order of data */
 	size_t			 n;
 	struct header		*source;	/* parsed, of the same format, or NULL;
-						 * layout() may let its index go */
+						 * layout() may let its index, and
+						 * its tensors if they are not m's, go */
 	const struct carried	*files;		size_t nfiles;
 	const struct pack_opts	*opts;
 	/* An .apr's, if its source was none: its metadata without what travels

@@ -90,7 +90,8 @@ int	whole_open(const char *path, char **temp, struct err *);
 int	whole_sync(int fd, const char *path, struct err *) APR_MUSTCHECK;
 int	whole_name(const char *temp, const char *path, bool replace, struct err *)
 	    APR_MUSTCHECK;
-/* For directories: such a name, for mkdtemp(); and what is there is temp now. */
+/* For directories: such a name, for mkdtemp(); and 1: what was there is temp
+ * now, 0: nothing was. */
 char	*whole_temp(const char *path, struct err *);
 int	whole_swap(const char *temp, const char *path, struct err *) APR_MUSTCHECK;
 

@@ -105,7 +105,7 @@ int
 whole_swap(const char *temp, const char *path, struct err *e)
 {
 	if (renameat2(AT_FDCWD, temp, AT_FDCWD, path, RENAME_EXCHANGE) < 0)
-		return err_sys(e, "%s", path);
+		return errno == ENOENT ? 0 : err_sys(e, "%s", path);
 	sync_parent(path);
-	return 0;
+	return 1;
 }

@@ -10,14 +10,6 @@
 
 #include "pack.h"
 
-static int
-exists(const char *path)
-{
-	struct stat st;
-
-	return lstat(path, &st) == 0;
-}
-
 static void
 said(const struct pack_target *t, const char *path, bool dir)
 {
@@ -150,12 +142,12 @@ remove_old(const char *path)
 int
 pack_name_dir(const struct pack *p, struct err *e)
 {
-	if (p->t.force && exists(p->t.path)) {
-		if (whole_swap(p->tempdir, p->t.path, e) < 0)
-			return -1;
+	int r = p->t.force ? whole_swap(p->tempdir, p->t.path, e) : 0;
+
+	if (r > 0)
 		remove_old(p->tempdir);
-		return 0;
-	}
+	if (r != 0)
+		return r < 0 ? -1 : 0;
 	return whole_name(p->tempdir, p->t.path, p->t.force, e);
 }
 
