@@ -199,6 +199,7 @@ static struct {
 	const char	*keep[16];		/* globs: these are F32 */
 	unsigned	 nkeep;
 	uint64_t	 seed, tokenizer, shards, rows, cols;
+	const struct shape *walk;		/* its shape, or NULL */
 	bool		 sparse, check;
 } opt = { .seed = 1, .shards = 1 };
 
@@ -659,15 +660,59 @@ place(struct tensor *t, size_t n, uint64_t align)
 	}
 }
 
+/*
+ * --walk: token u + 1 follows token u, beyond doubt.  Row u of the embedding is
+ * two random halves, [h(u), h(u - 1)], and the last layer brings the first half
+ * of what it reads to the second, so that row u + 1 is the nearest: by a pair of
+ * neurons a column, gelu(z) - gelu(-z) = z or z silu(z) + z silu(-z), odd too.
+ * What else the layers do to the stream stays random, and is less than that.
+ */
+enum { WALK_EMBED = 100, WALK_IN = 2, WALK_OUT = 3 };
+
+static void
+walk_embedding(const struct tensor *t, const struct pool *pool, uint64_t row,
+    float *x, uint64_t rows)
+{
+	uint64_t vocab = t->dim[0], n = t->dim[1] / 2;
+
+	for (uint64_t i = 0; i < 2 * rows; i++, x += n) {
+		uint64_t u = (row + i / 2 + (i % 2 == 0 ? 0 : vocab - 1)) % vocab;
+		uint64_t state = opt.seed + (u << 32);
+
+		deal((uint8_t *)x, n, pool, &state);
+		for (uint64_t j = 0; j < n; j++)
+			x[j] *= WALK_EMBED;
+	}
+}
+
+static void
+walk_ffn(const struct tensor *t, uint64_t row, float *x, uint64_t rows)
+{
+	bool conv = t->part->flags & CONV, by_row = t->part->rows == FFN;
+	bool down = conv == by_row, gate = strstr(t->name, "gate") != NULL;
+	uint64_t half = opt.walk->hidden / 2, cols = t->dim[1];
+
+	for (uint64_t r = row; r < row + rows; r++)
+		for (uint64_t c = 0; c < cols; c++, x++) {
+			uint64_t neuron = by_row ? r : c, at = by_row ? c : r;
+			int sign = neuron % 2 == 1 && (conv || gate) ? -1 : 1;
+
+			if (neuron < 2 * half && at == neuron / 2 + (down ? half : 0))
+				*x += (float)(sign * (down ? WALK_OUT : WALK_IN));
+		}
+}
+
 static void
 put_values(struct out *o, const struct tensor *t)
 {
-	static uint8_t buf[CHUNK + 4096];
+	static _Alignas(float) uint8_t buf[CHUNK + 4096];
 	const struct pool *pool = pool_of(t->type, t->ndim == 1 &&
 	    strstr(t->name, ".bias") == NULL);
-	uint64_t head = t->type->flags & TYPE_WHOLE ? 4 : 0;
+	uint64_t head = t->type->flags & TYPE_WHOLE ? 4 : 0, row = 0;
 	size_t b = t->type->bytes, most = CHUNK / b / 4 * 4;
 
+	if (opt.walk != NULL && t->ndim == 2)	/* whole rows */
+		most -= most % t->dim[1];
 	put(o, &pool->scale, head);
 	for (uint64_t e = 0; e < t->parts; e++) {
 		const char *hf = t->part->hf ? t->part->hf : t->part->apr;
@@ -681,6 +726,15 @@ put_values(struct out *o, const struct tensor *t)
 		for (; left > 0;) {
 			uint64_t n = left < most * b ? left : most * b;
 			deal(buf, ((size_t)(n / b) + 3) / 4 * 4, pool, &state);
+			if (opt.walk != NULL && t->ndim == 2) {
+				uint64_t rows = n / b / t->dim[1];
+				if (t->part->rows == VOC)
+					walk_embedding(t, pool, row, (float *)buf, rows);
+				else if ((t->part->rows == FFN || t->part->cols == FFN) &&
+				    t->layer + 1 == opt.walk->layers)
+					walk_ffn(t, row, (float *)buf, rows);
+				row += rows;
+			}
 			put(o, buf, n);
 			left -= n;
 		}
@@ -1135,6 +1189,8 @@ usage(FILE *f)
 	    "  --keep-f32 GLOB  tensors with such names are F32; may be repeated\n"
 	    "  --seed N         other values (default 1)\n"
 	    "  --sparse         zeros, as holes in the file\n"
+	    "  --walk           token u + 1 follows token u, whatever the quantization;\n"
+	    "                   a directory in f32, of a dense shape with tied embedding\n"
 	    "  --tokenizer N    add a tokenizer of about N bytes\n"
 	    "  --shards N       directory: N files and an index\n"
 	    "  --rows N, --cols N   of one-tensor\n"
@@ -1178,6 +1234,7 @@ main(int argc, char **argv)
 	static const struct option longs[] = {
 		{ "type", 1, 0, 't' }, { "keep-f32", 1, 0, 'k' },
 		{ "seed", 1, 0, 's' }, { "sparse", 0, 0, 'z' },
+		{ "walk", 0, 0, 'w' },
 		{ "tokenizer", 1, 0, 'T' }, { "shards", 1, 0, 'S' },
 		{ "rows", 1, 0, 'r' }, { "cols", 1, 0, 'c' },
 		{ "check", 0, 0, 'n' }, { "help", 0, 0, 'h' }, { 0 }
@@ -1185,6 +1242,7 @@ main(int argc, char **argv)
 	struct shape *s = NULL;
 	struct timespec t0, t1;
 	const char *out;
+	bool walk = false;
 	double sec;
 	int c, kind;
 
@@ -1202,6 +1260,7 @@ main(int argc, char **argv)
 			break;
 		case 's': opt.seed = number(optarg, 0); break;
 		case 'z': opt.sparse = true; break;
+		case 'w': walk = true; break;
 		case 'T': opt.tokenizer = number(optarg, 1); break;
 		case 'S': opt.shards = number(optarg, 1); break;
 		case 'r': opt.rows = number(optarg, 1); break;
@@ -1226,6 +1285,10 @@ main(int argc, char **argv)
 		s->hidden = s->head_dim = opt.rows;
 		s->ffn = opt.cols;
 	}
+	if (walk && (kind != DIR || opt.type != F32 || s->parts == one ||
+	    s->flags & (MOE | UNTIED)))
+		die(2, "--walk is for a directory in f32, dense and tied");
+	opt.walk = walk ? s : NULL;
 	if (opt.shards > 1 && kind != DIR)
 		die(2, "--shards is for a directory");
 	if (kind == APR ? apr_code(opt.type) < 0 : kind == GGUF ?
