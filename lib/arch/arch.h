@@ -175,13 +175,24 @@ struct arch_model {
 	size_t			 npresumed;
 };
 
-/* config.c: into doc. */
+/* Into doc: config.c, */
 int	arch_read_hf(struct arch_model *, const void *, size_t, bool *unknown,
 	    struct err *);
+/* config_gguf.c, and */
 int	arch_read_gguf(struct arch_model *, const void *, size_t, bool *unknown,
 	    struct err *);
+/* config_apr.c; by what they share. */
 int	arch_read_apr(struct arch_model *, const void *, size_t, bool *unknown,
 	    struct err *);
+/* By class, else by model_type. */
+bool	arch_find_class(struct arch_model *, const char *class, const char *type);
+const char *arch_or_nothing(const char *);
+/* A member under another name, unless it has that already. */
+int	arch_rename(struct doc *, const char *from, const char *to, struct err *);
+/* 0: it does not say. */
+uint64_t arch_count(const struct arch_model *, const char *path);
+/* Old words, then defaults, then the numbers that layouts go by. */
+int	arch_complete(struct arch_model *, struct err *);
 
 /* names.c.  A tensor found in a table. */
 struct arch_hit {

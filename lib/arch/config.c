@@ -3,13 +3,11 @@
  * config.c -- hyper-parameters in one language, whoever wrote them: that of
  * the newest config.json, old spellings renamed and defaults filled in.
  */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "arch.h"
-#include "num.h"
 
 const struct arch *const archs[] = {
 	&arch_llama, &arch_qwen2, &arch_qwen3, &arch_qwen3moe, &arch_qwen35, &arch_gpt2,
@@ -30,9 +28,8 @@ arch_known(void)
 	return text;
 }
 
-/* By class, else by model_type. */
-static bool
-find_class(struct arch_model *m, const char *class, const char *type)
+bool
+arch_find_class(struct arch_model *m, const char *class, const char *type)
 {
 	for (int by = 0; by < 2; by++)
 		for (size_t i = 0; archs[i]; i++)
@@ -46,15 +43,14 @@ find_class(struct arch_model *m, const char *class, const char *type)
 	return false;
 }
 
-static const char *
-or_nothing(const char *s)
+const char *
+arch_or_nothing(const char *s)
 {
 	return s ? s : "nothing";
 }
 
-/* A member under another name, unless it has that already. */
-static int
-rename_one(struct doc *d, const char *from, const char *to, struct err *e)
+int
+arch_rename(struct doc *d, const char *from, const char *to, struct err *e)
 {
 	const struct doc_item *i = doc_find(d, from);
 
@@ -67,18 +63,18 @@ ropes(struct arch_model *m, struct err *e)
 	struct doc *d = &m->doc;
 
 	if (m->arch->flags & ARCH_TWO_ROPES) {
-		if (rename_one(d, "rope_parameters.sliding_attention.rope_theta",
+		if (arch_rename(d, "rope_parameters.sliding_attention.rope_theta",
 		    "rope_local_base_freq", e) < 0 ||
 		    doc_copy(d, "rope_parameters.full_attention.", "rope_parameters.", false, e) < 0)
 			return -1;
 	}
 	if (doc_copy(d, "rope_scaling.", "rope_parameters.", false, e) < 0 ||
-	    rename_one(d, "rope_parameters.type", "rope_parameters.rope_type", e) < 0 ||
-	    rename_one(d, "rope_theta", "rope_parameters.rope_theta", e) < 0 ||
-	    rename_one(d, "partial_rotary_factor", "rope_parameters.partial_rotary_factor", e) < 0 ||
-	    rename_one(d, "original_max_position_embeddings",
+	    arch_rename(d, "rope_parameters.type", "rope_parameters.rope_type", e) < 0 ||
+	    arch_rename(d, "rope_theta", "rope_parameters.rope_theta", e) < 0 ||
+	    arch_rename(d, "partial_rotary_factor", "rope_parameters.partial_rotary_factor", e) < 0 ||
+	    arch_rename(d, "original_max_position_embeddings",
 	    "rope_parameters.original_max_position_embeddings", e) < 0 ||
-	    rename_one(d, "rope_parameters.original_max_position_embeddings",
+	    arch_rename(d, "rope_parameters.original_max_position_embeddings",
 	    "original_max_position_embeddings", e) < 0)
 		return -1;
 	if (!doc_find(d, "rope_parameters.rope_type"))
@@ -86,8 +82,8 @@ ropes(struct arch_model *m, struct err *e)
 	return 0;
 }
 
-static uint64_t
-number(const struct arch_model *m, const char *path)
+uint64_t
+arch_count(const struct arch_model *m, const char *path)
 {
 	uint64_t v = 0;
 
@@ -100,14 +96,14 @@ defaults(struct arch_model *m, struct err *e)
 	struct doc *d = &m->doc;
 
 	for (const char *const *p = m->class->defaults; *p; p += 2) {
-		uint64_t hidden = number(m, "hidden_size"), heads = number(m, "num_attention_heads");
+		uint64_t hidden = arch_count(m, "hidden_size"), heads = arch_count(m, "num_attention_heads");
 		int r = 0;
 
 		/* aprender drops these; what is lost is not made up. */
 		if (doc_find(d, p[0]) || (m->partial && strstr(p[0], "expert")))
 			continue;
 		if (p[1][0] == '=')
-			r = rename_one(d, p[1] + 1, p[0], e);
+			r = arch_rename(d, p[1] + 1, p[0], e);
 		else if (p[1][0] != '/')
 			r = doc_put(d, p[0], JSON_NUMBER, p[1], e);
 		else if (heads > 0)
@@ -120,29 +116,28 @@ defaults(struct arch_model *m, struct err *e)
 	return 0;
 }
 
-/* Old words, then defaults, then the numbers that layouts go by. */
-static int
-complete(struct arch_model *m, struct err *e)
+int
+arch_complete(struct arch_model *m, struct err *e)
 {
 	struct doc *d = &m->doc;
 
 	for (const char *const *p = m->arch->rename; p && *p; p += 2)
-		if (rename_one(d, p[1], p[0], e) < 0)
+		if (arch_rename(d, p[1], p[0], e) < 0)
 			return -1;
-	if (rename_one(d, "num_experts", "num_local_experts", e) < 0 ||
+	if (arch_rename(d, "num_experts", "num_local_experts", e) < 0 ||
 	    ropes(m, e) < 0 || defaults(m, e) < 0)
 		return -1;
-	m->layers = number(m, "num_hidden_layers");
-	m->hidden = number(m, "hidden_size");
-	m->heads = number(m, "num_attention_heads");
-	m->kv_heads = number(m, "num_key_value_heads");
-	m->vocab = number(m, "vocab_size");
-	m->experts = number(m, "num_local_experts");
-	m->k_heads = number(m, "linear_num_key_heads");
-	m->k_dim = number(m, "linear_key_head_dim");
-	m->v_heads = number(m, "linear_num_value_heads");
-	m->v_dim = number(m, "linear_value_head_dim");
-	m->head_dim = m->arch->flags & ARCH_NO_HEAD_DIM ? 0 : number(m, "head_dim");
+	m->layers = arch_count(m, "num_hidden_layers");
+	m->hidden = arch_count(m, "hidden_size");
+	m->heads = arch_count(m, "num_attention_heads");
+	m->kv_heads = arch_count(m, "num_key_value_heads");
+	m->vocab = arch_count(m, "vocab_size");
+	m->experts = arch_count(m, "num_local_experts");
+	m->k_heads = arch_count(m, "linear_num_key_heads");
+	m->k_dim = arch_count(m, "linear_key_head_dim");
+	m->v_heads = arch_count(m, "linear_num_value_heads");
+	m->v_dim = arch_count(m, "linear_value_head_dim");
+	m->head_dim = m->arch->flags & ARCH_NO_HEAD_DIM ? 0 : arch_count(m, "head_dim");
 	if (m->head_dim == 0 && m->heads > 0)
 		m->head_dim = m->hidden / m->heads;
 	if (m->layers > 1u << 16 || m->heads > 1u << 16 || m->kv_heads > 1u << 16 ||
@@ -165,264 +160,12 @@ arch_read_hf(struct arch_model *m, const void *text, size_t n, bool *unknown, st
 	if (doc_copy(d, "text_config.", "", true, e) < 0)
 		return -1;
 	type = doc_string(d, "model_type");
-	if (!find_class(m, class, type)) {
+	if (!arch_find_class(m, class, type)) {
 		*unknown = true;
 		return err_set(e, "config.json: the architecture is %s (%s), known are: %s",
-		    or_nothing(class), or_nothing(type), arch_known());
+		    arch_or_nothing(class), arch_or_nothing(type), arch_known());
 	}
-	return complete(m, e);
-}
-
-/* One number out of a list that may have one a layer. */
-static int
-scalar(struct doc *d, const char *path, const struct doc_item *i, bool real, struct err *e)
-{
-	char text[40];
-	double v = 0, w;
-
-	if (i->kind == JSON_ARRAY) {
-		size_t n = doc_array(d, path);
-
-		for (size_t k = 0; k < n; k++)
-			if (!doc_element(d, path, k, &w) || (k > 0 && w != v))
-				return 0;
-			else
-				v = w;
-		if (n == 0)
-			return 0;
-	} else if (i->kind == JSON_NUMBER) {
-		v = strtod(i->text, NULL);
-	} else {
-		return 0;
-	}
-	if (real)
-		num_float(text, v, 1);
-	else
-		snprintf(text, sizeof text, "%.0f", v);
-	return doc_put(d, path, JSON_NUMBER, text, e);
-}
-
-static int
-put_scaled(struct doc *d, const char *path, double v, struct err *e)
-{
-	char text[40];
-
-	num_float(text, v, 0);
-	return doc_put(d, path, JSON_NUMBER, text, e);
-}
-
-/* From GGUF's words for scaling to config.json's. */
-static int
-read_scaling(struct doc *d, const char *a, struct err *e)
-{
-	static const char *const pairs[][2] = {
-		{ "type", "rope_type" }, { "factor", "factor" },
-		{ "original_context_length", "original_max_position_embeddings" },
-		{ "yarn_ext_factor", "extrapolation_factor" },
-		{ "yarn_attn_factor", "attention_factor" },
-		{ "yarn_beta_fast", "beta_fast" }, { "yarn_beta_slow", "beta_slow" },
-	};
-	char from[128], to[128];
-
-	for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
-		snprintf(from, sizeof from, "%s.rope.scaling.%s", a, pairs[i][0]);
-		snprintf(to, sizeof to, "rope_parameters.%s", pairs[i][1]);
-		if (rename_one(d, from, to, e) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-static int
-read_sections(struct doc *d, const char *path, bool usual, struct err *e)
-{
-	static const double known[] = { 11, 11, 10, 0 };
-	struct buf b = { 0 };
-	size_t n = doc_array(d, path), keep = 0;
-	bool same = n == 4;
-	double v;
-	int r;
-
-	for (size_t k = 0; k < n; k++) {
-		if (!doc_element(d, path, k, &v))
-			return 0;
-		same = same && v == known[k];
-		if (v != 0)
-			keep = k + 1;
-	}
-	if (n == 0 || (usual && same))
-		return 0;
-	buf_str(&b, "[");
-	for (size_t k = 0; k < keep && doc_element(d, path, k, &v); k++)
-		buf_printf(&b, "%s%.0f", k ? "," : "", v);
-	buf_str(&b, "]");
-	buf_put(&b, "", 1);
-	if ((r = buf_check(&b, e)) == 0)
-		r = doc_put(d, "rope_parameters.mrope_section", JSON_ARRAY, (char *)b.p, e);
-	buf_release(&b);
-	return r;
-}
-
-static int
-read_recurrent(struct doc *d, const char *path, struct err *e)
-{
-	struct buf b = { 0 };
-	size_t n = doc_array(d, path);
-	double v;
-	int r;
-
-	if (n == 0)
-		return 0;
-	buf_str(&b, "[");
-	for (size_t k = 0; k < n && doc_element(d, path, k, &v); k++)
-		buf_printf(&b, "%s\"%s\"", k ? "," : "",
-		    v != 0 ? "linear_attention" : "full_attention");
-	buf_str(&b, "]");
-	buf_put(&b, "", 1);
-	if ((r = buf_check(&b, e)) == 0)
-		r = doc_put(d, "layer_types", JSON_ARRAY, (char *)b.p, e);
-	buf_release(&b);
-	return r;
-}
-
-static int
-read_key(struct arch_model *m, const struct arch_key *k, struct err *e)
-{
-	struct doc *d = &m->doc;
-	const struct doc_item *i;
-	uint64_t v = 0, by;
-	char path[160];
-
-	snprintf(path, sizeof path, "%s.%s", m->arch->name, k->gguf);
-	if (k->how == KEY_ROPE_SCALING)
-		return read_scaling(d, m->arch->name, e);
-	if (k->how == KEY_FILE_TYPE || !(i = doc_find(d, path)))
-		return 0;
-	if (k->how == KEY_MROPE || k->how == KEY_SECTIONS) {
-		bool usual = false;
-
-		for (const struct arch_key *o = m->arch->key; o->gguf; o++)
-			usual |= o->how == KEY_SECTIONS;
-		return read_sections(d, path, usual, e);
-	}
-	if (k->how == KEY_RECURRENT)
-		return read_recurrent(d, path, e);
-	if (scalar(d, path, i, !strcmp(k->type, "f32"), e) < 0)
-		return -1;
-	switch (k->how) {
-	case KEY_HEAD_DIM:
-		by = number(m, "num_attention_heads");
-		if (doc_u64(d, path, &v) && by > 0 && v != number(m, "hidden_size") / by)
-			return rename_one(d, path, k->hf, e);
-		return 0;
-	case KEY_ROTARY_DIM:
-		by = number(m, "head_dim");
-		return doc_u64(d, path, &v) && by > 0 ?
-		    put_scaled(d, k->hf, (double)v / (double)by, e) : 0;
-	case KEY_PHI_DIM:
-		by = number(m, "hidden_size");
-		return doc_u64(d, path, &v) && by > 0 ? put_scaled(d, k->hf,
-		    (double)v * (double)number(m, "num_attention_heads") / (double)by, e) : 0;
-	case KEY_FOUR:
-		if (doc_u64(d, path, &v) && v != 4 * number(m, k->hf))
-			return rename_one(d, path, "intermediate_size", e);
-		return 0;
-	case KEY_SSM_INNER:
-		by = number(m, "linear_num_value_heads");
-		return doc_u64(d, path, &v) && by > 0 ? doc_put_u64(d, k->hf, v / by, e) : 0;
-	case KEY_OR_ZERO:
-		return doc_u64(d, path, &v) && v > 0 ? rename_one(d, path, k->hf, e) : 0;
-	default:
-		return rename_one(d, path, k->hf, e);
-	}
-}
-
-int
-arch_read_gguf(struct arch_model *m, const void *text, size_t n, bool *unknown,
-    struct err *e)
-{
-	const char *name;
-	char path[160];
-
-	if (doc_read(&m->doc, "metadata", text, n, e) < 0)
-		return -1;
-	name = doc_string(&m->doc, "general.architecture");
-	for (size_t i = 0; name && archs[i]; i++)
-		if (!strcmp(archs[i]->name, name))
-			m->arch = archs[i];
-	if (!m->arch) {
-		*unknown = true;
-		return err_set(e, "general.architecture is %s, known are: %s",
-		    or_nothing(name), arch_known());
-	}
-	for (const struct arch_class *c = m->arch->class; c->name && !m->class; c++) {
-		snprintf(path, sizeof path, "%s.%s", m->arch->name, c->if_key ? c->if_key : "");
-		if (!c->if_key || doc_find(&m->doc, path))
-			m->class = c;
-	}
-	for (const struct arch_key *k = m->arch->key; k->gguf; k++)
-		if (read_key(m, k, e) < 0)
-			return -1;
-	return complete(m, e);
-}
-
-/* aprender's words, and those that it takes for the same. */
-static const char *const apr_words[][2] = {
-	{ "hidden_size", "hidden_dim" }, { "hidden_size", "d_model" },
-	{ "hidden_size", "n_embd" },
-	{ "num_hidden_layers", "num_layers" }, { "num_hidden_layers", "n_layers" },
-	{ "num_hidden_layers", "n_layer" },
-	{ "num_attention_heads", "num_heads" }, { "num_attention_heads", "n_heads" },
-	{ "num_attention_heads", "n_head" },
-	{ "num_key_value_heads", "num_kv_heads" }, { "num_key_value_heads", "n_kv_heads" },
-	{ "vocab_size", "n_vocab" },
-	{ "intermediate_size", "ffn_dim" }, { "intermediate_size", "intermediate_dim" },
-	{ "intermediate_size", "n_inner" },
-	{ "max_position_embeddings", "max_seq_len" },
-	{ "max_position_embeddings", "context_length" },
-	{ "max_position_embeddings", "n_ctx" },
-	{ "rms_norm_eps", "layer_norm_eps" }, { "rms_norm_eps", "norm_eps" },
-};
-
-int
-arch_read_apr(struct arch_model *m, const void *text, size_t n, bool *unknown,
-    struct err *e)
-{
-	struct doc *d = &m->doc;
-	const char *class, *type;
-
-	m->partial = true;
-	if (doc_read(d, "metadata", text, n, e) < 0 ||
-	    doc_copy(d, "hf_config.", "", false, e) < 0 ||
-	    doc_copy(d, "linear_attn_hparams.", "", false, e) < 0)
-		return -1;
-	for (size_t i = 0; i < sizeof apr_words / sizeof *apr_words; i++)
-		if (rename_one(d, apr_words[i][1], apr_words[i][0], e) < 0)
-			return -1;
-	class = doc_string(d, "hf_architecture");
-	type = doc_string(d, "hf_model_type");
-	if (!type)
-		type = doc_string(d, "architecture");
-	if (!find_class(m, class, type)) {
-		for (size_t i = 0; type && archs[i]; i++)
-			if (!strcmp(archs[i]->name, type)) {
-				m->arch = archs[i];
-				m->class = archs[i]->class;
-			}
-		if (!m->arch) {
-			*unknown = true;
-			return err_set(e, "the architecture is %s, known are: %s",
-			    or_nothing(type), arch_known());
-		}
-		/* Of several classes the one that always holds. */
-		while (m->class->if_key && !doc_find(d, "num_experts"))
-			m->class++;
-	}
-	/* There is one word for both kinds of norm. */
-	if (m->arch == &arch_gpt2 &&
-	    rename_one(d, "rms_norm_eps", "layer_norm_epsilon", e) < 0)
-		return -1;
-	return complete(m, e);
+	return arch_complete(m, e);
 }
 
 struct arch_model *
