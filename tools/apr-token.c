@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* apr-token -- text to a model's ids, and back. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <apr/token.h>
 #include <apr/vocabulary.h>
 
 #include "text.h"
+#include "token_text.h"
 #include "tool.h"
 
 const char usage_text[] =
@@ -40,9 +39,6 @@ static const struct option options[] = {
 	TOOL_OPTIONS
 };
 
-static bool lines, pieces, text_only;
-static unsigned flags, shown;
-
 static void
 open_file(const char *path, struct buf *b)
 {
@@ -52,140 +48,59 @@ open_file(const char *path, struct buf *b)
 		text_rest(stdin, path, b);
 }
 
-static void
-print_pieces(const struct tokenizer *t, const struct ids *ids)
-{
-	for (size_t i = 0; i < ids->n; i++) {
-		struct buf b = { 0 }, json = { 0 };
-		struct detokenizer *d;
-		struct err e;
-
-		if (!(d = detokenizer_new(t, DETOKEN_SPECIAL, &e)) ||
-		    detokenizer_put(d, ids->p[i], &b, &e) < 0 || detokenizer_end(d, &b, &e) < 0)
-			die("%s", e.msg);
-		buf_json(&json, b.p, b.len);
-		buf_put(&json, "", 1);
-		if (buf_check(&json, &e) < 0)
-			die("%s", e.msg);
-		printf("%d\t%s\n", ids->p[i], (char *)json.p);
-		detokenizer_free(d);
-		buf_release(&b);
-		buf_release(&json);
-	}
-}
-
-/* "5 17 2": by hand, for there may be millions. */
-static void
-print_ids(const struct ids *ids)
-{
-	char out[16384], digits[12], *p = out;
-
-	for (size_t i = 0; i < ids->n; i++) {
-		unsigned v = (unsigned)ids->p[i], k = 0;
-
-		if (p + sizeof digits > out + sizeof out) {
-			fwrite(out, 1, (size_t)(p - out), stdout);
-			p = out;
-		}
-		if (i)
-			*p++ = ' ';
-		do
-			digits[k++] = (char)('0' + v % 10);
-		while (v /= 10);
-		while (k)
-			*p++ = digits[--k];
-	}
-	*p++ = '\n';
-	fwrite(out, 1, (size_t)(p - out), stdout);
-}
+/* What a command line asks for. */
+struct want {
+	const char	*messages, *template;
+	bool		 back, lines, pieces, text;
+	unsigned	 flags, shown;
+};
 
 static void
-encode(struct tokenizer *t, const char *s, size_t n, unsigned how)
+one(const struct want *o, struct tokenizer *t, const char *s, size_t n)
 {
-	struct ids ids = { 0 };
-	struct err e;
-
-	if (tokenizer_encode(t, s, n, how, &ids, &e) < 0)
-		die("%s", e.msg);
-	if (pieces)
-		print_pieces(t, &ids);
+	if (o->back)
+		token_decode(t, s, n, o->shown, o->lines);
 	else
-		print_ids(&ids);
-	ids_release(&ids);
-}
-
-static void
-decode(const struct tokenizer *t, const char *s, size_t n)
-{
-	struct detokenizer *d;
-	struct buf out = { 0 };
-	struct err e;
-
-	if (!(d = detokenizer_new(t, shown | DETOKEN_BEGIN, &e)))
-		die("%s", e.msg);
-	for (const char *p = s, *end = s + n; p < end; ) {
-		char *after;
-		long id;
-
-		if (*p == ' ' || *p == ',' || *p == '\n' || *p == '\t' || *p == '\r') {
-			p++;
-			continue;
-		}
-		id = strtol(p, &after, 10);
-		if (after == p || id < 0 || id > INT32_MAX)
-			die("byte %td is no id", p - s);
-		if (detokenizer_put(d, (int32_t)id, &out, &e) < 0)
-			die("%s", e.msg);
-		p = after;
-	}
-	if (detokenizer_end(d, &out, &e) < 0)
-		die("%s", e.msg);
-	fwrite(out.p, 1, out.len, stdout);
-	if (lines)
-		putchar('\n');
-	detokenizer_free(d);
-	buf_release(&out);
+		token_encode(t, s, n, o->flags, o->pieces);
 }
 
 /* All of the input, or each of its lines. */
 static void
-run(struct tokenizer *t, const struct buf *in, bool back)
+run(const struct want *o, struct tokenizer *t)
 {
-	const char *p = in->len ? (const char *)in->p : "", *end = p + in->len, *nl;
+	const char *p, *end, *nl;
+	struct buf in = { 0 };
 
-	if (!lines) {
-		if (back)
-			decode(t, p, in->len);
-		else
-			encode(t, p, in->len, flags);
-		return;
-	}
-	for (; p < end; p = nl + 1) {
-		if (!(nl = memchr(p, '\n', (size_t)(end - p))))
-			nl = end;
-		if (back)
-			decode(t, p, (size_t)(nl - p));
-		else
-			encode(t, p, (size_t)(nl - p), flags);
-	}
+	text_rest(stdin, "standard input", &in);
+	p = in.len ? (const char *)in.p : "";
+	end = p + in.len;
+	if (!o->lines)
+		one(o, t, p, in.len);
+	else
+		for (; p < end; p = nl + 1) {
+			if (!(nl = memchr(p, '\n', (size_t)(end - p))))
+				nl = end;
+			one(o, t, p, (size_t)(nl - p));
+		}
+	buf_release(&in);
 }
 
 static void
-chat(struct tokenizer *t, const struct vocab *v, const char *path, const char *template)
+chat(const struct want *o, struct tokenizer *t, const struct vocab *v)
 {
 	struct buf messages = { 0 }, tmpl = { 0 }, out = { 0 };
 	struct err e;
 
-	open_file(path, &messages);
-	if (template)
-		open_file(template, &tmpl);
-	if (chat_render(v, template ? (char *)tmpl.p : NULL, tmpl.len, (char *)messages.p,
+	open_file(o->messages, &messages);
+	if (o->template)
+		open_file(o->template, &tmpl);
+	if (chat_render(v, o->template ? (char *)tmpl.p : NULL, tmpl.len, (char *)messages.p,
 	    messages.len, true, &out, &e) < 0)
 		die("%s", e.msg);
-	if (text_only)
+	if (o->text)
 		fwrite(out.p, 1, out.len, stdout);
 	else
-		encode(t, (char *)out.p, out.len, flags | TOKEN_NO_BOS);
+		token_encode(t, (char *)out.p, out.len, o->flags | TOKEN_NO_BOS, o->pieces);
 	buf_release(&messages);
 	buf_release(&tmpl);
 	buf_release(&out);
@@ -194,27 +109,25 @@ chat(struct tokenizer *t, const struct vocab *v, const char *path, const char *t
 int
 main(int argc, char **argv)
 {
-	const char *messages = NULL, *template = NULL;
+	struct want o = { 0 };
 	struct tokenizer *t;
-	struct buf in = { 0 };
 	struct weights *w;
 	struct vocab *v;
-	bool back = false;
 	struct err e;
 	int c;
 
 	tool_init(argv);
 	while ((c = getopt_long(argc, argv, "dl" TOOL_OPTSTRING, options, NULL)) != -1)
 		switch (c) {
-		case 'd': back = true; break;
-		case 'l': lines = true; break;
-		case OPT_PIECES: pieces = true; break;
-		case OPT_CHAT: messages = optarg; break;
-		case OPT_TEXT: text_only = true; break;
-		case OPT_TEMPLATE: template = optarg; break;
-		case OPT_NO_BOS: flags |= TOKEN_NO_BOS; break;
-		case OPT_NO_SPECIAL: flags |= TOKEN_NO_SPECIAL; break;
-		case OPT_SHOW: shown = DETOKEN_SPECIAL; break;
+		case 'd': o.back = true; break;
+		case 'l': o.lines = true; break;
+		case OPT_PIECES: o.pieces = true; break;
+		case OPT_CHAT: o.messages = optarg; break;
+		case OPT_TEXT: o.text = true; break;
+		case OPT_TEMPLATE: o.template = optarg; break;
+		case OPT_NO_BOS: o.flags |= TOKEN_NO_BOS; break;
+		case OPT_NO_SPECIAL: o.flags |= TOKEN_NO_SPECIAL; break;
+		case OPT_SHOW: o.shown = DETOKEN_SPECIAL; break;
 		default: tool_option(c);
 		}
 	if (argc - optind != 1)
@@ -222,13 +135,10 @@ main(int argc, char **argv)
 	if (!(w = weights_open(argv[optind], NULL, &e)) || !(v = vocab_new(&e)) ||
 	    vocabulary_read(v, w, &e) < 0 || !(t = tokenizer_new(v, &e)))
 		die("%s: %s", argv[optind], e.msg);
-	if (messages) {
-		chat(t, v, messages, template);
-	} else {
-		text_rest(stdin, "standard input", &in);
-		run(t, &in, back);
-		buf_release(&in);
-	}
+	if (o.messages)
+		chat(&o, t, v);
+	else
+		run(&o, t);
 	tool_flush();
 	tokenizer_free(t);
 	vocab_free(v);
