@@ -104,11 +104,11 @@ run(const struct model *m, const int32_t *ids, size_t n, unsigned jobs, unsigned
 	size_t vocab = model_vocab(m);
 	float *logits = need(malloc(n * vocab * sizeof *logits));
 	struct infer_token *tok = need(calloc(n, sizeof *tok));
-	struct crew *crew;
+	struct device *d;
 	struct infer *f = NULL;
 	struct err e;
 
-	if (!(crew = crew_new(jobs, &e)) || !(f = infer_new(m, &o, crew, &e)))
+	if (!(d = device_open("cpu", jobs, &e)) || !(f = infer_new(m, &o, d, &e)))
 		fail(&e);
 	infer_set_trace(f, trace, ctx);
 	for (size_t i = 0; i < n; i++)
@@ -117,7 +117,7 @@ run(const struct model *m, const int32_t *ids, size_t n, unsigned jobs, unsigned
 		if (infer_run(f, tok + i, n - i < batch ? n - i : batch, logits + i * vocab, &e) < 0)
 			fail(&e);
 	infer_free(f);
-	crew_free(crew);
+	device_close(d);
 	free(tok);
 	return logits;
 }

@@ -162,7 +162,7 @@ int
 main(int argc, char **argv)
 {
 	struct run r = { .o = { .nseq = 1 }, .s = SAMPLE_DEFAULTS, .n = 256,
-	    .jobs = pool_cpus() };
+	    .jobs = pool_cpus(), .device_name = "cpu" };
 	unsigned parallel = 8;
 	const char *ppl = NULL;
 	bool kv_given = false;

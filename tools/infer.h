@@ -3,7 +3,7 @@
 #ifndef TOOL_INFER_H
 #define TOOL_INFER_H
 
-#include <apr/crew.h>
+#include <apr/device.h>
 #include <apr/infer.h>
 #include <apr/model.h>
 #include <apr/sample.h>
@@ -13,7 +13,7 @@
 
 struct run {
 	/* What the command line said. */
-	const char		*path, *prompt, *ids, *chat_template, *trace;
+	const char		*path, *prompt, *ids, *chat_template, *trace, *device_name;
 	struct infer_opts	 o;
 	struct sample_opts	 s;
 	unsigned		 n, jobs, lookup;	/* tokens to make */
@@ -25,7 +25,7 @@ struct run {
 
 	struct weights		*w;
 	struct model		*m;
-	struct crew		*crew;
+	struct device		*device;
 	struct infer		*infer;
 	struct vocab		*vocab;		/* NULL: none, or not wanted */
 	struct tokenizer	*tk;

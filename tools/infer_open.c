@@ -59,12 +59,12 @@ run_open(struct run *r, bool text)
 			warn("the model knows %u positions, not %u", model_context(r->m), r->o.n_ctx);
 		r->o.n_ctx = model_context(r->m) < 4096 || r->o.n_ctx ? model_context(r->m) : 4096;
 	}
+	if (!(r->device = device_open(r->device_name, r->jobs, &e)))
+		die("%s", e.msg);
 	if (r->o.n_batch == 0) {
 		r->o.n_batch = 512;
-		r->o.n_batch = infer_batch(r->m, &r->o, r->jobs, (uint64_t)64 << 20);
+		r->o.n_batch = infer_batch(r->m, &r->o, r->device, (uint64_t)64 << 20);
 	}
-	if (!(r->crew = crew_new(r->jobs, &e)))
-		die("%s", e.msg);
 	if (!text)
 		return;
 	if (!(r->vocab = vocab_new(&e)) || vocabulary_read(r->vocab, r->w, &e) < 0)
@@ -105,7 +105,7 @@ sizes(struct run *r, uint64_t *mapped, uint64_t *held, uint64_t *kv, uint64_t *s
 
 	*mapped = stream ? 0 : all;
 	*held = stream ? all : 0;
-	infer_size(r->m, &r->o, r->jobs, kv, scratch);
+	infer_size(r->m, &r->o, r->device, kv, scratch);
 }
 
 int
@@ -145,7 +145,7 @@ run_context(struct run *r)
 	if (kv + scratch > have)
 		die("%" PRIu64 " bytes of keys and values and %" PRIu64 " of scratch are wanted, %"
 		    PRIu64 " are there (a shorter context: -c)", kv, scratch, have);
-	if (!(r->infer = infer_new(r->m, &r->o, r->crew, &e)))
+	if (!(r->infer = infer_new(r->m, &r->o, r->device, &e)))
 		die("%s", e.msg);
 }
 
@@ -153,7 +153,7 @@ void
 run_close(struct run *r)
 {
 	infer_free(r->infer);
-	crew_free(r->crew);
+	device_close(r->device);
 	tokenizer_free(r->tk);
 	if (r->vocab)
 		vocab_free(r->vocab);

@@ -151,7 +151,7 @@ run_bench(struct run *r)
 	one = r->o;
 	one.nseq = 1;
 	one.n_ctx = prompt;
-	infer_size(r->m, &one, r->jobs, &bytes, &scratch);
+	infer_size(r->m, &one, r->device, &bytes, &scratch);
 	bytes += model_token_bytes(r->m);
 	printf("{\"threads\":%u,\"token_bytes\":%llu,\"token_weights\":%llu,\"prompt\":%u,"
 	    "\"prompt_tokens_s\":%.2f,\"prompt_gops\":%.2f,\"decode_tokens_s\":%.2f,\"decode_gb_s\":%.3f,\"batch\":%u,\"batch_tokens_s\":%.2f}\n",

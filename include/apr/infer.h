@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <apr/crew.h>
+#include <apr/device.h>
 #include <apr/err.h>
 
 struct model;
@@ -37,16 +37,17 @@ struct infer_token {
 	bool		 logits;	/* wanted */
 };
 
-/* Bytes of keys, values and states, and of scratch, that of `jobs` threads and
- * a row of logits a sequence among it. */
-void	infer_size(const struct model *, const struct infer_opts *, unsigned jobs,
+/* Bytes of keys, values and states, and of scratch, the device's own and a row
+ * of logits a sequence among it. */
+void	infer_size(const struct model *, const struct infer_opts *, const struct device *,
 	    uint64_t *kv, uint64_t *scratch);
 /* The largest batch, up to o's, whose scratch takes no more than `bytes`, or
  * as few tokens as make sense. */
-unsigned infer_batch(const struct model *, const struct infer_opts *, unsigned jobs,
+unsigned infer_batch(const struct model *, const struct infer_opts *, const struct device *,
 	    uint64_t bytes);
+/* The device is borrowed; fails where it lacks something, naming that. */
 struct infer *infer_new(const struct model *, const struct infer_opts *,
-	    struct crew *, struct err *);
+	    struct device *, struct err *);
 void	infer_free(struct infer *);
 
 /* Called with intermediate values: "hidden.0", "layer.3.q", n x width. */

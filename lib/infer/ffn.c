@@ -4,27 +4,18 @@
 #include <string.h>
 
 #include <apr/fmath.h>
-#include <apr/kernel.h>
 
 #include "infer.h"
 
-struct inner {
-	struct infer	*f;
-	size_t		 width;
-};
-
 /* b = act(c) * b, or act(b) where there is no gate. */
 static void
-activate(void *arg, size_t from, size_t to, unsigned who)
+activate(struct infer *f, size_t n, size_t width)
 {
-	const struct inner *a = arg;
-	const struct infer *f = a->f;
 	const struct hparams *h = &f->m->h;
 
-	(void)who;
-	for (size_t i = from; i < to; i++)
-		kernels()->f.activate(f->b + i * f->wide, h->gated ? f->c + i * f->wide : NULL,
-		    a->width, h->gelu ? KERNEL_GELU : KERNEL_SILU);
+	f->d->op->activate(f->d, &(struct device_activate){ .y = f->b,
+	    .gate = h->gated ? f->c : NULL, .ld = f->wide, .n = n, .width = width,
+	    .curve = h->gelu ? KERNEL_GELU : KERNEL_SILU });
 }
 
 int
@@ -32,14 +23,14 @@ infer_ffn(struct infer *f, const struct layer *l, struct err *e)
 {
 	const struct hparams *h = &f->m->h;
 
-	infer_mul_all(f, (struct product[]){
+	infer_mul_all(f, (struct device_product[]){
 		times(&l->up, l->up_b, f->h, h->n_embd, f->n, f->b, f->wide),
 		times(&l->gate, NULL, f->h, h->n_embd, f->n, f->c, f->wide),
 	}, h->gated ? 2 : 1);
 	if (infer_traced(f, "ffn_up", f->b, h->n_ff, f->wide, e) < 0 ||
 	    (h->gated && infer_traced(f, "ffn_gate", f->c, h->n_ff, f->wide, e) < 0))
 		return -1;
-	crew_run(f->crew, f->n, 4, activate, &(struct inner){ f, h->n_ff });
+	activate(f, f->n, h->n_ff);
 	if (infer_traced(f, "ffn_act", f->b, h->n_ff, f->wide, e) < 0)
 		return -1;
 	infer_mul(f, &l->down, l->down_b, f->b, f->wide, f->n, f->a, f->wide);
@@ -78,53 +69,44 @@ choose(const struct hparams *h, float *p)
 		p[i] = !used[i] ? 0 : h->norm_topk ? p[i] / kept : p[i];
 }
 
-/* The columns that chose expert x. */
-static void
-gather(const struct infer *f, unsigned x, float *to)
-{
-	size_t d = f->m->h.n_embd;
-
-	for (size_t i = 0; i < f->n; i++)
-		if (f->route[i * f->m->h.n_expert + x] != 0) {
-			memcpy(to, f->h + i * d, d * sizeof *to);
-			to += d;
-		}
-}
-
 /* Experts [from, to), whose columns the buffers hold, and onto f->a. */
 static void
 experts(struct infer *f, const struct experts *e, unsigned from, unsigned to)
 {
 	const struct hparams *h = &f->m->h;
-	size_t d = h->n_embd, at = 0, np = 0, n;
-	struct product *p = f->product;
+	size_t d = h->n_embd, n = 0, np = 0;
+	struct device_product *p = f->product;
 
-	for (unsigned x = from; x < to; x++, at += n) {
-		float *in = f->gather + at * d, *up = f->b + at * f->wide, *gate = f->c + at * f->wide;
-
-		if ((n = f->users[x]) == 0)
-			continue;
-		gather(f, x, in);
-		p[np++] = times(&e->up[x], NULL, in, d, n, up, f->wide);
-		p[np++] = times(&e->gate[x], NULL, in, d, n, gate, f->wide);
-	}
-	infer_mul_all(f, p, np);
-	crew_run(f->crew, at, 4, activate, &(struct inner){ f, h->n_ff_exp });
-	at = np = 0;
-	for (unsigned x = from; x < to; x++, at += n)
-		if ((n = f->users[x]) > 0)
-			p[np++] = times(&e->down[x], NULL, f->b + at * f->wide, f->wide,
-			    n, f->gather + at * d, d);
-	infer_mul_all(f, p, np);
-	at = 0;
 	for (unsigned x = from; x < to; x++)
 		for (size_t i = 0; i < f->n && f->users[x] > 0; i++) {
-			const float *w = &f->route[i * h->n_expert + x];
+			float w = f->route_host[i * h->n_expert + x];
 
-			if (*w != 0)
-				kernels()->f.blend(f->a + i * f->wide, 0, w, 0, 1,
-				    f->gather + at++ * d, 0, 0, 1, d);
+			if (w == 0)
+				continue;
+			f->pick[n] = (uint32_t)i;
+			f->weight[n++] = w;
 		}
+	f->d->op->gather(f->d, &(struct device_gather){ .y = f->gather, .x = f->h, .ldy = d,
+	    .ldx = d, .n = n, .width = d, .from = f->pick });
+	n = 0;
+	for (unsigned x = from; x < to; n += f->users[x++]) {
+		float *in = f->gather + n * d, *up = f->b + n * f->wide, *gate = f->c + n * f->wide;
+
+		if (f->users[x] == 0)
+			continue;
+		p[np++] = times(&e->up[x], NULL, in, d, f->users[x], up, f->wide);
+		p[np++] = times(&e->gate[x], NULL, in, d, f->users[x], gate, f->wide);
+	}
+	infer_mul_all(f, p, np);
+	activate(f, n, h->n_ff_exp);
+	n = np = 0;
+	for (unsigned x = from; x < to; n += f->users[x++])
+		if (f->users[x] > 0)
+			p[np++] = times(&e->down[x], NULL, f->b + n * f->wide, f->wide,
+			    f->users[x], f->gather + n * d, d);
+	infer_mul_all(f, p, np);
+	f->d->op->scatter(f->d, &(struct device_scatter){ .y = f->a, .x = f->gather,
+	    .ldy = f->wide, .ldx = d, .n = n, .width = d, .to = f->pick, .w = f->weight });
 }
 
 /*
@@ -140,17 +122,18 @@ infer_moe(struct infer *f, const struct layer *l, struct err *e)
 	size_t d = h->n_embd;
 
 	infer_mul(f, &l->router, NULL, f->h, d, f->n, f->route, h->n_expert);
-	if (infer_traced(f, "router", f->route, h->n_expert, h->n_expert, e) < 0)
+	if (infer_traced(f, "router", f->route, h->n_expert, h->n_expert, e) < 0 ||
+	    f->d->op->read(f->d, f->route_host, f->route, f->n * h->n_expert * sizeof(float), e) < 0)
 		return -1;
 	memset(f->users, 0, h->n_expert * sizeof *f->users);
 	for (size_t i = 0; i < f->n; i++) {
-		float *p = f->route + i * h->n_expert;
+		float *p = f->route_host + i * h->n_expert;
 
 		choose(h, p);
 		for (unsigned x = 0; x < h->n_expert; x++)
 			f->users[x] += p[x] != 0;
-		memset(f->a + i * f->wide, 0, d * sizeof *f->a);
 	}
+	f->d->op->zero(f->d, f->a, d * sizeof *f->a, f->n, f->wide * sizeof *f->a);
 	for (unsigned x = 0, to; x < h->n_expert; x = to) {
 		size_t n = 0;
 

@@ -43,10 +43,25 @@ half_rot(const struct model *m)
 	return a > b ? a : b;
 }
 
+/* A sequence's, of one layer of Gated DeltaNet. */
+static size_t
+conv_floats(const struct hparams *h)
+{
+	return (h->n_conv ? h->n_conv - 1 : 0) *
+	    (2 * (size_t)h->nk * h->dk + (size_t)h->nv * h->dv);
+}
+
+static size_t
+state_floats(const struct hparams *h)
+{
+	return (size_t)h->nv * h->dk * h->dv;
+}
+
 /* Floats and bytes of the parts of a context. */
 struct plan {
-	size_t	 x, wide, rope, route, pick, gather, act, tmp, work;
+	size_t	 x, wide, rope, route, pick, gather;
 	uint64_t kv, state, scratch;
+	struct device_need need;
 };
 
 static void
@@ -54,54 +69,57 @@ plan(const struct model *m, const struct infer_opts *o, struct plan *p)
 {
 	const struct hparams *h = &m->h;
 	size_t n = o->n_batch, w = widest(h);
-	struct mat one = { .cols = w };
 
 	p->x = n * h->n_embd;
 	p->wide = n * w;
 	p->rope = 2 * n * half_rot(m);
 	p->route = n * h->n_expert;
-	p->pick = n + 1;
+	p->pick = n;
 	p->gather = h->n_expert ? n * h->n_embd : 0;
-	p->act = act_scratch(w, n) + h->n_expert * sizeof(struct dot_act);
-	p->tmp = (mat_scratch(&one) + 63) / 64 * 64;
-	p->work = infer_attention_work(h->head_dim);
-	if (p->work < w)
-		p->work = w;
+	p->need = (struct device_need){ .cols = w, .n = n, .experts = h->n_expert,
+	    .head_dim = h->head_dim };
 	p->kv = p->state = 0;
 	for (unsigned i = 0; i < h->n_layer; i++)
 		if (m->layer[i].mixer == MIX_ATTENTION)
 			p->kv += 2 * (uint64_t)o->nseq * o->n_ctx * h->n_kv * head_bytes(h, o->kv);
 		else
-			p->state += 4 * (uint64_t)o->nseq * ((uint64_t)h->nv * h->dk * h->dv +
-			    (h->n_conv - 1) * (2 * (uint64_t)h->nk * h->dk + (uint64_t)h->nv * h->dv));
-	p->scratch = 4 * (2 * p->x + 3 * p->wide + 2 * p->rope + p->route + p->pick + p->gather) +
-	    p->act;
+			p->state += 4 * (uint64_t)o->nseq * (state_floats(h) + conv_floats(h));
+	p->scratch = 4 * (2 * p->x + 3 * p->wide + 3 * p->rope + 2 * p->route + 2 * p->pick +
+	    p->gather);
 }
 
 void
-infer_size(const struct model *m, const struct infer_opts *o, unsigned jobs, uint64_t *kv,
-    uint64_t *scratch)
+infer_size(const struct model *m, const struct infer_opts *o, const struct device *d,
+    uint64_t *kv, uint64_t *scratch)
 {
 	struct plan p;
 
 	plan(m, o, &p);
 	*kv = p.kv + p.state;
-	*scratch = p.scratch + jobs * ((uint64_t)p.tmp + 4 * (uint64_t)p.work) +
+	*scratch = p.scratch + d->op->scratch(d, &p.need) +
 	    4 * (uint64_t)o->nseq * m->h.n_vocab;
 }
 
 unsigned
-infer_batch(const struct model *m, const struct infer_opts *o, unsigned jobs, uint64_t bytes)
+infer_batch(const struct model *m, const struct infer_opts *o, const struct device *d,
+    uint64_t bytes)
 {
 	struct infer_opts less = *o;
 	uint64_t kv, scratch;
 
 	for (;;) {
-		infer_size(m, &less, jobs, &kv, &scratch);
+		infer_size(m, &less, d, &kv, &scratch);
 		if (scratch <= bytes || less.n_batch <= 16 || less.n_batch / 2 < o->nseq)
 			return less.n_batch;
 		less.n_batch /= 2;
 	}
+}
+
+static void
+let_go(struct infer *f, void *p)
+{
+	if (p)
+		f->d->op->free(f->d, p);
 }
 
 void
@@ -110,53 +128,96 @@ infer_free(struct infer *f)
 	if (!f)
 		return;
 	for (unsigned i = 0; f->cache && i < f->m->h.n_layer; i++) {
-		free(f->cache[i].k);
-		free(f->cache[i].v);
-		free(f->cache[i].conv);
-		free(f->cache[i].state);
+		let_go(f, f->cache[i].k);
+		let_go(f, f->cache[i].v);
+		let_go(f, f->cache[i].conv);
+		let_go(f, f->cache[i].state);
 	}
+	let_go(f, f->x);
+	let_go(f, f->h);
+	let_go(f, f->a);
+	let_go(f, f->b);
+	let_go(f, f->c);
+	let_go(f, f->cos);
+	let_go(f, f->sin);
+	let_go(f, f->route);
+	let_go(f, f->gather);
 	free(f->cache);
 	free(f->len);
-	free(f->x);
-	free(f->h);
-	free(f->a);
-	free(f->b);
-	free(f->c);
-	free(f->cos);
-	free(f->sin);
-	free(f->act);
-	free(f->tmp);
-	free(f->work);
-	free(f->route);
+	free(f->at);
+	free(f->id);
+	free(f->angles);
+	free(f->seen);
+	free(f->route_host);
 	free(f->pick);
-	free(f->gather);
+	free(f->weight);
 	free(f->users);
 	free(f->product);
 	free(f);
 }
 
-/* malloc's, so that pages come as positions are filled. */
 static bool
-new_cache(struct infer *f, struct cache *c, const struct layer *l)
+new_cache(struct infer *f, struct cache *c, const struct layer *l, struct err *e)
 {
 	const struct hparams *h = &f->m->h;
+	const struct device_ops *op = f->d->op;
 	size_t rows = (size_t)f->o.nseq * f->o.n_ctx;
-	size_t channels = 2 * (size_t)h->nk * h->dk + (size_t)h->nv * h->dv;
+	size_t conv = (size_t)f->o.nseq * conv_floats(h), state = (size_t)f->o.nseq * state_floats(h);
 
-	if (l->mixer == MIX_DELTANET)
-		return (c->conv = calloc((size_t)f->o.nseq * (h->n_conv - 1) * channels + 1, 4)) &&
-		    (c->state = calloc((size_t)f->o.nseq * h->nv * h->dk * h->dv, 4));
-	return (c->k = malloc(rows * h->n_kv * f->head_bytes)) &&
-	    (c->v = malloc(rows * h->n_kv * f->head_bytes));
+	if (l->mixer == MIX_ATTENTION)
+		return (c->k = op->alloc(f->d, rows * h->n_kv * f->head_bytes, e)) &&
+		    (c->v = op->alloc(f->d, rows * h->n_kv * f->head_bytes, e));
+	if (!(c->conv = op->alloc(f->d, conv * sizeof(float), e)) ||
+	    !(c->state = op->alloc(f->d, state * sizeof(float), e)))
+		return false;
+	op->zero(f->d, c->conv, conv * sizeof(float), 1, 0);
+	op->zero(f->d, c->state, state * sizeof(float), 1, 0);
+	return true;
+}
+
+/* Of the device, n floats. */
+static bool
+floats(struct infer *f, float **p, size_t n, struct err *e)
+{
+	return (*p = f->d->op->alloc(f->d, n * sizeof **p, e)) != NULL;
+}
+
+static int
+allocate(struct infer *f, const struct plan *p, struct err *e)
+{
+	const struct hparams *h = &f->m->h;
+
+	if (!(f->cache = calloc(h->n_layer, sizeof *f->cache)) ||
+	    !(f->len = calloc(f->o.nseq, sizeof *f->len)) ||
+	    !(f->at = calloc(f->o.n_batch, sizeof *f->at)) ||
+	    !(f->id = calloc(f->o.n_batch, sizeof *f->id)) ||
+	    !(f->angles = malloc(p->rope * sizeof(float) + 1)) ||
+	    !(f->route_host = malloc(p->route * sizeof(float) + 1)) ||
+	    !(f->pick = malloc(p->pick * sizeof *f->pick)) ||
+	    !(f->weight = malloc(p->pick * sizeof *f->weight)) ||
+	    !(f->users = calloc(h->n_expert + 1, sizeof *f->users)) ||
+	    !(f->product = calloc(2 * (size_t)h->n_expert + 1, sizeof *f->product)))
+		return err_set(e, "out of memory");
+	if (infer_place(f->m, f->d, f->o.precise, e) < 0 ||
+	    f->d->op->reserve(f->d, &p->need, e) < 0 ||
+	    !floats(f, &f->x, p->x, e) || !floats(f, &f->h, p->x, e) ||
+	    !floats(f, &f->a, p->wide, e) || !floats(f, &f->b, p->wide, e) ||
+	    !floats(f, &f->c, p->wide, e) || !floats(f, &f->cos, p->rope, e) ||
+	    !floats(f, &f->sin, p->rope, e) || !floats(f, &f->route, p->route, e) ||
+	    !floats(f, &f->gather, p->gather, e))
+		return -1;
+	for (unsigned i = 0; i < h->n_layer; i++)
+		if (!new_cache(f, &f->cache[i], &f->m->layer[i], e))
+			return -1;
+	return 0;
 }
 
 struct infer *
-infer_new(const struct model *m, const struct infer_opts *o, struct crew *crew, struct err *e)
+infer_new(const struct model *m, const struct infer_opts *o, struct device *d, struct err *e)
 {
 	struct infer *f = calloc(1, sizeof *f);
 	const struct hparams *h = &m->h;
 	struct plan p;
-	bool ok;
 
 	if (!f) {
 		err_set(e, "out of memory");
@@ -170,33 +231,16 @@ infer_new(const struct model *m, const struct infer_opts *o, struct crew *crew, 
 	plan(m, o, &p);
 	f->m = m;
 	f->o = *o;
-	f->crew = crew;
+	f->d = d;
+	f->kv = o->kv == KV_F32 ? &type_f32 : o->kv == KV_F16 ? &type_f16 : type_by_ggml(8);
 	f->head_bytes = head_bytes(h, o->kv);
 	f->wide = widest(h);
 	f->rope_ld = half_rot(m);
-	f->tmp_bytes = p.tmp;
-	f->work_floats = p.work;
-	ok = (f->cache = calloc(h->n_layer, sizeof *f->cache)) &&
-	    (f->len = calloc(o->nseq, sizeof *f->len)) &&
-	    (f->x = malloc(p.x * 4)) && (f->h = malloc(p.x * 4)) &&
-	    (f->a = malloc(p.wide * 4)) && (f->b = malloc(p.wide * 4)) &&
-	    (f->c = malloc(p.wide * 4)) &&
-	    (f->cos = malloc(p.rope * 4 + 4)) && (f->sin = malloc(p.rope * 4 + 4)) &&
-	    (f->act = malloc(p.act)) &&
-	    (f->tmp = aligned_alloc(64, p.tmp * crew_size(crew))) &&
-	    (f->work = malloc(p.work * 4 * crew_size(crew))) &&
-	    (f->route = malloc(p.route * 4 + 4)) && (f->pick = malloc(p.pick * 4)) &&
-	    (f->gather = malloc(p.gather * 4 + 4)) &&
-	    (f->users = calloc(h->n_expert + 1, sizeof *f->users)) &&
-	    (f->product = calloc(2 * (size_t)h->n_expert + 1, sizeof *f->product));
-	for (unsigned i = 0; ok && i < h->n_layer; i++)
-		ok = new_cache(f, &f->cache[i], &m->layer[i]);
-	if (ok)
+	if (allocate(f, &p, e) == 0)
 		return f;
 	infer_free(f);
-	err_set(e, "out of memory (%" PRIu64 " bytes of keys and values, %" PRIu64 " of scratch)",
-	    p.kv + p.state, p.scratch);
-	return NULL;
+	return err_prefix(e, "%" PRIu64 " bytes of keys and values, %" PRIu64 " of scratch",
+	    p.kv + p.state, p.scratch), NULL;
 }
 
 void
@@ -204,6 +248,19 @@ infer_set_trace(struct infer *f, infer_trace trace, void *ctx)
 {
 	f->trace = trace;
 	f->trace_ctx = ctx;
+}
+
+/* n columns of `width`, ld apart, to whoever wanted to see them. */
+static int
+shown(struct infer *f, const char *name, const float *x, size_t width, size_t ld, struct err *e)
+{
+	size_t most = f->wide > f->m->h.n_expert ? f->wide : f->m->h.n_expert;
+
+	if (!f->seen && !(f->seen = malloc(f->o.n_batch * most * sizeof *f->seen)))
+		return err_set(e, "out of memory");
+	if (f->d->op->read(f->d, f->seen, x, ((f->n - 1) * ld + width) * sizeof *x, e) < 0)
+		return -1;
+	return f->trace(f->trace_ctx, name, f->seen, f->n, width, ld, e);
 }
 
 int
@@ -215,7 +272,7 @@ infer_traced(struct infer *f, const char *what, const float *x, size_t width, si
 	if (!f->trace)
 		return 0;
 	snprintf(name, sizeof name, "layer.%d.%s", f->layer, what);
-	return f->trace(f->trace_ctx, name, x, f->n, width, ld, e);
+	return shown(f, name, x, width, ld, e);
 }
 
 static int
@@ -226,7 +283,7 @@ hidden(struct infer *f, unsigned i, const float *x, struct err *e)
 	if (!f->trace)
 		return 0;
 	snprintf(name, sizeof name, "hidden.%u", i);
-	return f->trace(f->trace_ctx, name, x, f->n, f->m->h.n_embd, f->m->h.n_embd, e);
+	return shown(f, name, x, f->m->h.n_embd, f->m->h.n_embd, e);
 }
 
 static int
@@ -247,28 +304,6 @@ check(struct infer *f, const struct infer_token *t, size_t n, struct err *e)
 }
 
 static void
-embed(void *arg, size_t from, size_t to, unsigned who)
-{
-	struct infer *f = arg;
-	const struct hparams *h = &f->m->h;
-	float *pos = f->work + who * f->work_floats;
-
-	for (size_t i = from; i < to; i++) {
-		float *x = f->x + i * h->n_embd;
-
-		mat_row(&f->m->embd, (size_t)f->tok[i].id, x);
-		if (h->embd_scale != 1)
-			for (size_t k = 0; k < h->n_embd; k++)
-				x[k] *= h->embd_scale;
-		if (!f->m->pos_embd.data)
-			continue;
-		mat_row(&f->m->pos_embd, f->tok[i].pos, pos);
-		for (size_t k = 0; k < h->n_embd; k++)
-			x[k] += pos[k];
-	}
-}
-
-static void
 norm_to_h(struct infer *f, const float *w, const float *b)
 {
 	size_t d = f->m->h.n_embd;
@@ -276,19 +311,7 @@ norm_to_h(struct infer *f, const float *w, const float *b)
 	if (w)
 		infer_norm(f, w, b, f->x, d, f->h, d, f->n, d, d);
 	else
-		memcpy(f->h, f->x, f->n * d * sizeof *f->h);
-}
-
-static void
-add(void *arg, size_t from, size_t to, unsigned who)
-{
-	const struct infer *f = arg;
-	const struct hparams *h = &f->m->h;
-
-	(void)who;
-	for (size_t i = from; i < to; i++)
-		kernels()->f.add(f->x + i * h->n_embd, f->a + i * f->wide, h->residual_scale,
-		    h->n_embd);
+		f->d->op->copy(f->d, f->h, f->x, f->n * d * sizeof *f->h);
 }
 
 /* x += scale * norm(a) */
@@ -299,7 +322,7 @@ add_branch(struct infer *f, const float *w)
 
 	if (w)
 		infer_norm(f, w, NULL, f->a, f->wide, f->a, f->wide, f->n, d, d);
-	crew_run(f->crew, f->n, 4, add, f);
+	f->d->op->add(f->d, f->x, d, f->a, f->wide, f->m->h.residual_scale, d, f->n);
 }
 
 static int
@@ -331,15 +354,23 @@ static int
 output(struct infer *f, float *logits, struct err *e)
 {
 	const struct hparams *h = &f->m->h;
-	size_t n = 0, d = h->n_embd;
+	size_t n = 0, d = h->n_embd, row = h->n_vocab;
+	float *y;
 
 	for (size_t i = 0; i < f->n; i++)
 		if (f->tok[i].logits)
-			memmove(f->h + n++ * d, f->h + i * d, d * sizeof *f->h);
+			f->pick[n++] = (uint32_t)i;
 	if (n == 0)
 		return 0;
-	infer_mul(f, &f->m->output, NULL, f->h, d, n, logits, h->n_vocab);
-	for (size_t i = 0; i < n * h->n_vocab; i++) {
+	if (n < f->n)
+		f->d->op->gather(f->d, &(struct device_gather){ .y = f->h, .x = f->h, .ldy = d,
+		    .ldx = d, .n = n, .width = d, .from = f->pick });
+	if (!(y = f->d->op->result(f->d, logits, n * row * sizeof *y, e)))
+		return -1;
+	infer_mul(f, &f->m->output, NULL, f->h, d, n, y, row);
+	if (f->d->op->read(f->d, logits, y, n * row * sizeof *y, e) < 0)
+		return -1;
+	for (size_t i = 0; i < n * row; i++) {
 		if (h->logit_scale != 1)
 			logits[i] /= h->logit_scale;
 		if (h->logit_cap != 0)
@@ -363,8 +394,14 @@ infer_run(struct infer *f, const struct infer_token *tok, size_t n, float *logit
 		return -1;
 	f->tok = tok;
 	f->n = n;
+	for (size_t i = 0; i < n; i++) {
+		f->at[i] = (struct device_at){ tok[i].seq, tok[i].pos };
+		f->id[i] = tok[i].id;
+	}
+	f->d->op->batch(f->d, f->at, n);
 	infer_rope_tables(f);
-	crew_run(f->crew, n, 4, embed, f);
+	f->d->op->embed(f->d, &(struct device_embed){ .w = &f->m->embd, .pos = &f->m->pos_embd,
+	    .id = f->id, .scale = h->embd_scale, .x = f->x });
 	if (hidden(f, 0, f->x, e) < 0)
 		return -1;
 	for (unsigned i = 0; i < h->n_layer; i++) {
@@ -383,15 +420,13 @@ void
 infer_clear(struct infer *f, uint32_t seq)
 {
 	const struct hparams *h = &f->m->h;
-	size_t conv = (h->n_conv ? h->n_conv - 1 : 0) *
-	    (2 * (size_t)h->nk * h->dk + (size_t)h->nv * h->dv);
-	size_t state = (size_t)h->nv * h->dk * h->dv;
+	size_t conv = conv_floats(h), state = state_floats(h);
 
 	f->len[seq] = 0;
 	for (unsigned i = 0; i < h->n_layer; i++)
 		if (f->m->layer[i].mixer == MIX_DELTANET) {
-			memset(f->cache[i].conv + seq * conv, 0, conv * 4);
-			memset(f->cache[i].state + seq * state, 0, state * 4);
+			f->d->op->zero(f->d, f->cache[i].conv + seq * conv, conv * 4, 1, 0);
+			f->d->op->zero(f->d, f->cache[i].state + seq * state, state * 4, 1, 0);
 		}
 }
 
@@ -414,9 +449,7 @@ int
 infer_fork(struct infer *f, uint32_t to, uint32_t from, uint32_t n, struct err *e)
 {
 	const struct hparams *h = &f->m->h;
-	size_t conv = (h->n_conv ? h->n_conv - 1 : 0) *
-	    (2 * (size_t)h->nk * h->dk + (size_t)h->nv * h->dv);
-	size_t state = (size_t)h->nv * h->dk * h->dv;
+	size_t conv = conv_floats(h), state = state_floats(h);
 
 	if (n != f->len[from] && !infer_can_rewind(f))
 		return err_set(e, "a state of %" PRIu32 " tokens cannot be cut to %" PRIu32,
@@ -429,13 +462,13 @@ infer_fork(struct infer *f, uint32_t to, uint32_t from, uint32_t n, struct err *
 				size_t dst = infer_cache_at(f, to, a, 0);
 				size_t src = infer_cache_at(f, from, a, 0);
 
-				memcpy(c->k + dst, c->k + src, n * f->head_bytes);
-				memcpy(c->v + dst, c->v + src, n * f->head_bytes);
+				f->d->op->copy(f->d, c->k + dst, c->k + src, n * f->head_bytes);
+				f->d->op->copy(f->d, c->v + dst, c->v + src, n * f->head_bytes);
 			}
 			continue;
 		}
-		memcpy(c->conv + to * conv, c->conv + from * conv, conv * 4);
-		memcpy(c->state + to * state, c->state + from * state, state * 4);
+		f->d->op->copy(f->d, c->conv + to * conv, c->conv + from * conv, conv * 4);
+		f->d->op->copy(f->d, c->state + to * state, c->state + from * state, state * 4);
 	}
 	f->len[to] = n;
 	return 0;

@@ -7,9 +7,6 @@
 
 #include "model.h"
 
-enum { KEY_BLOCK = 256 };		/* keys that attention takes together, */
-enum { ATTEND_QUERIES = 64 };		/* and queries at most */
-
 /* One layer's memory of all sequences. */
 struct cache {
 	unsigned char	*k, *v;		/* nseq x n_kv x n_ctx of hd */
@@ -20,9 +17,11 @@ struct cache {
 struct infer {
 	const struct model	*m;
 	struct infer_opts	 o;
-	struct crew		*crew;
+	struct device		*d;		/* whose memory this is, but for what
+						 * is said to be the host's */
 	struct cache		*cache;		/* n_layer */
 	uint32_t		*len;		/* positions in each sequence */
+	const struct type	*kv;
 	size_t			 head_bytes;	/* of a key or value of one head */
 	infer_trace		 trace;
 	void			*trace_ctx;
@@ -30,23 +29,23 @@ struct infer {
 
 	/* The batch: n tokens, columns of everything below. */
 	const struct infer_token *tok;
+	struct device_at	*at;		/* the host's */
+	int32_t			*id;		/* the host's */
 	size_t			 n;
 	float			*x, *h;		/* n x n_embd */
 	float			*a, *b, *c;	/* n x `wide` each */
 	size_t			 wide;
 	float			*cos, *sin;	/* n x n_rot / 2, for each rope */
 	size_t			 rope_ld;
-	void			*act;		/* act_scratch() */
-	void			*tmp;		/* mat_scratch() a thread */
-	size_t			 tmp_bytes;
-	float			*work;		/* attention's and others', a thread */
-	size_t			 work_floats;
+	float			*angles;	/* the host's: cos and sin of one rope */
+	float			*seen;		/* the host's: for a trace, n x wide */
 	/* Mixtures. */
-	float			*route;		/* n x n_expert */
-	uint32_t		*pick;		/* n + 1 */
+	float			*route, *route_host;	/* n x n_expert */
+	uint32_t		*pick;		/* the host's: n columns by number */
+	float			*weight;	/* the host's, n */
 	float			*gather;	/* columns of some experts */
 	uint32_t		*users;		/* of each expert: columns */
-	struct product		*product;	/* 2 x n_expert */
+	struct device_product	*product;	/* 2 x n_expert */
 };
 
 static inline size_t
@@ -55,28 +54,16 @@ infer_cache_at(const struct infer *f, size_t seq, size_t head, size_t pos)
 	return ((seq * f->m->h.n_kv + head) * f->o.n_ctx + pos) * f->head_bytes;
 }
 
-/* y[n x ldy] = w x + b for the n columns of x; b may be NULL. */
-struct product {
-	const struct mat *w;
-	const float	*bias, *x;
-	size_t		 ldx, n;
-	float		*y;
-	size_t		 ldy;
-	/* infer_mul_all()'s: */
-	struct act	 act;
-	void		*scratch;
-	size_t		 step, pieces;	/* rows of a piece */
-};
-static inline struct product
+static inline struct device_product
 times(const struct mat *w, const float *bias, const float *x, size_t ldx, size_t n, float *y,
     size_t ldy)
 {
-	return (struct product){ .w = w, .bias = bias, .x = x, .ldx = ldx, .n = n, .y = y,
+	return (struct device_product){ .w = w, .bias = bias, .x = x, .ldx = ldx, .n = n, .y = y,
 	    .ldy = ldy };
 }
-/* Many at once, as one work of the crew; what is one x stands together, and
- * the columns of all x are n_batch at most. */
-void	infer_mul_all(struct infer *, struct product *, size_t n);
+/* Many at once; what is one x stands together, and the columns of all x are
+ * n_batch at most. */
+void	infer_mul_all(struct infer *, const struct device_product *, size_t n);
 void	infer_mul(struct infer *, const struct mat *, const float *b, const float *x,
 	    size_t ldx, size_t n, float *y, size_t ldy);
 /* Row by row: y = norm(x) of `width`, in groups of `len`; weight of len. */
@@ -86,10 +73,13 @@ int	infer_traced(struct infer *, const char *what, const float *x, size_t width,
 	    size_t ld, struct err *);
 
 void	infer_rope_tables(struct infer *);
-/* Turn `heads` heads of hd in each column. */
-void	infer_rope(struct infer *, unsigned rope, float *x, size_t ld, unsigned heads);
+/* Turn `heads` heads in each column of `wide`, step floats apart. */
+void	infer_rope(struct infer *, unsigned rope, float *x, unsigned heads, size_t step);
+/* place.c: what a model is multiplied with, where the device finds it. */
+int	infer_place(const struct model *, struct device *, bool precise, struct err *)
+	    APR_MUSTCHECK;
+
 /* Each reads f->h and leaves n x n_embd in f->a. */
-size_t	infer_attention_work(size_t head_dim);
 int	infer_attention(struct infer *, const struct layer *, struct cache *, struct err *);
 int	infer_deltanet(struct infer *, const struct layer *, struct cache *, struct err *);
 int	infer_ffn(struct infer *, const struct layer *, struct err *);

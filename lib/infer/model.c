@@ -64,6 +64,31 @@ account(struct load *l, struct model *m, struct err *e)
 	return 0;
 }
 
+static int
+by_data(const void *a, const void *b)
+{
+	uintptr_t x = (uintptr_t)((const struct part *)a)->data;
+	uintptr_t y = (uintptr_t)((const struct part *)b)->data;
+
+	return (x > y) - (x < y);
+}
+
+/* What lies where, for a device that wants weights elsewhere. */
+static int
+parts(struct load *l, struct model *m, struct err *e)
+{
+	if (!(m->part = arena_alloc(&m->arena, (l->n + 1) * sizeof *m->part)))
+		return err_set(e, "out of memory");
+	for (size_t i = 0; i < l->n; i++) {
+		size_t t = l->named[i].tensor;
+
+		if (l->w->data[t])
+			m->part[m->nparts++] = (struct part){ &l->w->m->tensor[t], l->w->data[t] };
+	}
+	qsort(m->part, m->nparts, sizeof *m->part, by_data);
+	return 0;
+}
+
 /*
  * aprender's quantizer drops what it does not need itself, and guesses.
  * (GPT-2 adds its positions up: nothing turns, by no angle.)
@@ -133,6 +158,8 @@ model_new(struct weights *w, unsigned n_ctx, struct err *e)
 			r = load_layers(&l, m, e);
 		if (r == 0)
 			r = account(&l, m, e);
+		if (r == 0)
+			r = parts(&l, m, e);
 	} else {
 		m->source = l.arch;
 	}

@@ -9,6 +9,7 @@
 
 #include <apr/buf.h>
 #include <apr/dot.h>
+#include <apr/manifest.h>
 
 /* One way of turning positions into angles. */
 struct rope {
@@ -75,10 +76,18 @@ struct hparams {
 
 struct arch_model;
 
+/* A tensor that mats point into. */
+struct part {
+	const struct tensor *t;
+	const void	*data;
+};
+
 struct model {
 	struct arena	 arena;		/* vectors, layers */
 	struct arch_model *source;
 	uint64_t	 bytes, embd_bytes, token_bytes, token_weights;
+	struct part	*part;		/* in order of data */
+	size_t		 nparts;
 	struct hparams	 h;
 	struct rope	 rope[2];
 	struct layer	*layer;		/* n_layer */

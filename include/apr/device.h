@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * device.h -- where a forward pass is computed: its memory, and what is done
+ * to columns of floats there.
+ *
+ * A column is one token's vector; n of them lie `ld` floats apart.  Each
+ * device gives the bits of the plain C in dot.h's and fmath.h's order, so
+ * that code above does not know which one it has.
+ *
+ * Addresses in memory that a device gave may be counted with everywhere, and
+ * followed by that device alone.  Weights keep the host's address as their
+ * name: place() makes the bytes there known to the device, whose operations
+ * then take any address among them.
+ *
+ * Operations are done in order, perhaps later.  One that fails is remembered:
+ * read() waits for all and reports the first.
+ */
+#ifndef APR_DEVICE_H
+#define APR_DEVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <apr/dot.h>
+#include <apr/err.h>
+#include <apr/type.h>
+
+/* What the largest batch wants of a device besides memory that it asks for. */
+struct device_need {
+	size_t	 cols;		/* of the widest matrix */
+	size_t	 n;		/* columns at once */
+	size_t	 experts;	/* products at once: 2 of them, or 3 */
+	size_t	 head_dim;
+};
+
+/* Where a column belongs. */
+struct device_at {
+	uint32_t	 seq, pos;
+};
+
+/* Rows of a matrix by number, times scale, and of another by position, if it
+ * has data; onto n columns that follow one another. */
+struct device_embed {
+	const struct mat *w, *pos;
+	const int32_t	*id;		/* the host's */
+	float		 scale;
+	float		*x;
+};
+
+/* y = w x + bias; bias may be NULL. */
+struct device_product {
+	const struct mat *w;
+	const float	*bias, *x;
+	size_t		 ldx, n;
+	float		*y;
+	size_t		 ldy;
+};
+
+/*
+ * y = (x - mean) / sqrt(mean of squares + eps) * w + bias for each `len` of a
+ * column's `width` floats; the mean is 0 unless `centered`, bias may be NULL.
+ * y may be x.
+ */
+struct device_norm {
+	const float	*w, *bias, *x;
+	float		*y;
+	size_t		 ldx, ldy, n, width, len;
+	float		 eps;
+	bool		 centered;
+};
+
+/* `heads` heads, `step` floats apart, of which 2 `half` floats turn: i with
+ * i + half, or 2 i with 2 i + 1.  Tables have ldt floats a column. */
+struct device_rope {
+	float		*x;
+	size_t		 ld, n, heads, step, half;
+	const float	*cos, *sin;
+	size_t		 ldt;
+	bool		 adjacent;
+};
+
+/* Keys and values: nseq x n_kv x n_ctx heads of head_bytes each. */
+struct device_cache {
+	unsigned char	*k, *v;
+	const struct type *type;	/* F16, F32, Q8_0 */
+	size_t		 n_kv, n_ctx, head_dim, head_bytes;
+};
+
+/* Keys and values of the batch to where they belong. */
+struct device_remember {
+	struct device_cache c;
+	const float	*k, *v;
+	size_t		 ld;
+};
+
+/* Each query with the keys up to its own, the last `window` of them unless
+ * that is 0: softmax of cap(scale q k), times values. */
+struct device_attend {
+	struct device_cache c;
+	const float	*q;
+	float		*out;
+	size_t		 ldq, ldo, step;	/* from one query head to the next */
+	size_t		 n_head;
+	uint32_t	 window;
+	float		 scale, cap;		/* 0: no cap */
+};
+
+/* y *= sigmoid(gate), head by head, whose steps are not the same. */
+struct device_gate {
+	float		*y;
+	const float	*gate;
+	size_t		 ldy, ldg, n, heads, head_dim, step;
+};
+
+/* y = act(gate) * y, or act(y) without gate. */
+struct device_activate {
+	float		*y;
+	const float	*gate;
+	size_t		 ld, n, width;
+	enum kernel_curve curve;
+};
+
+/* Columns by number: those that `from` has go to y, one behind the other. */
+struct device_gather {
+	float		*y;
+	const float	*x;
+	size_t		 ldy, ldx, n, width;
+	const uint32_t	*from;		/* the host's, n */
+};
+/* y's column to[i] += w[i] * x's column i, in order of i, each one fmaf. */
+struct device_scatter {
+	float		*y;
+	const float	*x;
+	size_t		 ldy, ldx, n, width;
+	const uint32_t	*to;		/* the host's, n */
+	const float	*w;		/* the host's, n */
+};
+
+/*
+ * Gated DeltaNet: columns x of 2 nk dk + nv dv channels; their convolution
+ * with each sequence's past; heads of unit length; states that decay, are
+ * corrected and read.
+ */
+struct device_delta {
+	float		*x;
+	size_t		 ld, n, n_conv, nk, nv, dk, dv;
+	const float	*filter;	/* channels x n_conv, the oldest first */
+	float		*past;		/* nseq x (n_conv - 1) x channels */
+	float		*state;		/* nseq x nv x dk x dv */
+	const float	*gates;		/* nv of decay, nv of correction a column */
+	const float	*rate, *bias;	/* nv */
+	float		*out;		/* nv dv a column */
+	size_t		 ldg, ldo;
+	bool		 mod;		/* value head p has key head p mod nk, else p div nv/nk */
+};
+
+struct device;
+
+struct device_ops {
+	void	(*close)(struct device *);
+	/* Bytes that reserve() would take. */
+	uint64_t (*scratch)(const struct device *, const struct device_need *);
+	int	(*reserve)(struct device *, const struct device_need *, struct err *);
+
+	/* Memory; its contents are anything. */
+	void	*(*alloc)(struct device *, size_t bytes, struct err *);
+	void	(*free)(struct device *, void *);
+	int	(*place)(struct device *, const void *, size_t bytes, struct err *);
+	/* What keeps it from multiplying this, for a message; NULL: nothing. */
+	const char *(*lacks)(const struct device *, const struct mat *, bool precise);
+	void	(*write)(struct device *, void *to, const void *from, size_t bytes);
+	int	(*read)(struct device *, void *to, const void *from, size_t bytes, struct err *);
+	/* Where to compute what read() then brings to `host`: memory of the
+	 * device's own that is kept, or that address itself. */
+	void	*(*result)(struct device *, void *host, size_t bytes, struct err *);
+	void	(*copy)(struct device *, void *to, const void *from, size_t bytes);
+	/* n runs of bytes, ld bytes apart. */
+	void	(*zero)(struct device *, void *, size_t bytes, size_t n, size_t ld);
+
+	/* n columns from here on are these; good until the next batch. */
+	void	(*batch)(struct device *, const struct device_at *, size_t n);
+	void	(*embed)(struct device *, const struct device_embed *);
+	/* Many at once; what is one x stands together. */
+	void	(*multiply)(struct device *, const struct device_product *, size_t n, bool precise);
+	void	(*norm)(struct device *, const struct device_norm *);
+	void	(*rope)(struct device *, const struct device_rope *);
+	void	(*remember)(struct device *, const struct device_remember *);
+	void	(*attend)(struct device *, const struct device_attend *);
+	void	(*gate)(struct device *, const struct device_gate *);
+	void	(*activate)(struct device *, const struct device_activate *);
+	/* y += x * by */
+	void	(*add)(struct device *, float *y, size_t ldy, const float *x, size_t ldx, float by,
+		    size_t width, size_t n);
+	void	(*gather)(struct device *, const struct device_gather *);
+	void	(*scatter)(struct device *, const struct device_scatter *);
+	void	(*delta)(struct device *, const struct device_delta *);
+};
+
+struct device {
+	const struct device_ops	*op;
+	const char		*name;		/* "cpu" */
+};
+
+/* A kind of device. */
+struct device_kind {
+	const char	*name;
+	/* Up to `jobs` threads, where that is the host's to say. */
+	struct device	*(*open)(unsigned jobs, struct err *);
+	/* What there is, or why there is nothing: lines for people. */
+	void		(*list)(void (*line)(const char *));
+};
+extern const struct device_kind device_cpu;
+extern const struct device_kind *const device_kinds[];	/* NULL at the end */
+
+struct device *device_open(const char *name, unsigned jobs, struct err *);
+void	device_close(struct device *);
+
+#endif
