@@ -124,6 +124,15 @@ logits() { "${APR_BUILD:-$REPO/build}/test/logits" "$@"; }
 	[ "$(printf '%s\n' "${lines[@]}" | jq -c 'has("error")' | tr '\n' ' ')" = 'false true false true true false false ' ]
 	[ "$(jq '.logprobs | length' <<<"${lines[0]}")" = "$(jq '.tokens | length' <<<"${lines[0]}")" ]
 	[ "$(jq -c .tokens <<<"${lines[5]}")" = "$(jq -c .tokens <<<"${lines[6]}")" ]
+	jq -e '.timing | .prompt_tokens == 5 and .first_token_s > 0 and .total_s >= .first_token_s and .peak_bytes > 1e6' <<<"${lines[2]}"
+	[ "$(printf '%s\n' "${lines[@]}" | jq -c 'has("timing")' | tr '\n' ' ')" = 'false false true false false false false ' ]
+	# Beside the answer, of whatever kind; the rest is as it was.
+	apr-infer --json --timing -n 4 -p '12+7=' "$s" >timed
+	jq -e '.timing | .prompt_tokens == 5 and .first_token_s > 0 and .total_s >= .first_token_s and .peak_bytes > 1e6' timed
+	apr-infer --json -n 4 -p '12+7=' "$s" | cmp - <(jq -c 'del(.timing)' timed)
+	apr-infer --json --timing --ppl "$s/heldout.txt" "$s" | jq -e '.timing.prompt_tokens == .tokens + 10 and .timing.total_s > 0'
+	[ "$(jq -c 'del(.id)' in 2>/dev/null | head -1 | apr-infer --jsonl --timing "$s" | jq .timing.prompt_tokens)" = 5 ]
+	fails 2 apr-infer --timing -p x "$s"
 	# Alone, in company, with look-up: the same tokens.
 	apr-infer --json -n 12 -p '12+7=' "$s" | jq -c .tokens >want
 	apr-infer --json -n 12 --lookup 6 -p '12+7=' "$s" | jq -c .tokens | cmp - want

@@ -27,6 +27,7 @@ const char usage_text[] =
     "      --plan            memory, and whether it is there\n"
     "      --bench           speed, as JSON\n"
     "      --json            the answer with its ids\n"
+    "      --timing          seconds and memory in it, as requests ask for them\n"
     "      --kv TYPE         of keys and values: f16, q8_0, f32\n"
     "      --precise         F32 throughout, slowly\n"
     "      --temperature X --top-k N --top-p X --min-p X --typical-p X\n"
@@ -41,7 +42,8 @@ enum {
 	OPT_IDS = OPT_OWN, OPT_JSONL, OPT_PARALLEL, OPT_CHAT, OPT_TEMPLATE, OPT_PPL, OPT_LOGITS,
 	OPT_TRACE, OPT_PLAN, OPT_BENCH, OPT_JSON, OPT_KV, OPT_PRECISE, OPT_TEMPERATURE, OPT_TOP_K,
 	OPT_TOP_P, OPT_MIN_P, OPT_TYPICAL, OPT_REPETITION, OPT_PRESENCE, OPT_FREQUENCY, OPT_SEED,
-	OPT_STOP, OPT_BIAS, OPT_LOOKUP, OPT_MEMORY, OPT_NO_BOS, OPT_NO_SPECIAL, OPT_SHOW
+	OPT_STOP, OPT_BIAS, OPT_LOOKUP, OPT_MEMORY, OPT_NO_BOS, OPT_NO_SPECIAL, OPT_SHOW,
+	OPT_TIMING
 };
 
 static const struct option options[] = {
@@ -61,6 +63,7 @@ static const struct option options[] = {
 	{ "plan",              no_argument,       NULL, OPT_PLAN },
 	{ "bench",             no_argument,       NULL, OPT_BENCH },
 	{ "json",              no_argument,       NULL, OPT_JSON },
+	{ "timing",            no_argument,       NULL, OPT_TIMING },
 	{ "kv",                required_argument, NULL, OPT_KV },
 	{ "precise",           no_argument,       NULL, OPT_PRECISE },
 	{ "temperature",       required_argument, NULL, OPT_TEMPERATURE },
@@ -187,6 +190,7 @@ main(int argc, char **argv)
 		case OPT_PLAN: set_mode(PLAN); break;
 		case OPT_BENCH: set_mode(BENCH); break;
 		case OPT_JSON: r.json = true; break;
+		case OPT_TIMING: r.timing = true; break;
 		case OPT_KV: r.o.kv = kv(optarg); kv_given = true; break;
 		case OPT_PRECISE: r.o.precise = true; break;
 		case OPT_STOP:
@@ -208,6 +212,8 @@ main(int argc, char **argv)
 	r.path = argv[optind];
 	if (!strcmp(r.path, "-") && !r.prompt && !r.ids && mode != PPL && mode != PLAN && mode != BENCH)
 		usage("the model is standard input, so the prompt must be -p or --ids");
+	if (r.timing && mode != JSONL && (!r.json || (mode != PROMPT && mode != PPL)))
+		usage("--timing is part of --json's answer, of --ppl's or of --jsonl's");
 	if (r.o.precise && !kv_given)
 		r.o.kv = KV_F32;
 	if (mode == JSONL)

@@ -20,7 +20,7 @@ struct run {
 	unsigned		 flags;		/* TOKEN_NO_BOS, TOKEN_NO_SPECIAL */
 	const char		*stop[16];
 	size_t			 nstop;
-	bool			 json, logits, show_special;
+	bool			 json, timing, logits, show_special;
 	uint64_t		 memory;	/* --memory; 0: what the system has */
 
 	struct weights		*w;
@@ -39,6 +39,9 @@ int	run_plan(struct run *);
 void	run_context(struct run *);	/* infer, for o */
 void	run_close(struct run *);
 double	run_clock(void);		/* seconds, of no particular beginning */
+/* The object of that name: seconds to the first token and to the last, and what
+ * memory the process had at its most. */
+void	run_timing(struct buf *, size_t prompt_tokens, double first, double total);
 /* "5,17,2" or blanks between. */
 void	run_ids(const char *text, struct ids *);
 

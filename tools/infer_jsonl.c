@@ -419,9 +419,10 @@ done(void *ctx, void *user, enum serve_end end, struct err *e)
 		buf_put(l, q->logprobs.p, q->logprobs.len);
 		buf_str(l, "]");
 	}
-	if (q->timing)
-		buf_printf(l, ",\"timing\":{\"prompt_tokens\":%zu,\"first_token_s\":%.4f,"
-		    "\"total_s\":%.4f}", q->prompt.n, q->first - q->start, run_clock() - q->start);
+	if (q->timing || b->r->timing) {
+		buf_str(l, ",");
+		run_timing(l, q->prompt.n, q->first - q->start, run_clock() - q->start);
+	}
 	buf_str(l, "}\n");
 	q->finished = true;
 	return buf_check(l, e) < 0 ? -1 : flush(b, e);

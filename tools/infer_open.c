@@ -22,6 +22,17 @@ run_clock(void)
 }
 
 void
+run_timing(struct buf *b, size_t prompt_tokens, double first, double total)
+{
+	struct rusage u = { 0 };
+
+	getrusage(RUSAGE_SELF, &u);
+	buf_printf(b, "\"timing\":{\"prompt_tokens\":%zu,\"first_token_s\":%.6f,"
+	    "\"total_s\":%.6f,\"peak_bytes\":%ld}", prompt_tokens, first < 0 ? total : first,
+	    total, u.ru_maxrss * 1024);
+}
+
+void
 run_ids(const char *text, struct ids *ids)
 {
 	struct err e;

@@ -30,7 +30,7 @@ run_ppl(struct run *r, const char *path)
 {
 	size_t vocab = model_vocab(r->m), step = ((size_t)64 << 20) / (vocab * 4), counted = 0;
 	struct infer_token *tok;
-	struct buf text = { 0 };
+	struct buf text = { 0 }, timing = { 0 };
 	struct ids ids = { 0 };
 	double sum = 0, sq = 0, start;
 	float *logits;
@@ -78,14 +78,20 @@ run_ppl(struct run *r, const char *path)
 	tool_progress_end();
 	sum /= (double)counted;
 	sq = sqrt((sq / (double)counted - sum * sum) / (double)counted);
+	if (r->timing)
+		run_timing(&timing, ids.n, -1, run_clock() - start);
+	if (buf_check(&timing, &e) < 0)
+		die("%s", e.msg);
 	if (r->json)
-		printf("{\"tokens\":%zu,\"loss\":%.9g,\"perplexity\":%.9g,\"error\":%.3g}\n", counted,
-		    sum, exp(sum), exp(sum) * sq);
+		printf("{\"tokens\":%zu,\"loss\":%.9g,\"perplexity\":%.9g,\"error\":%.3g%s%.*s}\n",
+		    counted, sum, exp(sum), exp(sum) * sq, timing.len ? "," : "", (int)timing.len,
+		    timing.p ? (char *)timing.p : "");
 	else
 		printf("perplexity %.4f +- %.4f over %zu tokens in windows of %u\n", exp(sum),
 		    exp(sum) * sq, counted, r->o.n_ctx);
 	tool_flush();
 	note("%.1f tokens a second", (double)counted / (run_clock() - start));
+	buf_release(&timing);
 	free(tok);
 	free(logits);
 	ids_release(&ids);

@@ -165,19 +165,25 @@ print_ids(const struct ids *ids)
 }
 
 static void
-print_json(struct one *o)
+print_json(struct one *o, double start, double end)
 {
 	static const char *const why[] = { "stop", "length", "context" };
 	struct buf text = { 0 };
+	struct err e;
 
 	printf("{\"prompt_ids\":");
 	print_ids(&o->ids);
 	printf(",\"tokens\":");
 	print_ids(&o->a.ids);
 	buf_json(&text, o->a.text.p, o->a.text.len);
-	buf_put(&text, "", 1);
-	printf(",\"text\":%s,\"finish_reason\":\"%s\"}\n", text.bad ? "null" : (char *)text.p,
-	    why[o->why]);
+	buf_printf(&text, ",\"finish_reason\":\"%s\"", why[o->why]);
+	if (o->r->timing) {
+		buf_str(&text, ",");
+		run_timing(&text, o->ids.n, o->first - start, end - start);
+	}
+	if (buf_check(&text, &e) < 0)
+		die("%s", e.msg);
+	printf(",\"text\":%.*s}\n", (int)text.len, (char *)text.p);
 	buf_release(&text);
 }
 
@@ -246,15 +252,15 @@ run_prompt(struct run *r)
 	if (serve_run(r->infer, &r->o, model_vocab(r->m), &s, &count, &e) < 0)
 		die("%s", e.msg);
 	end = run_clock();
+	if (o.first == 0)
+		o.first = end;
 	answer_end(r, &o.a);
 	show(&o, o.a.text.len);
 	if (r->json)
-		print_json(&o);
+		print_json(&o, start, end);
 	else
 		putchar('\n');
 	tool_flush();
-	if (o.first == 0)
-		o.first = end;
 	note("loaded in %.2f s; %llu tokens of prompt in %.2f s, %llu made in %.2f s (%.1f a second)",
 	    r->load, (unsigned long long)count.prompt, o.first - start,
 	    (unsigned long long)count.made, end - o.first,
