@@ -135,3 +135,8 @@ can_trace() {
 	has strace
 	strace -o /dev/null true 2>/dev/null || skip "strace is not allowed to trace"
 }
+
+# dtypes -- name and dtype of every tensor with bytes of its own.
+dtypes() {
+	tar xOf - manifest.json | jq -r '.tensors[] | select(.tied_to | not) | "\(.name) \(.dtype)"' | sort
+}
