@@ -137,6 +137,10 @@ lint: $(BUILD)/ready
 	@scripts/layers
 	@mandoc -T lint -W warning $(PAGES)
 
+# The farm on a Slurm of two nodes that runs here.
+machines: all
+	$(RUN_ENV) bats tests/machines
+
 oracles: all
 	@$(RUN_ENV) scripts/oracles
 bench: all
@@ -220,7 +224,7 @@ dist:
 	mkdir -p $(BUILD) && git archive --prefix=apr-tools-$(VERSION)/ HEAD | gzip -9n >$(BUILD)/apr-tools-$(VERSION).tar.gz
 clean:
 	rm -rf $(BUILD)
-.PHONY: all check demo setup golden kernel floats suite demo-now lint oracles bench bench-quant bench-infer e2e mutants asan qemu fuzz fuzz-now codebook high dot \
+.PHONY: all check demo setup golden kernel floats suite demo-now lint machines oracles bench bench-quant bench-infer e2e mutants asan qemu fuzz fuzz-now codebook high dot \
 	install install-files uninstall dist clean force
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -259,7 +259,7 @@ steps() {
 	make plan >"$T/plan.txt"
 	for f in out/*/*.gguf; do
 		m=${f#out/} t=${f##*/}
-		grep "^${m%/*}  *${t%.gguf}  *done  *$(awk "BEGIN { printf \"%.1f\", $(stat -c %s "$f") / 1e6 }") MB" "$T/plan.txt"
+		grep "^${m%/*}  *${t%.gguf}  *done  *$(awk "BEGIN { printf \"%.1f\", $(stat -c %s "$f") / 1e6 }") MB  *[0-9]* MiB\$" "$T/plan.txt"
 	done
 	grep '^0.0 MB to be written' "$T/plan.txt"
 }

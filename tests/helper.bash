@@ -3,7 +3,7 @@
 
 # Programs come from PATH: `make suite` puts them there.
 bats_require_minimum_version 1.5.0
-REPO=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
+REPO=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
 export LC_ALL=C
 command -v apr-cat >/dev/null || PATH=${APR_BUILD:-$REPO/build}/bin:$PATH
 

@@ -1,10 +1,12 @@
-# Lines of model, type, state and bytes as a table, and whether they fit.
+# Lines of model, type, state, MiB of a pipe, bytes that apr-infer needs besides the
+# weights, and the result's bytes, as a table; and whether they fit.
 {
-	printf "%-24s %-12s %-8s %12s\n", $1, $2, $3, $4 == "" ? "no plan" : sprintf("%.1f MB", $4 / 1e6)
-	if ($4 == "")
+	run = 16 + ($5 + $6) / 1048576
+	printf "%-24s %-12s %-8s %12s %8.0f MiB\n", $1, $2, $3, $6 == "" ? "no plan" : sprintf("%.1f MB", $6 / 1e6), (run > $4 ? run : $4)
+	if ($6 == "")
 		broken++
 	if ($3 != "done")
-		todo += $4
+		todo += $6
 }
 END {
 	printf "%.1f MB to be written, %.1f MB are free\n", todo / 1e6, free / 1e6
