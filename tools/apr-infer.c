@@ -165,7 +165,7 @@ int
 main(int argc, char **argv)
 {
 	struct run r = { .o = { .nseq = 1 }, .s = SAMPLE_DEFAULTS, .n = 256,
-	    .jobs = pool_cpus(), .device_name = "cpu" };
+	    .jobs = pool_cpus() };
 	unsigned parallel = 8;
 	const char *ppl = NULL;
 	bool kv_given = false;

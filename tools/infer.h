@@ -13,7 +13,8 @@
 
 struct run {
 	/* What the command line said. */
-	const char		*path, *prompt, *ids, *chat_template, *trace, *device_name;
+	const char		*path, *prompt, *ids, *chat_template, *trace;
+	const char		*device_name;	/* NULL: cpu */
 	struct infer_opts	 o;
 	struct sample_opts	 s;
 	unsigned		 n, jobs, lookup;	/* tokens to make */
