@@ -139,7 +139,7 @@ lint: $(BUILD)/ready
 	    *) echo "debian/changelog: not of version $(VERSION)" >&2; exit 1 ;; esac
 	@mandoc -T lint -W warning $(PAGES)
 
-# The farm on a Slurm of two nodes that runs here.
+# The farm on a Slurm of two nodes that runs here; pipes by ssh and curl.
 machines: all
 	$(RUN_ENV) bats tests/machines
 
