@@ -29,6 +29,8 @@ const char usage_text[] =
     "      --json            the answer with its ids\n"
     "      --kv TYPE         of keys and values: f16, q8_0, f32\n"
     "      --precise         F32 throughout, slowly\n"
+    "      --device KIND     where: cpu, opencl\n"
+    "      --devices         what devices are there\n"
     "      --temperature X --top-k N --top-p X --min-p X --typical-p X\n"
     "      --repetition-penalty X --presence-penalty X --frequency-penalty X\n"
     "      --seed N --stop TEXT --logit-bias ID=X\n"
@@ -41,7 +43,8 @@ enum {
 	OPT_IDS = OPT_OWN, OPT_JSONL, OPT_PARALLEL, OPT_CHAT, OPT_TEMPLATE, OPT_PPL, OPT_LOGITS,
 	OPT_TRACE, OPT_PLAN, OPT_BENCH, OPT_JSON, OPT_KV, OPT_PRECISE, OPT_TEMPERATURE, OPT_TOP_K,
 	OPT_TOP_P, OPT_MIN_P, OPT_TYPICAL, OPT_REPETITION, OPT_PRESENCE, OPT_FREQUENCY, OPT_SEED,
-	OPT_STOP, OPT_BIAS, OPT_LOOKUP, OPT_MEMORY, OPT_NO_BOS, OPT_NO_SPECIAL, OPT_SHOW
+	OPT_STOP, OPT_BIAS, OPT_LOOKUP, OPT_MEMORY, OPT_NO_BOS, OPT_NO_SPECIAL, OPT_SHOW, OPT_DEVICE,
+	OPT_DEVICES
 };
 
 static const struct option options[] = {
@@ -63,6 +66,8 @@ static const struct option options[] = {
 	{ "json",              no_argument,       NULL, OPT_JSON },
 	{ "kv",                required_argument, NULL, OPT_KV },
 	{ "precise",           no_argument,       NULL, OPT_PRECISE },
+	{ "device",            required_argument, NULL, OPT_DEVICE },
+	{ "devices",           no_argument,       NULL, OPT_DEVICES },
 	{ "temperature",       required_argument, NULL, OPT_TEMPERATURE },
 	{ "top-k",             required_argument, NULL, OPT_TOP_K },
 	{ "top-p",             required_argument, NULL, OPT_TOP_P },
@@ -158,6 +163,33 @@ kv(const char *arg)
 	return KV_F32;
 }
 
+static const char *
+device(const char *arg)
+{
+	for (size_t i = 0; device_kinds[i]; i++)
+		if (!strcmp(device_kinds[i]->name, arg))
+			return arg;
+	usage("--device: %s is no kind of device", arg);
+}
+
+static const char *kind;
+
+static void
+line(const char *text)
+{
+	printf("%s: %s\n", kind, text);
+}
+
+static void
+devices(void)
+{
+	for (size_t i = 0; device_kinds[i]; i++) {
+		kind = device_kinds[i]->name;
+		device_kinds[i]->list(line);
+	}
+	tool_flush();
+}
+
 int
 main(int argc, char **argv)
 {
@@ -189,6 +221,8 @@ main(int argc, char **argv)
 		case OPT_JSON: r.json = true; break;
 		case OPT_KV: r.o.kv = kv(optarg); kv_given = true; break;
 		case OPT_PRECISE: r.o.precise = true; break;
+		case OPT_DEVICE: r.device_name = device(optarg); break;
+		case OPT_DEVICES: devices(); return STATUS_OK;
 		case OPT_STOP:
 			if (r.nstop == 16 || !*optarg)
 				usage("--stop: up to 16 texts that are not empty");
