@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* opencl_multiply.c -- products, one after the other. */
-#include "opencl.h"
+/* gpu_multiply.c -- products, one after the other. */
+#include "gpu.h"
 
 static int
 float_kernel(const struct type *t)
@@ -9,7 +9,7 @@ float_kernel(const struct type *t)
 }
 
 const char *
-opencl_lacks(const struct device *d, const struct mat *m, bool precise)
+gpu_lacks(const struct device *d, const struct mat *m, bool precise)
 {
 	(void)d;
 	if (float_kernel(m->type) >= 0)
@@ -18,20 +18,20 @@ opencl_lacks(const struct device *d, const struct mat *m, bool precise)
 		return "packed weights as floats";
 	if (m->transposed)
 		return "packed weights that lie transposed";
-	if (!mat_packed(m, false) || !opencl_has(m->type))
+	if (!mat_packed(m, false) || !gpu_type_name(m->type))
 		return m->type->name;
 	return NULL;
 }
 
 static void
-floats(struct opencl *o, const struct device_product *p)
+floats(struct gpu *g, const struct device_product *p)
 {
 	const struct mat *w = p->w;
 	size_t size = w->type->bytes;
 	size_t row = w->transposed ? size : w->stride, col = w->transposed ? w->stride : size;
 	const unsigned char *from = (const unsigned char *)w->data + w->skip * size;
 
-	opencl_run(o, o->kernel[float_kernel(w->type)],
+	gpu_run(g, (enum gpu_kernel)float_kernel(w->type), NULL,
 	    (size_t[]){ (w->rows + 3) / 4 * 64, (p->n + 7) / 8, 1 }, 64, "pzzuupzuppz",
 	    (const void *)from, row, col, (unsigned)w->rows, (unsigned)w->cols,
 	    (const void *)p->x, p->ldx, (unsigned)p->n, (const void *)p->bias,
@@ -39,11 +39,10 @@ floats(struct opencl *o, const struct device_product *p)
 }
 
 static void
-packed(struct opencl *o, const struct device_product *p, bool again)
+packed(struct gpu *g, const struct device_product *p, bool again)
 {
 	const struct mat *w = p->w;
 	size_t groups = (w->cols + DOT_GROUP - 1) / DOT_GROUP, stride = w->stride, skip = 0;
-	cl_kernel k = opencl_packed(o, w->type);
 
 	/* Blocks that run over row ends are whole ones, as mat_packed() says. */
 	if (w->type->flags & TYPE_FLAT) {
@@ -51,27 +50,27 @@ packed(struct opencl *o, const struct device_product *p, bool again)
 		skip = w->skip / w->type->block * w->type->bytes;
 	}
 	if (!again)
-		opencl_run(o, o->kernel[K_QUANTIZE], (size_t[]){ groups, p->n, 1 }, 16, "pppzuu",
-		    (const void *)p->x, o->codes, o->scales, p->ldx, (unsigned)w->cols,
+		gpu_run(g, K_QUANTIZE, NULL, (size_t[]){ groups, p->n, 1 }, 16, "pppzuu",
+		    (const void *)p->x, g->codes, g->scales, p->ldx, (unsigned)w->cols,
 		    (unsigned)groups);
-	opencl_run(o, k, (size_t[]){ (w->rows + 7) / 8 * 64, (p->n + 7) / 8, 1 }, 64,
+	gpu_run(g, K_PACKED, w->type, (size_t[]){ (w->rows + 7) / 8 * 64, (p->n + 7) / 8, 1 }, 64,
 	    "pzufppuuppz", (const void *)((const unsigned char *)w->data + skip), stride,
-	    (unsigned)w->rows, (double)w->scale, o->codes, o->scales, (unsigned)groups,
+	    (unsigned)w->rows, (double)w->scale, g->codes, g->scales, (unsigned)groups,
 	    (unsigned)p->n, (const void *)p->bias, (const void *)p->y, p->ldy);
 }
 
 void
-opencl_multiply(struct device *d, const struct device_product *p, size_t n, bool precise)
+gpu_multiply(struct device *d, const struct device_product *p, size_t n, bool precise)
 {
-	struct opencl *o = (struct opencl *)d;
+	struct gpu *g = (struct gpu *)d;
 	const float *x = NULL;	/* that is quantized */
 
 	for (size_t i = 0; i < n; i++) {
 		if (mat_packed(p[i].w, precise)) {
-			packed(o, &p[i], p[i].x == x);
+			packed(g, &p[i], p[i].x == x);
 			x = p[i].x;
 		} else {
-			floats(o, &p[i]);
+			floats(g, &p[i]);
 		}
 	}
 }
