@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/* gpu.c -- the operations, as kernels in one queue. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "gpu.h"
+
+static struct gpu *
+of(struct device *d)
+{
+	return (struct gpu *)d;
+}
+
+void
+gpu_fail(struct gpu *g, const char *what, const char *why)
+{
+	if (!why || g->failed)
+		return;
+	err_set(&g->first, "%s: %s: %s", g->name, what, why);
+	g->failed = true;
+}
+
+#define ITEMS(a, b, c)	((size_t[]){ a, b, c })
+#define P(p)		((const void *)(p))
+#define U(v)		((unsigned)(v))
+
+static size_t
+larger(size_t a, size_t b)
+{
+	return a > b ? a : b;
+}
+
+static size_t
+groups(const struct device_need *n)
+{
+	return n->n * ((n->cols + DOT_GROUP - 1) / DOT_GROUP);
+}
+
+static uint64_t
+scratch(const struct device *d, const struct device_need *n)
+{
+	(void)d;
+	return (uint64_t)groups(n) * 48 + (uint64_t)n->n * 16;
+}
+
+static uint64_t
+memory(const struct device *d)
+{
+	return ((const struct gpu *)d)->memory;
+}
+
+static int
+reserve(struct device *d, const struct device_need *n, struct err *e)
+{
+	struct gpu *g = of(d);
+	struct device_need all = { larger(n->cols, g->need.cols), larger(n->n, g->need.n),
+	    larger(n->experts, g->need.experts), larger(n->head_dim, g->need.head_dim) };
+	void **old[] = { &g->at, &g->list, &g->weight, &g->codes, &g->scales };
+
+	for (size_t i = 0; i < sizeof old / sizeof *old; i++) {
+		if (*old[i])
+			gpu_free(d, *old[i]);
+		*old[i] = NULL;
+	}
+	free(g->row);
+	g->need = all;
+	if (!(g->row = malloc(2 * all.cols * sizeof *g->row)))
+		return err_set(e, "out of memory");
+	return (g->at = gpu_alloc(d, all.n * 8, e)) &&
+	    (g->list = gpu_alloc(d, all.n * 4, e)) &&
+	    (g->weight = gpu_alloc(d, all.n * 4, e)) &&
+	    (g->codes = gpu_alloc(d, groups(&all) * 32, e)) &&
+	    (g->scales = gpu_alloc(d, groups(&all) * 16, e)) ? 0 : -1;
+}
+
+static void
+gpu_close(struct device *d)
+{
+	struct gpu *g = of(d);
+
+	gpu_memory_release(g);
+	free(g->row);
+	g->driver->close(g);
+}
+
+static void *
+result(struct device *d, void *host, size_t bytes, struct err *e)
+{
+	struct gpu *g = of(d);
+
+	(void)host;
+	if (bytes > g->result_bytes) {
+		if (g->result)
+			gpu_free(d, g->result);
+		g->result_bytes = 0;
+		if ((g->result = gpu_alloc(d, bytes, e)))
+			g->result_bytes = bytes;
+	}
+	return g->result;
+}
+
+static void
+zero(struct device *d, void *p, size_t bytes, size_t n, size_t ld)
+{
+	gpu_run(of(d), K_ZERO, NULL, ITEMS(bytes / 4, n, 1), 64, "pzz", P(p), ld / 4,
+	    bytes / 4);
+}
+
+static void
+batch(struct device *d, const struct device_at *at, size_t n)
+{
+	of(d)->columns = n;
+	gpu_write(d, of(d)->at, at, n * sizeof *at);
+}
+
+/* Few rows of many: the host looks them up. */
+static void
+embed(struct device *d, const struct device_embed *o)
+{
+	struct gpu *c = of(d);
+	size_t w = o->w->cols;
+	float *x = c->row, *pos = x + w;
+
+	for (size_t i = 0; i < c->columns; i++) {
+		mat_row(o->w, (size_t)o->id[i], x);
+		if (o->scale != 1)
+			for (size_t k = 0; k < w; k++)
+				x[k] *= o->scale;
+		if (o->pos->data) {
+			mat_row(o->pos, o->at[i].pos, pos);
+			for (size_t k = 0; k < w; k++)
+				x[k] += pos[k];
+		}
+		gpu_write(d, o->x + i * w, x, w * sizeof *x);
+	}
+}
+
+static void
+norm(struct device *d, const struct device_norm *o)
+{
+	gpu_run(of(d), K_NORM, NULL, ITEMS(o->width / o->len * 64, o->n, 1), 64,
+	    "ppppuuufu", P(o->w), P(o->bias), P(o->x), P(o->y), U(o->ldx), U(o->ldy), U(o->len),
+	    (double)o->eps, U(o->centered));
+}
+
+static void
+rope(struct device *d, const struct device_rope *o)
+{
+	gpu_run(of(d), K_ROPE, NULL, ITEMS(o->half, o->heads, o->n), 16, "puuuppuu",
+	    P(o->x), U(o->ld), U(o->step), U(o->half), P(o->cos), P(o->sin), U(o->ldt),
+	    U(o->adjacent));
+}
+
+/* As attend.cl counts them. */
+static unsigned
+kind(const struct type *t)
+{
+	return t == &type_f16 ? 0 : t == &type_f32 ? 1 : 2;
+}
+
+static void
+remember(struct device *d, const struct device_remember *o)
+{
+	struct gpu *c = of(d);
+	const struct device_cache *k = &o->c;
+
+	for (int i = 0; i < 2; i++)
+		gpu_run(c, K_REMEMBER, NULL, ITEMS((k->head_dim + 31) / 32, k->n_kv, c->columns),
+		    1, "pppuuuuuu", P(i ? k->v : k->k), P(i ? o->v : o->k), P(c->at), U(o->ld),
+		    kind(k->type), U(k->n_kv), U(k->n_ctx), U(k->head_dim), U(k->head_bytes));
+}
+
+static void
+attend(struct device *d, const struct device_attend *o)
+{
+	struct gpu *c = of(d);
+	const struct device_cache *k = &o->c;
+
+	gpu_run(c, K_ATTEND, NULL, ITEMS(o->n_head * 64, c->columns, 1), 64,
+	    "pppppuuuuuuuuuuff", P(k->k), P(k->v), P(o->q), P(o->out), P(c->at), U(o->ldq),
+	    U(o->ldo), U(o->step), U(o->n_head / k->n_kv), kind(k->type), U(k->n_kv), U(k->n_ctx),
+	    U(k->head_dim), U(k->head_bytes), U(o->window), (double)o->scale, (double)o->cap);
+}
+
+static void
+gate(struct device *d, const struct device_gate *o)
+{
+	gpu_run(of(d), K_GATE, NULL, ITEMS(o->head_dim, o->heads, o->n), 32, "ppuuuu",
+	    P(o->y), P(o->gate), U(o->ldy), U(o->ldg), U(o->head_dim), U(o->step));
+}
+
+static void
+activate(struct device *d, const struct device_activate *o)
+{
+	gpu_run(of(d), K_ACTIVATE, NULL, ITEMS(o->width, o->n, 1), 64, "ppuuu",
+	    P(o->y), P(o->gate), U(o->ld), U(o->width), U(o->curve == KERNEL_GELU));
+}
+
+static void
+add(struct device *d, float *y, size_t ldy, const float *x, size_t ldx, float by, size_t width,
+    size_t n)
+{
+	gpu_run(of(d), K_ADD, NULL, ITEMS(width, n, 1), 64, "pupufu", P(y), U(ldy),
+	    P(x), U(ldx), (double)by, U(width));
+}
+
+static void
+gather(struct device *d, const struct device_gather *o)
+{
+	struct gpu *c = of(d);
+
+	gpu_write(d, c->list, o->from, o->n * sizeof *o->from);
+	gpu_run(c, K_GATHER, NULL, ITEMS(o->width, 1, 1), 64, "pppuuuu", P(o->y), P(o->x),
+	    P(c->list), U(o->ldy), U(o->ldx), U(o->n), U(o->width));
+}
+
+static void
+scatter(struct device *d, const struct device_scatter *o)
+{
+	struct gpu *c = of(d);
+
+	gpu_write(d, c->list, o->to, o->n * sizeof *o->to);
+	gpu_write(d, c->weight, o->w, o->n * sizeof *o->w);
+	gpu_run(c, K_SCATTER, NULL, ITEMS(o->width, 1, 1), 64, "ppppuuuu", P(o->y),
+	    P(o->x), P(c->list), P(c->weight), U(o->ldy), U(o->ldx), U(o->n), U(o->width));
+}
+
+static void
+delta(struct device *d, const struct device_delta *o)
+{
+	struct gpu *c = of(d);
+	size_t channels = 2 * o->nk * o->dk + o->nv * o->dv;
+
+	gpu_run(c, K_CONVOLVE, NULL, ITEMS(channels, 1, 1), 64, "ppppuuuu", P(o->x),
+	    P(o->filter), P(o->past), P(c->at), U(o->ld), U(o->n), U(o->n_conv), U(channels));
+	gpu_run(c, K_UNIT, NULL, ITEMS(2 * o->nk * 16, o->n, 1), 16, "puuu", P(o->x),
+	    U(o->ld), U(o->nk), U(o->dk));
+	gpu_run(c, K_RECUR, NULL, ITEMS(o->dv, o->nv, 1), 32, "pppppppuuuuuuuuu", P(o->x),
+	    P(o->state), P(o->gates), P(o->rate), P(o->bias), P(o->out), P(c->at), U(o->ld),
+	    U(o->ldg), U(o->ldo), U(o->n), U(o->nk), U(o->nv), U(o->dk), U(o->dv), U(o->mod));
+}
+
+const struct device_ops gpu_ops = {
+	.close = gpu_close, .memory = memory, .scratch = scratch, .reserve = reserve,
+	.alloc = gpu_alloc, .free = gpu_free, .place = gpu_place, .lacks = gpu_lacks,
+	.write = gpu_write, .read = gpu_read, .result = result, .copy = gpu_copy,
+	.zero = zero, .batch = batch, .embed = embed, .multiply = gpu_multiply, .norm = norm,
+	.rope = rope, .remember = remember, .attend = attend, .gate = gate,
+	.activate = activate, .add = add, .gather = gather, .scatter = scatter, .delta = delta,
+};

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gpu.h -- a device whose memory is not the host's: the operations as calls of
+ * kernels, by whatever driver brings them there.  Private to lib/device.
+ */
+#ifndef DEVICE_GPU_H
+#define DEVICE_GPU_H
+
+#include <apr/device.h>
+#include <apr/kernel.h>
+
+/* In the order of gpu_kernels.c's names.  K_PACKED is one a type. */
+enum gpu_kernel {
+	K_ZERO, K_NORM, K_ROPE, K_GATE, K_ACTIVATE, K_ADD, K_GATHER, K_SCATTER, K_REMEMBER,
+	K_ATTEND, K_CONVOLVE, K_UNIT, K_RECUR, K_QUANTIZE, K_F32, K_F16, K_BF16, K_PACKED
+};
+
+/* Bytes at an address, and where they are. */
+struct gpu_range {
+	uintptr_t	 at;
+	size_t		 bytes;
+	void		*mem;		/* the driver's name for them */
+	bool		 ours;		/* the address is ours, and no host's */
+};
+
+/* A value for a kernel; with `mem` set the base of a buffer, else `bytes` of v. */
+struct gpu_arg {
+	void		*mem;
+	union {
+		uint64_t u64;
+		uint32_t u32;
+		float	 f32;
+	}		 v;
+	bool		 base;		/* it is mem, be it NULL */
+	unsigned char	 bytes;
+};
+enum { GPU_ARGS = 32 };
+
+/* Work-groups in three dimensions, of `group` items in the first. */
+struct gpu_call {
+	enum gpu_kernel	 kernel;
+	const struct type *type;	/* K_PACKED's */
+	uint32_t	 groups[3], group;
+	struct gpu_arg	 arg[GPU_ARGS];
+	uint32_t	 nargs;
+};
+
+struct gpu;
+
+/* What a driver does.  A const char * is what went wrong, the driver's call
+ * and its status in words, good until the next; NULL: nothing. */
+struct gpu_driver {
+	void	(*close)(struct gpu *);		/* frees it; after a failed open too */
+	void	*(*alloc)(struct gpu *, size_t bytes, const char **why);
+	void	(*free)(struct gpu *, void *mem);
+	/* The host's bytes may change, or are there, once these return. */
+	const char *(*write)(struct gpu *, void *mem, size_t at, const void *from, size_t bytes);
+	const char *(*read)(struct gpu *, void *to, void *mem, size_t at, size_t bytes);
+	const char *(*copy)(struct gpu *, void *to, size_t to_at, void *from, size_t from_at,
+		    size_t bytes);
+	const char *(*call)(struct gpu *, const struct gpu_call *);
+	const char *(*finish)(struct gpu *);
+};
+
+struct gpu {
+	struct device	 d;
+	const struct gpu_driver *driver;
+	char		 name[256];
+	uint64_t	 memory, most;	/* bytes, in all and in one piece */
+	struct gpu_range *range;	size_t n, cap;	/* in order of `at` */
+	struct err	 first;		/* of the errors */
+	bool		 failed;
+	size_t		 columns;	/* of the batch */
+	/* reserve()'s: the batch's places, lists, activations. */
+	struct device_need need;
+	void		*at, *list, *weight, *codes, *scales;
+	void		*result;	size_t result_bytes;
+	float		*row;		/* the host's: a column's, twice */
+};
+
+/* gpu.c: the operations, and what they leave. */
+extern const struct device_ops gpu_ops;
+/* The first error stays; why: NULL is none. */
+void	gpu_fail(struct gpu *, const char *what, const char *why);
+
+/* gpu_memory.c */
+void	*gpu_alloc(struct device *, size_t bytes, struct err *);
+void	gpu_free(struct device *, void *);
+int	gpu_place(struct device *, const void *, size_t bytes, struct err *);
+void	gpu_write(struct device *, void *to, const void *from, size_t bytes);
+int	gpu_read(struct device *, void *to, const void *from, size_t bytes, struct err *);
+void	gpu_copy(struct device *, void *to, const void *from, size_t bytes);
+void	gpu_memory_release(struct gpu *);
+/* The bytes that p is among; NULL: none, which is an error of the device's. */
+const struct gpu_range *gpu_range(struct gpu *, const void *p);
+
+/* gpu_kernels.c */
+extern const char *const gpu_kernel_names[K_PACKED];
+/* As lib/device/gpu/groups.cl calls it; NULL: it has no kernel. */
+const char *gpu_type_name(const struct type *);
+/* Of tables that have a place for each such type. */
+int	gpu_type_slot(const struct type *);
+/*
+ * Items and those of a work-group, in up to three dimensions; then arguments,
+ * as `form` says: p address or NULL, u unsigned, z size_t, f double for float.
+ */
+void	gpu_run(struct gpu *, enum gpu_kernel, const struct type *, const size_t items[3],
+	    size_t group, const char *form, ...);
+
+/* gpu_multiply.c */
+void	gpu_multiply(struct device *, const struct device_product *, size_t n, bool precise);
+const char *gpu_lacks(const struct device *, const struct mat *, bool precise);
+
+#endif

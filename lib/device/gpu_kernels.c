@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* gpu_kernels.c -- what kernels are called, and their calls. */
+#include <stdarg.h>
+
+#include "gpu.h"
+
+const char *const gpu_kernel_names[K_PACKED] = {
+	[K_ZERO] = "zero", [K_NORM] = "norm", [K_ROPE] = "rope", [K_GATE] = "gate",
+	[K_ACTIVATE] = "activate", [K_ADD] = "add", [K_GATHER] = "gather",
+	[K_SCATTER] = "scatter", [K_REMEMBER] = "remember", [K_ATTEND] = "attend",
+	[K_CONVOLVE] = "convolve", [K_UNIT] = "unit", [K_RECUR] = "recur",
+	[K_QUANTIZE] = "quantize", [K_F32] = "multiply_f32", [K_F16] = "multiply_f16",
+	[K_BF16] = "multiply_bf16",
+};
+
+const char *
+gpu_type_name(const struct type *t)
+{
+	static const struct { int ggml; const char *name; } packed[] = {
+		{ 2, "q4_0" }, { 3, "q4_1" }, { 6, "q5_0" }, { 7, "q5_1" }, { 8, "q8_0" },
+		{ 10, "q2_k" }, { 11, "q3_k" }, { 12, "q4_k" }, { 13, "q5_k" }, { 14, "q6_k" },
+		{ 20, "iq4_nl" }, { 23, "iq4_xs" }, { 34, "tq1_0" }, { 35, "tq2_0" },
+		{ 39, "mxfp4" }, { 40, "nvfp4" }, { 41, "q1_0" }, { 42, "q2_0" },
+	};
+
+	if (t == &type_apr_q4)
+		return "apr_q4";
+	if (t == &type_apr_q8)
+		return "apr_q8";
+	for (size_t i = 0; i < sizeof packed / sizeof *packed; i++)
+		if (t->ggml == packed[i].ggml)
+			return packed[i].name;
+	return NULL;
+}
+
+int
+gpu_type_slot(const struct type *t)
+{
+	return t == &type_apr_q4 ? KERNEL_APR_Q4 : t == &type_apr_q8 ? KERNEL_APR_Q8 : t->ggml;
+}
+
+static void
+value(struct gpu_call *c, struct gpu_arg a)
+{
+	c->arg[c->nargs++] = a;
+}
+
+/* A buffer and the offset in it. */
+static void
+address(struct gpu *g, struct gpu_call *c, const void *p)
+{
+	const struct gpu_range *r = p ? gpu_range(g, p) : NULL;
+
+	value(c, (struct gpu_arg){ .base = true, .mem = r ? r->mem : NULL });
+	value(c, (struct gpu_arg){ .bytes = 8, .v.u64 = r ? (uintptr_t)p - r->at : UINT64_MAX });
+}
+
+void
+gpu_run(struct gpu *g, enum gpu_kernel k, const struct type *type, const size_t items[3],
+    size_t group, const char *form, ...)
+{
+	struct gpu_call c = { .kernel = k, .type = type, .group = (uint32_t)group,
+	    .groups = { (uint32_t)((items[0] + group - 1) / group), (uint32_t)items[1],
+	    (uint32_t)items[2] } };
+	va_list ap;
+
+	if (g->failed || !items[0] || !items[1] || !items[2])
+		return;
+	va_start(ap, form);
+	for (; *form && c.nargs + 2 <= GPU_ARGS; form++)
+		switch (*form) {
+		case 'p': address(g, &c, va_arg(ap, const void *)); break;
+		case 'u': value(&c, (struct gpu_arg){ .bytes = 4, .v.u32 = va_arg(ap, unsigned) }); break;
+		case 'z': value(&c, (struct gpu_arg){ .bytes = 8, .v.u64 = va_arg(ap, size_t) }); break;
+		default: value(&c, (struct gpu_arg){ .bytes = 4, .v.f32 = (float)va_arg(ap, double) });
+		}
+	va_end(ap);
+	if (!g->failed)
+		gpu_fail(g, type ? gpu_type_name(type) : gpu_kernel_names[k], g->driver->call(g, &c));
+}

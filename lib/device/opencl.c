@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/* opencl.c -- OpenCL's memory and one queue; kernels from the text in the library. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr/dot.h>
+
+#include "gpu.h"
+#include "opencl_api.h"
+
+/* lib/device/gpu, as the Makefile puts it together. */
+extern const char device_columns[], device_packed[];
+
+struct opencl {
+	struct gpu	 g;
+	const struct opencl_api *a;
+	struct opencl_choice choice;
+	cl_context	 context;
+	cl_queue	 queue;
+	cl_program	 program;
+	cl_kernel	 kernel[K_PACKED];
+	struct {
+		cl_program	 program;
+		cl_kernel	 kernel;
+	}		 packed[KERNEL_TYPES];	/* by slot, once they are wanted */
+	struct err	 why;		/* of the last failure */
+};
+
+static struct opencl *
+of(struct gpu *g)
+{
+	return (struct opencl *)g;
+}
+
+static const char *
+status(cl_status s)
+{
+	return s ? opencl_status(s) : NULL;
+}
+
+static cl_program
+compile(struct opencl *o, const char *text, const char *more, struct err *e)
+{
+	char options[128], log[1024] = "";
+	cl_status s = 0;
+	cl_program p = o->a->clCreateProgramWithSource(o->context, 1, &text, NULL, &s);
+
+	if (!p) {
+		err_set(e, "a program: %s", opencl_status(s));
+		return NULL;
+	}
+	/* Nothing that lets it take liberties. */
+	snprintf(options, sizeof options,
+	    "-cl-std=CL1.2 -cl-fp32-correctly-rounded-divide-sqrt%s", more);
+	s = o->a->clBuildProgram(p, 1, &o->choice.device, options, NULL, NULL);
+	if (s == 0)
+		return p;
+	o->a->clGetProgramBuildInfo(p, o->choice.device, CL_PROGRAM_BUILD_LOG, sizeof log - 1,
+	    log, NULL);
+	o->a->clReleaseProgram(p);
+	for (char *c = log; *c; c++)
+		if (*c == '\n')
+			*c = ' ';
+	err_set(e, "kernels cannot be built: %s: %.300s", opencl_status(s), log);
+	return NULL;
+}
+
+static int
+build(struct opencl *o, struct err *e)
+{
+	cl_status s = 0;
+
+	if (!(o->program = compile(o, device_columns, "", e)))
+		return err_prefix(e, "%s", o->g.name);
+	for (int i = 0; i < K_PACKED; i++)
+		if (!(o->kernel[i] = o->a->clCreateKernel(o->program, gpu_kernel_names[i], &s)))
+			return err_set(e, "%s: kernel %s: %s", o->g.name, gpu_kernel_names[i],
+			    opencl_status(s));
+	return 0;
+}
+
+static cl_kernel
+packed(struct opencl *o, const struct type *t)
+{
+	int slot = gpu_type_slot(t);
+	char more[64];
+	cl_status s = 0;
+
+	if (o->packed[slot].kernel)
+		return o->packed[slot].kernel;
+	snprintf(more, sizeof more, " -DTYPE=%s -DFLAGS=%u", gpu_type_name(t), dot_type(t)->flags);
+	if (!(o->packed[slot].program = compile(o, device_packed, more, &o->why)))
+		return NULL;
+	o->packed[slot].kernel = o->a->clCreateKernel(o->packed[slot].program, "multiply", &s);
+	if (!o->packed[slot].kernel)
+		err_set(&o->why, "a kernel for products: %s", opencl_status(s));
+	return o->packed[slot].kernel;
+}
+
+static const char *
+call(struct gpu *g, const struct gpu_call *c)
+{
+	struct opencl *o = of(g);
+	cl_kernel k = c->kernel == K_PACKED ? packed(o, c->type) : o->kernel[c->kernel];
+	size_t local[3] = { c->group, 1, 1 };
+	size_t all[3] = { (size_t)c->groups[0] * c->group, c->groups[1], c->groups[2] };
+	cl_status s = 0;
+
+	if (!k)
+		return o->why.msg;
+	for (uint32_t i = 0; i < c->nargs && s == 0; i++) {
+		const struct gpu_arg *a = &c->arg[i];
+		cl_mem mem = a->mem;
+
+		s = a->base ? o->a->clSetKernelArg(k, i, sizeof mem, &mem) :
+		    o->a->clSetKernelArg(k, i, a->bytes, &a->v);
+	}
+	return status(s ? s : o->a->clEnqueueNDRangeKernel(o->queue, k, 3, NULL, all, local, 0, NULL,
+	    NULL));
+}
+
+static void *
+allocate(struct gpu *g, size_t bytes, const char **why)
+{
+	cl_status s = 0;
+	cl_mem m = of(g)->a->clCreateBuffer(of(g)->context, CL_MEM_READ_WRITE, bytes, NULL, &s);
+
+	*why = status(s);
+	return m;
+}
+
+static void
+let_go(struct gpu *g, void *mem)
+{
+	of(g)->a->clReleaseMemObject(mem);
+}
+
+static const char *
+write_to(struct gpu *g, void *mem, size_t at, const void *from, size_t bytes)
+{
+	return status(of(g)->a->clEnqueueWriteBuffer(of(g)->queue, mem, 1, at, bytes, from, 0, NULL,
+	    NULL));
+}
+
+static const char *
+read_from(struct gpu *g, void *to, void *mem, size_t at, size_t bytes)
+{
+	return status(of(g)->a->clEnqueueReadBuffer(of(g)->queue, mem, 1, at, bytes, to, 0, NULL,
+	    NULL));
+}
+
+static const char *
+copy(struct gpu *g, void *to, size_t to_at, void *from, size_t from_at, size_t bytes)
+{
+	return status(of(g)->a->clEnqueueCopyBuffer(of(g)->queue, from, to, from_at, to_at, bytes, 0,
+	    NULL, NULL));
+}
+
+static const char *
+finish(struct gpu *g)
+{
+	return status(of(g)->a->clFinish(of(g)->queue));
+}
+
+static void
+opencl_close(struct gpu *g)
+{
+	struct opencl *o = of(g);
+
+	if (o->queue)
+		o->a->clFinish(o->queue);
+	for (int i = 0; i < K_PACKED; i++)
+		if (o->kernel[i])
+			o->a->clReleaseKernel(o->kernel[i]);
+	for (int i = 0; i < KERNEL_TYPES; i++) {
+		if (o->packed[i].kernel)
+			o->a->clReleaseKernel(o->packed[i].kernel);
+		if (o->packed[i].program)
+			o->a->clReleaseProgram(o->packed[i].program);
+	}
+	if (o->program)
+		o->a->clReleaseProgram(o->program);
+	if (o->queue)
+		o->a->clReleaseCommandQueue(o->queue);
+	if (o->context)
+		o->a->clReleaseContext(o->context);
+	free(o);
+}
+
+static const struct gpu_driver driver = {
+	.close = opencl_close, .alloc = allocate, .free = let_go, .write = write_to,
+	.read = read_from, .copy = copy, .call = call, .finish = finish,
+};
+
+static int
+begin(struct opencl *o, struct err *e)
+{
+	cl_status s = 0;
+
+	if (!(o->a = opencl_api(e)) || opencl_choose(o->a, &o->choice, e) < 0)
+		return -1;
+	snprintf(o->g.name, sizeof o->g.name, "%s", o->choice.name);
+	o->g.memory = o->choice.memory;
+	o->g.most = o->choice.most;
+	if (!(o->context = o->a->clCreateContext(NULL, 1, &o->choice.device, NULL, NULL, &s)))
+		return err_set(e, "%s: a context: %s", o->choice.name, opencl_status(s));
+	if (!(o->queue = o->a->clCreateCommandQueue(o->context, o->choice.device, 0, &s)))
+		return err_set(e, "%s: a queue: %s", o->choice.name, opencl_status(s));
+	return build(o, e);
+}
+
+static struct device *
+opencl_open(unsigned jobs, struct err *e)
+{
+	struct opencl *o = calloc(1, sizeof *o);
+
+	(void)jobs;
+	if (!o) {
+		err_set(e, "out of memory");
+		return NULL;
+	}
+	o->g.d = (struct device){ &gpu_ops, "opencl" };
+	o->g.driver = &driver;
+	if (begin(o, e) == 0)
+		return &o->g.d;
+	opencl_close(&o->g);
+	return NULL;
+}
+
+const struct device_kind device_opencl = { "opencl", opencl_open, opencl_list };
