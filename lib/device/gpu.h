@@ -98,6 +98,8 @@ const struct gpu_range *gpu_range(struct gpu *, const void *p);
 extern const char *const gpu_kernel_names[K_PACKED];
 /* As lib/device/gpu/groups.cl calls it; NULL: it has no kernel. */
 const char *gpu_type_name(const struct type *);
+/* The points of a codebook type's weights; NULL: it has none. */
+const uint16_t *gpu_type_grid(const struct type *, size_t *points);
 /* Of tables that have a place for each such type. */
 int	gpu_type_slot(const struct type *);
 /*

@@ -2,6 +2,8 @@
 /* gpu_kernels.c -- what kernels are called, and their calls. */
 #include <stdarg.h>
 
+#include <apr/codebook.h>
+
 #include "gpu.h"
 
 const char *const gpu_kernel_names[K_PACKED] = {
@@ -13,24 +15,55 @@ const char *const gpu_kernel_names[K_PACKED] = {
 	[K_BF16] = "multiply_bf16",
 };
 
+/* Types as groups.cl calls them, and the points of those that have some. */
+static const struct packed {
+	int		 ggml;
+	const char	*name;
+	const uint16_t	*grid;
+	size_t		 points;
+} packed[] = {
+	{ 2, "q4_0", NULL, 0 }, { 3, "q4_1", NULL, 0 }, { 6, "q5_0", NULL, 0 },
+	{ 7, "q5_1", NULL, 0 }, { 8, "q8_0", NULL, 0 }, { 10, "q2_k", NULL, 0 },
+	{ 11, "q3_k", NULL, 0 }, { 12, "q4_k", NULL, 0 }, { 13, "q5_k", NULL, 0 },
+	{ 14, "q6_k", NULL, 0 }, { 20, "iq4_nl", NULL, 0 }, { 23, "iq4_xs", NULL, 0 },
+	{ 34, "tq1_0", NULL, 0 }, { 35, "tq2_0", NULL, 0 }, { 39, "mxfp4", NULL, 0 },
+	{ 40, "nvfp4", NULL, 0 }, { 41, "q1_0", NULL, 0 }, { 42, "q2_0", NULL, 0 },
+	{ 16, "iq2_xxs", grid_iq2_xxs, 256 }, { 17, "iq2_xs", grid_iq2_xs, 512 },
+	{ 18, "iq3_xxs", grid_iq3_xxs, 256 }, { 19, "iq1_s", grid_iq1_s, 2048 },
+	{ 21, "iq3_s", grid_iq3_s, 512 }, { 22, "iq2_s", grid_iq2_s, 1024 },
+	{ 29, "iq1_m", grid_iq1_s, 2048 },
+};
+
+static const struct packed *
+find(const struct type *t)
+{
+	static const struct packed q4 = { -1, "apr_q4", NULL, 0 }, q8 = { -1, "apr_q8", NULL, 0 };
+
+	if (t == &type_apr_q4)
+		return &q4;
+	if (t == &type_apr_q8)
+		return &q8;
+	for (size_t i = 0; i < sizeof packed / sizeof *packed; i++)
+		if (t->ggml == packed[i].ggml)
+			return &packed[i];
+	return NULL;
+}
+
 const char *
 gpu_type_name(const struct type *t)
 {
-	static const struct { int ggml; const char *name; } packed[] = {
-		{ 2, "q4_0" }, { 3, "q4_1" }, { 6, "q5_0" }, { 7, "q5_1" }, { 8, "q8_0" },
-		{ 10, "q2_k" }, { 11, "q3_k" }, { 12, "q4_k" }, { 13, "q5_k" }, { 14, "q6_k" },
-		{ 20, "iq4_nl" }, { 23, "iq4_xs" }, { 34, "tq1_0" }, { 35, "tq2_0" },
-		{ 39, "mxfp4" }, { 40, "nvfp4" }, { 41, "q1_0" }, { 42, "q2_0" },
-	};
+	const struct packed *p = find(t);
 
-	if (t == &type_apr_q4)
-		return "apr_q4";
-	if (t == &type_apr_q8)
-		return "apr_q8";
-	for (size_t i = 0; i < sizeof packed / sizeof *packed; i++)
-		if (t->ggml == packed[i].ggml)
-			return packed[i].name;
-	return NULL;
+	return p ? p->name : NULL;
+}
+
+const uint16_t *
+gpu_type_grid(const struct type *t, size_t *points)
+{
+	const struct packed *p = find(t);
+
+	*points = p->points;
+	return p->grid;
 }
 
 int

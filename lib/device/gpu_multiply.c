@@ -42,8 +42,15 @@ static void
 packed(struct gpu *g, const struct device_product *p, bool again)
 {
 	const struct mat *w = p->w;
-	size_t groups = (w->cols + DOT_GROUP - 1) / DOT_GROUP, stride = w->stride, skip = 0;
+	size_t groups = (w->cols + DOT_GROUP - 1) / DOT_GROUP, stride = w->stride, skip = 0, points;
+	const uint16_t *grid = gpu_type_grid(w->type, &points);
+	struct err e;
 
+	/* There once, however often it is placed. */
+	if (grid && gpu_place(&g->d, grid, points * sizeof *grid, &e) < 0) {
+		gpu_fail(g, w->type->name, e.msg);
+		return;
+	}
 	/* Blocks that run over row ends are whole ones, as mat_packed() says. */
 	if (w->type->flags & TYPE_FLAT) {
 		stride = w->cols / w->type->block * w->type->bytes;
@@ -54,7 +61,8 @@ packed(struct gpu *g, const struct device_product *p, bool again)
 		    (const void *)p->x, g->codes, g->scales, p->ldx, (unsigned)w->cols,
 		    (unsigned)groups);
 	gpu_run(g, K_PACKED, w->type, (size_t[]){ (w->rows + 7) / 8 * 64, (p->n + 7) / 8, 1 }, 64,
-	    "pzufppuuppz", (const void *)((const unsigned char *)w->data + skip), stride,
+	    "ppzufppuuppz", (const void *)((const unsigned char *)w->data + skip),
+	    (const void *)grid, stride,
 	    (unsigned)w->rows, (double)w->scale, g->codes, g->scales, (unsigned)groups,
 	    (unsigned)p->n, (const void *)p->bias, (const void *)p->y, p->ldy);
 }
