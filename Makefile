@@ -86,7 +86,18 @@ $(BUILD)/presets.c: $(RECIPES) scripts/presets
 	$(Q)scripts/presets $(RECIPES) >$@
 $(BUILD)/presets.o: $(BUILD)/presets.c $(BUILD)/flags
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
-$(BUILD)/libapr.a: $(LIBSRC:%.c=$(BUILD)/%.o) $(KERNELS) $(BUILD)/presets.o
+# What a GPU compiles is in the library as text.
+GPU = $(1:%=lib/device/gpu/%.cl)
+GPU_BEGIN = $(call GPU,lang) include/apr/fmath.h $(call GPU,numbers)
+$(BUILD)/device_columns.c: $(GPU_BEGIN) $(call GPU,columns attend delta act multiply_float)
+$(BUILD)/device_packed.c: $(GPU_BEGIN) $(call GPU,groups multiply)
+$(BUILD)/device_%.c: scripts/embed
+	@mkdir -p $(@D)
+	$(Q)scripts/embed device_$* $(filter-out scripts/embed,$^) >$@
+$(BUILD)/device_%.o: $(BUILD)/device_%.c $(BUILD)/flags
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+$(BUILD)/libapr.a: $(LIBSRC:%.c=$(BUILD)/%.o) $(KERNELS) $(BUILD)/presets.o \
+	    $(BUILD)/device_columns.o $(BUILD)/device_packed.o
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 # An archive, so that a program holds (and loads libraries for) what it calls.

@@ -30,6 +30,8 @@ const char usage_text[] =
     "      --timing          seconds and memory in it, as requests ask for them\n"
     "      --kv TYPE         of keys and values: f16, q8_0, f32\n"
     "      --precise         F32 throughout, slowly\n"
+    "      --device KIND     where: cpu, opencl\n"
+    "      --devices         what devices are there\n"
     "      --temperature X --top-k N --top-p X --min-p X --typical-p X\n"
     "      --repetition-penalty X --presence-penalty X --frequency-penalty X\n"
     "      --seed N --stop TEXT --logit-bias ID=X\n"
@@ -43,7 +45,7 @@ enum {
 	OPT_TRACE, OPT_PLAN, OPT_BENCH, OPT_JSON, OPT_KV, OPT_PRECISE, OPT_TEMPERATURE, OPT_TOP_K,
 	OPT_TOP_P, OPT_MIN_P, OPT_TYPICAL, OPT_REPETITION, OPT_PRESENCE, OPT_FREQUENCY, OPT_SEED,
 	OPT_STOP, OPT_BIAS, OPT_LOOKUP, OPT_MEMORY, OPT_NO_BOS, OPT_NO_SPECIAL, OPT_SHOW,
-	OPT_TIMING
+	OPT_TIMING, OPT_DEVICE, OPT_DEVICES
 };
 
 static const struct option options[] = {
@@ -66,6 +68,8 @@ static const struct option options[] = {
 	{ "timing",            no_argument,       NULL, OPT_TIMING },
 	{ "kv",                required_argument, NULL, OPT_KV },
 	{ "precise",           no_argument,       NULL, OPT_PRECISE },
+	{ "device",            required_argument, NULL, OPT_DEVICE },
+	{ "devices",           no_argument,       NULL, OPT_DEVICES },
 	{ "temperature",       required_argument, NULL, OPT_TEMPERATURE },
 	{ "top-k",             required_argument, NULL, OPT_TOP_K },
 	{ "top-p",             required_argument, NULL, OPT_TOP_P },
@@ -161,6 +165,33 @@ kv(const char *arg)
 	return KV_F32;
 }
 
+static const char *
+device(const char *arg)
+{
+	for (size_t i = 0; device_kinds[i]; i++)
+		if (!strcmp(device_kinds[i]->name, arg))
+			return arg;
+	usage("--device: %s is no kind of device", arg);
+}
+
+static const char *kind;
+
+static void
+line(const char *text)
+{
+	printf("%s: %s\n", kind, text);
+}
+
+static void
+devices(void)
+{
+	for (size_t i = 0; device_kinds[i]; i++) {
+		kind = device_kinds[i]->name;
+		device_kinds[i]->list(line);
+	}
+	tool_flush();
+}
+
 int
 main(int argc, char **argv)
 {
@@ -193,6 +224,8 @@ main(int argc, char **argv)
 		case OPT_TIMING: r.timing = true; break;
 		case OPT_KV: r.o.kv = kv(optarg); kv_given = true; break;
 		case OPT_PRECISE: r.o.precise = true; break;
+		case OPT_DEVICE: r.device_name = device(optarg); break;
+		case OPT_DEVICES: devices(); return STATUS_OK;
 		case OPT_STOP:
 			if (r.nstop == 16 || !*optarg)
 				usage("--stop: up to 16 texts that are not empty");

@@ -85,14 +85,15 @@ run_open(struct run *r, bool text)
 	r->load = run_clock() - start;
 }
 
-/* Bytes that may still be had: of the system, and of --memory or the limits
- * of this process. */
+/* Bytes that may still be had: of the device, or of the system and the limits
+ * of this process, and of --memory. */
 static uint64_t
 available(const struct run *r)
 {
 	long pages = sysconf(_SC_AVPHYS_PAGES), size = sysconf(_SC_PAGESIZE);
 	uint64_t free = pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size : UINT64_MAX;
 	struct rlimit lim;
+	uint64_t own = r->device->op->memory(r->device);
 	char line[128];
 	unsigned long long kib;
 	FILE *f = fopen("/proc/meminfo", "r");
@@ -103,44 +104,54 @@ available(const struct run *r)
 			free = (uint64_t)kib * 1024;
 	if (f)
 		fclose(f);
-	if (getrlimit(RLIMIT_DATA, &lim) == 0 && lim.rlim_cur != RLIM_INFINITY && lim.rlim_cur < free)
+	if (own)
+		free = own;
+	else if (getrlimit(RLIMIT_DATA, &lim) == 0 && lim.rlim_cur != RLIM_INFINITY && lim.rlim_cur < free)
 		free = lim.rlim_cur;
 	return r->memory && r->memory < free ? r->memory : free;
 }
 
-static void
-sizes(struct run *r, uint64_t *mapped, uint64_t *held, uint64_t *kv, uint64_t *scratch)
+/* wanted: what must be there, and is not yet. */
+struct sizes {
+	uint64_t mapped, held, placed, kv, scratch, wanted;
+};
+
+static struct sizes
+sizes(const struct run *r)
 {
 	uint64_t all = model_bytes(r->m);
 	bool stream = source_is_stream(r->w->source);
+	struct sizes s = { .mapped = stream ? 0 : all, .held = stream ? all : 0,
+	    .placed = r->device->op->memory(r->device) ? all : 0 };
 
-	*mapped = stream ? 0 : all;
-	*held = stream ? all : 0;
-	infer_size(r->m, &r->o, r->device, kv, scratch);
+	infer_size(r->m, &r->o, r->device, &s.kv, &s.scratch);
+	s.wanted = s.placed + s.kv + s.scratch;
+	return s;
 }
 
 int
 run_plan(struct run *r)
 {
-	uint64_t mapped, held, kv, scratch, total, have = available(r);
+	struct sizes s = sizes(r);
+	uint64_t total, have = available(r);
 	bool fits;
 
-	sizes(r, &mapped, &held, &kv, &scratch);
 	/* What is mapped and not read takes no memory. */
-	total = held + kv + scratch +
-	    (mapped ? model_used_bytes(r->m, (uint64_t)r->o.nseq * r->o.n_ctx) : 0);
-	fits = held + kv + scratch <= have;
+	total = s.held + s.wanted +
+	    (s.mapped ? model_used_bytes(r->m, (uint64_t)r->o.nseq * r->o.n_ctx) : 0);
+	fits = (s.placed ? 0 : s.held) + s.wanted <= have;
 	if (r->json)
-		printf("{\"weights_mapped\":%" PRIu64 ",\"weights_held\":%" PRIu64 ",\"kv\":%" PRIu64
-		    ",\"scratch\":%" PRIu64 ",\"total\":%" PRIu64 ",\"available\":%" PRIu64
-		    ",\"fits\":%s}\n", mapped, held, kv, scratch, total, have,
-		    fits ? "true" : "false");
+		printf("{\"device\":\"%s\",\"weights_mapped\":%" PRIu64 ",\"weights_held\":%" PRIu64
+		    ",\"weights_placed\":%" PRIu64 ",\"kv\":%" PRIu64 ",\"scratch\":%" PRIu64
+		    ",\"total\":%" PRIu64 ",\"available\":%" PRIu64 ",\"fits\":%s}\n", r->device->name,
+		    s.mapped, s.held, s.placed, s.kv, s.scratch, total, have, fits ? "true" : "false");
 	else
 		printf("weights, mapped  %15" PRIu64 "\nweights, held    %15" PRIu64
-		    "\nkeys and values  %15" PRIu64 "  (%u x %u positions)\nscratch          %15" PRIu64
+		    "\nweights, placed  %15" PRIu64 "  (%s)\nkeys and values  %15" PRIu64
+		    "  (%u x %u positions)\nscratch          %15" PRIu64
 		    "  (batches of %u)\ntotal            %15" PRIu64 "\navailable        %15" PRIu64
-		    "\n", mapped, held, kv, r->o.nseq, r->o.n_ctx, scratch, r->o.n_batch,
-		    total, have);
+		    "\n", s.mapped, s.held, s.placed, r->device->name, s.kv, r->o.nseq, r->o.n_ctx,
+		    s.scratch, r->o.n_batch, total, have);
 	tool_flush();
 	return fits ? STATUS_OK : STATUS_FAIL;
 }
@@ -148,14 +159,15 @@ run_plan(struct run *r)
 void
 run_context(struct run *r)
 {
-	uint64_t mapped, held, kv, scratch, have = available(r);
+	struct sizes s = sizes(r);
+	uint64_t have = available(r);
 	struct err e;
 
-	sizes(r, &mapped, &held, &kv, &scratch);
 	/* What a stream holds is there already. */
-	if (kv + scratch > have)
-		die("%" PRIu64 " bytes of keys and values and %" PRIu64 " of scratch are wanted, %"
-		    PRIu64 " are there (a shorter context: -c)", kv, scratch, have);
+	if (s.wanted > have)
+		die("%" PRIu64 " bytes of weights on %s, %" PRIu64 " of keys and values and %" PRIu64
+		    " of scratch are wanted, %" PRIu64 " are there (a shorter context: -c)",
+		    s.placed, r->device->name, s.kv, s.scratch, have);
 	if (!(r->infer = infer_new(r->m, &r->o, r->device, &e)))
 		die("%s", e.msg);
 }

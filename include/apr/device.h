@@ -44,6 +44,7 @@ struct device_at {
 struct device_embed {
 	const struct mat *w, *pos;
 	const int32_t	*id;		/* the host's */
+	const struct device_at *at;	/* the batch, as batch() had it */
 	float		 scale;
 	float		*x;
 };
@@ -159,6 +160,8 @@ struct device;
 
 struct device_ops {
 	void	(*close)(struct device *);
+	/* Bytes that it has; 0: the host's. */
+	uint64_t (*memory)(const struct device *);
 	/* Bytes that reserve() would take. */
 	uint64_t (*scratch)(const struct device *, const struct device_need *);
 	int	(*reserve)(struct device *, const struct device_need *, struct err *);
@@ -210,7 +213,7 @@ struct device_kind {
 	/* What there is, or why there is nothing: lines for people. */
 	void		(*list)(void (*line)(const char *));
 };
-extern const struct device_kind device_cpu;
+extern const struct device_kind device_cpu, device_opencl;
 extern const struct device_kind *const device_kinds[];	/* NULL at the end */
 
 struct device *device_open(const char *name, unsigned jobs, struct err *);

@@ -36,6 +36,13 @@ sizes(const struct device_need *n)
 }
 
 static uint64_t
+memory(const struct device *d)
+{
+	(void)d;
+	return 0;
+}
+
+static uint64_t
 scratch(const struct device *d, const struct device_need *n)
 {
 	const struct cpu *c = (const struct cpu *)d;
@@ -199,7 +206,7 @@ embed_some(void *arg, size_t from, size_t to, unsigned who)
 				x[k] *= o->scale;
 		if (!o->pos->data)
 			continue;
-		mat_row(o->pos, j->c->at[i].pos, pos);
+		mat_row(o->pos, o->at[i].pos, pos);
 		for (size_t k = 0; k < w; k++)
 			x[k] += pos[k];
 	}
@@ -361,7 +368,7 @@ scatter(struct device *d, const struct device_scatter *o)
 }
 
 static const struct device_ops ops = {
-	.close = cpu_close, .scratch = scratch, .reserve = reserve,
+	.close = cpu_close, .memory = memory, .scratch = scratch, .reserve = reserve,
 	.alloc = allocate, .free = let_go, .place = place, .lacks = lacks,
 	.write = copy, .read = read_back, .result = result,
 	.copy = copy, .zero = zero,

@@ -401,7 +401,7 @@ infer_run(struct infer *f, const struct infer_token *tok, size_t n, float *logit
 	f->d->op->batch(f->d, f->at, n);
 	infer_rope_tables(f);
 	f->d->op->embed(f->d, &(struct device_embed){ .w = &f->m->embd, .pos = &f->m->pos_embd,
-	    .id = f->id, .scale = h->embd_scale, .x = f->x });
+	    .id = f->id, .at = f->at, .scale = h->embd_scale, .x = f->x });
 	if (hidden(f, 0, f->x, e) < 0)
 		return -1;
 	for (unsigned i = 0; i < h->n_layer; i++) {

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * multiply_float.cl -- weights that are floats times activations as they are:
+ * 16 sums over the columns k with the same k mod 16.
+ *
+ * A work-group has 4 rows with 16 lanes each, and up to 8 columns.
+ */
+enum { SUMS = 16, FROWS = 4, FCOLS = 8 };
+
+FM_FN float f32_at(GLOBAL const uchar *p) { return *(GLOBAL const float *)p; }
+FM_FN float f16_at(GLOBAL const uchar *p) { return half_at(p); }
+FM_FN float bf16_at(GLOBAL const uchar *p) { return as_float(load16(p) << 16); }
+
+#define FLOATS(T) \
+KERNEL \
+multiply_##T(BUF(const uchar, w), ulong row_step, ulong col_step, uint rows, uint cols, \
+    BUF(const float, x), ulong ldx, uint n, BUF(const float, bias), BUF(float, y), ulong ldy) \
+{ \
+	LOCAL float p[FROWS * FCOLS * SUMS]; \
+	uint lane = LANE() % SUMS, r = LANE() / SUMS, row = GROUP(0) * FROWS + r; \
+	uint first = GROUP(1) * FCOLS, nc = n - first < FCOLS ? n - first : FCOLS; \
+	GLOBAL const uchar *from = CAT(uchar, w) + (row < rows ? row : 0) * row_step; \
+	GLOBAL const float *v = CAT(float, x) + first * ldx; \
+	float t[FCOLS], d; \
+\
+	for (uint c = 0; c < FCOLS; c++) \
+		t[c] = 0; \
+	for (uint k = lane; k < cols; k += SUMS) { \
+		float weight = T##_at(from + k * col_step); \
+\
+		for (uint c = 0; c < FCOLS; c++) \
+			if (c < nc) \
+				t[c] = fma(weight, v[c * ldx + k], t[c]); \
+	} \
+	for (uint c = 0; c < FCOLS; c++) \
+		p[(r * FCOLS + c) * SUMS + lane] = t[c]; \
+	BARRIER(); \
+	if (lane < nc && row < rows) { \
+		d = finish(p + (r * FCOLS + lane) * SUMS); \
+		AT(float, y)[(first + lane) * ldy + row] = \
+		    HAS(bias) ? d + CAT(float, bias)[row] : d; \
+	} \
+}
+
+FLOATS(f32)
+FLOATS(f16)
+FLOATS(bf16)

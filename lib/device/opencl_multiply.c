@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* opencl_multiply.c -- products, one after the other. */
+#include "opencl.h"
+
+static int
+float_kernel(const struct type *t)
+{
+	return t == &type_f32 ? K_F32 : t == &type_f16 ? K_F16 : t == &type_bf16 ? K_BF16 : -1;
+}
+
+const char *
+opencl_lacks(const struct device *d, const struct mat *m, bool precise)
+{
+	(void)d;
+	if (float_kernel(m->type) >= 0)
+		return NULL;
+	if (precise)
+		return "packed weights as floats";
+	if (m->transposed)
+		return "packed weights that lie transposed";
+	if (!mat_packed(m, false) || !opencl_has(m->type))
+		return m->type->name;
+	return NULL;
+}
+
+static void
+floats(struct opencl *o, const struct device_product *p)
+{
+	const struct mat *w = p->w;
+	size_t size = w->type->bytes;
+	size_t row = w->transposed ? size : w->stride, col = w->transposed ? w->stride : size;
+	const unsigned char *from = (const unsigned char *)w->data + w->skip * size;
+
+	opencl_run(o, o->kernel[float_kernel(w->type)],
+	    (size_t[]){ (w->rows + 3) / 4 * 64, (p->n + 7) / 8, 1 }, 64, "pzzuupzuppz",
+	    (const void *)from, row, col, (unsigned)w->rows, (unsigned)w->cols,
+	    (const void *)p->x, p->ldx, (unsigned)p->n, (const void *)p->bias,
+	    (const void *)p->y, p->ldy);
+}
+
+static void
+packed(struct opencl *o, const struct device_product *p, bool again)
+{
+	const struct mat *w = p->w;
+	size_t groups = (w->cols + DOT_GROUP - 1) / DOT_GROUP, stride = w->stride, skip = 0;
+	cl_kernel k = opencl_packed(o, w->type);
+
+	/* Blocks that run over row ends are whole ones, as mat_packed() says. */
+	if (w->type->flags & TYPE_FLAT) {
+		stride = w->cols / w->type->block * w->type->bytes;
+		skip = w->skip / w->type->block * w->type->bytes;
+	}
+	if (!again)
+		opencl_run(o, o->kernel[K_QUANTIZE], (size_t[]){ groups, p->n, 1 }, 16, "pppzuu",
+		    (const void *)p->x, o->codes, o->scales, p->ldx, (unsigned)w->cols,
+		    (unsigned)groups);
+	opencl_run(o, k, (size_t[]){ (w->rows + 7) / 8 * 64, (p->n + 7) / 8, 1 }, 64,
+	    "pzufppuuppz", (const void *)((const unsigned char *)w->data + skip), stride,
+	    (unsigned)w->rows, (double)w->scale, o->codes, o->scales, (unsigned)groups,
+	    (unsigned)p->n, (const void *)p->bias, (const void *)p->y, p->ldy);
+}
+
+void
+opencl_multiply(struct device *d, const struct device_product *p, size_t n, bool precise)
+{
+	struct opencl *o = (struct opencl *)d;
+	const float *x = NULL;	/* that is quantized */
+
+	for (size_t i = 0; i < n; i++) {
+		if (mat_packed(p[i].w, precise)) {
+			packed(o, &p[i], p[i].x == x);
+			x = p[i].x;
+		} else {
+			floats(o, &p[i]);
+		}
+	}
+}
