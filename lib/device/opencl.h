@@ -23,6 +23,13 @@ struct range {
 	bool		 ours;		/* the address is ours, and no host's */
 };
 
+/* Products of a packed type. */
+struct opencl_packed {
+	cl_program	 program;
+	cl_kernel	 kernel;
+	const void	*grid;		/* its points, placed; NULL: none */
+};
+
 struct opencl {
 	struct device	 d;
 	const struct opencl_api *a;
@@ -31,10 +38,7 @@ struct opencl {
 	cl_queue	 queue;
 	cl_program	 program;
 	cl_kernel	 kernel[KERNELS];
-	struct {
-		cl_program	 program;
-		cl_kernel	 kernel;
-	}		 packed[KERNEL_TYPES];	/* by slot, once they are wanted */
+	struct opencl_packed packed[KERNEL_TYPES];	/* by slot, once they are wanted */
 	struct range	*range;		size_t n, cap;	/* in order of `at` */
 	struct err	 first;		/* of the errors */
 	bool		 failed;
@@ -69,8 +73,8 @@ void	opencl_kernels_release(struct opencl *);
  */
 void	opencl_run(struct opencl *, cl_kernel, const size_t items[3], size_t group,
 	    const char *form, ...);
-/* For a packed type; NULL: it cannot be made, which is an error of the device's. */
-cl_kernel opencl_packed(struct opencl *, const struct type *);
+/* Its kernel may be NULL, which is an error of the device's then. */
+const struct opencl_packed *opencl_packed(struct opencl *, const struct type *);
 /* Has it a kernel? */
 bool	opencl_has(const struct type *);
 

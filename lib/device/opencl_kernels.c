@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <apr/codebook.h>
+
 #include "opencl.h"
 
 /* lib/device/gpu, as the Makefile puts it together. */
@@ -19,31 +21,46 @@ static const char *const names[KERNELS] = {
 	[K_BF16] = "multiply_bf16",
 };
 
-/* Types as groups.cl calls them. */
-static const char *
-word(const struct type *t)
+/* Types as groups.cl calls them, and their points. */
+struct packed {
+	int		 ggml;
+	const char	*name;
+	const uint16_t	*grid;
+	size_t		 points;
+};
+
+static const struct packed packed[] = {
+	{ 2, "q4_0", NULL, 0 }, { 3, "q4_1", NULL, 0 }, { 6, "q5_0", NULL, 0 },
+	{ 7, "q5_1", NULL, 0 }, { 8, "q8_0", NULL, 0 }, { 10, "q2_k", NULL, 0 },
+	{ 11, "q3_k", NULL, 0 }, { 12, "q4_k", NULL, 0 }, { 13, "q5_k", NULL, 0 },
+	{ 14, "q6_k", NULL, 0 }, { 20, "iq4_nl", NULL, 0 }, { 23, "iq4_xs", NULL, 0 },
+	{ 34, "tq1_0", NULL, 0 }, { 35, "tq2_0", NULL, 0 }, { 39, "mxfp4", NULL, 0 },
+	{ 40, "nvfp4", NULL, 0 }, { 41, "q1_0", NULL, 0 }, { 42, "q2_0", NULL, 0 },
+	{ 16, "iq2_xxs", grid_iq2_xxs, 256 }, { 17, "iq2_xs", grid_iq2_xs, 512 },
+	{ 18, "iq3_xxs", grid_iq3_xxs, 256 }, { 19, "iq1_s", grid_iq1_s, 2048 },
+	{ 21, "iq3_s", grid_iq3_s, 512 }, { 22, "iq2_s", grid_iq2_s, 1024 },
+	{ 29, "iq1_m", grid_iq1_s, 2048 },
+};
+
+static const struct packed *
+find(const struct type *t)
 {
-	static const struct { int ggml; const char *name; } packed[] = {
-		{ 2, "q4_0" }, { 3, "q4_1" }, { 6, "q5_0" }, { 7, "q5_1" }, { 8, "q8_0" },
-		{ 10, "q2_k" }, { 11, "q3_k" }, { 12, "q4_k" }, { 13, "q5_k" }, { 14, "q6_k" },
-		{ 20, "iq4_nl" }, { 23, "iq4_xs" }, { 34, "tq1_0" }, { 35, "tq2_0" },
-		{ 39, "mxfp4" }, { 40, "nvfp4" }, { 41, "q1_0" }, { 42, "q2_0" },
-	};
+	static const struct packed q4 = { -1, "apr_q4", NULL, 0 }, q8 = { -1, "apr_q8", NULL, 0 };
 
 	if (t == &type_apr_q4)
-		return "apr_q4";
+		return &q4;
 	if (t == &type_apr_q8)
-		return "apr_q8";
+		return &q8;
 	for (size_t i = 0; i < sizeof packed / sizeof *packed; i++)
 		if (t->ggml == packed[i].ggml)
-			return packed[i].name;
+			return &packed[i];
 	return NULL;
 }
 
 bool
 opencl_has(const struct type *t)
 {
-	return word(t) != NULL;
+	return find(t) != NULL;
 }
 
 static cl_program
@@ -87,25 +104,38 @@ opencl_build(struct opencl *o, struct err *e)
 	return 0;
 }
 
-cl_kernel
+static int
+build_packed(struct opencl *o, const struct type *t, struct opencl_packed *to, struct err *e)
+{
+	const struct packed *p = find(t);
+	char more[64];
+	cl_status s = 0;
+
+	if (p->grid && opencl_place(&o->d, p->grid, p->points * sizeof *p->grid, e) < 0)
+		return -1;
+	to->grid = p->grid;
+	snprintf(more, sizeof more, " -DTYPE=%s -DFLAGS=%u%s", p->name, dot_type(t)->flags,
+	    p->grid ? " -DPOINTS" : "");
+	if (!(to->program = compile(o, device_packed, more, e)))
+		return -1;
+	if (!(to->kernel = o->a->clCreateKernel(to->program, "multiply", &s)))
+		return err_set(e, "%s: kernel for %s: %s", o->choice.name, t->name,
+		    opencl_status(s));
+	return 0;
+}
+
+const struct opencl_packed *
 opencl_packed(struct opencl *o, const struct type *t)
 {
 	int slot = t == &type_apr_q4 ? KERNEL_APR_Q4 : t == &type_apr_q8 ? KERNEL_APR_Q8 : t->ggml;
-	char more[64];
-	cl_status s = 0;
+	struct opencl_packed *p = &o->packed[slot];
 	struct err e;
 
-	if (o->failed || o->packed[slot].kernel)
-		return o->packed[slot].kernel;
-	snprintf(more, sizeof more, " -DTYPE=%s -DFLAGS=%u", word(t), dot_type(t)->flags);
-	if (!(o->packed[slot].program = compile(o, device_packed, more, &e))) {
+	if (!o->failed && !p->kernel && build_packed(o, t, p, &e) < 0) {
 		o->first = e;
 		o->failed = true;
-		return NULL;
 	}
-	o->packed[slot].kernel = o->a->clCreateKernel(o->packed[slot].program, "multiply", &s);
-	opencl_fail(o, "a kernel for products", s);
-	return o->packed[slot].kernel;
+	return p;
 }
 
 void

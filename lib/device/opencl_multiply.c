@@ -43,7 +43,7 @@ packed(struct opencl *o, const struct device_product *p, bool again)
 {
 	const struct mat *w = p->w;
 	size_t groups = (w->cols + DOT_GROUP - 1) / DOT_GROUP, stride = w->stride, skip = 0;
-	cl_kernel k = opencl_packed(o, w->type);
+	const struct opencl_packed *k = opencl_packed(o, w->type);
 
 	/* Blocks that run over row ends are whole ones, as mat_packed() says. */
 	if (w->type->flags & TYPE_FLAT) {
@@ -54,8 +54,8 @@ packed(struct opencl *o, const struct device_product *p, bool again)
 		opencl_run(o, o->kernel[K_QUANTIZE], (size_t[]){ groups, p->n, 1 }, 16, "pppzuu",
 		    (const void *)p->x, o->codes, o->scales, p->ldx, (unsigned)w->cols,
 		    (unsigned)groups);
-	opencl_run(o, k, (size_t[]){ (w->rows + 7) / 8 * 64, (p->n + 7) / 8, 1 }, 64,
-	    "pzufppuuppz", (const void *)((const unsigned char *)w->data + skip), stride,
+	opencl_run(o, k->kernel, (size_t[]){ (w->rows + 7) / 8 * 64, (p->n + 7) / 8, 1 }, 64,
+	    "ppzufppuuppz", (const void *)((const unsigned char *)w->data + skip), k->grid, stride,
 	    (unsigned)w->rows, (double)w->scale, o->codes, o->scales, (unsigned)groups,
 	    (unsigned)p->n, (const void *)p->bias, (const void *)p->y, p->ldy);
 }
