@@ -137,7 +137,7 @@ lint: $(BUILD)/ready
 	@scripts/layers
 	@mandoc -T lint -W warning $(PAGES)
 
-# The farm on a Slurm of two nodes that runs here.
+# The farm on a Slurm of two nodes that runs here; pipes by ssh and curl.
 machines: all
 	$(RUN_ENV) bats tests/machines
 
