@@ -135,6 +135,8 @@ lint: $(BUILD)/ready
 	@for h in include/apr/*.h; do printf '#include "%s"\n' $$h | $(CC) -I. $(CPPFLAGS) \
 	    $(CFLAGS) -fsyntax-only -x c - || { echo "$$h: does not stand alone" >&2; exit 1; }; done
 	@scripts/layers
+	@case $$(head -n 1 debian/changelog) in "apr-tools ($(VERSION)) "*) ;; \
+	    *) echo "debian/changelog: not of version $(VERSION)" >&2; exit 1 ;; esac
 	@mandoc -T lint -W warning $(PAGES)
 
 # The farm on a Slurm of two nodes that runs here.
@@ -191,14 +193,18 @@ $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/libapr.a
 	@mkdir -p $(@D); echo "  LD $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
 
-$(BUILD)/apr-tools.pc: apr-tools.pc.in force
-	$(Q)sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|; s|@PKGS@|$(PKGS)|' $< >$@
+# Their prefix can be moved, as pkg-config's --define-variable does.
+PCFILES = $(BUILD)/apr-tools.pc $(BUILD)/libapr-tools.pc
+$(PCFILES): $(BUILD)/%: %.in force
+	$(Q)sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))|; s|@VERSION@|$(VERSION)|; s|@PKGS@|$(PKGS)|; s|@LIBS@|-lapr-tools $(PLIBS) -lpthread -lm|' $< >$@
 
 EXAMPLES = $(shell find examples -type f ! -path "*/farm/*/*")
+# What is ours alone; uninstall leaves folders that others use, or put something in.
+OWNDIRS  = $(SHAREDIR) $(RECIPEDIR) $(INCLUDEDIR)
 install: $(BIN) $(BUILD)/libapr.a
 	@$(MAKE) --no-print-directory install-files
 # What is built already.  What the shells complete is what --help says.
-install-files: $(BUILD)/apr-tools.pc
+install-files: $(PCFILES)
 	EMULATOR="$(EMULATOR)" scripts/completions $(BUILD)/completions $(BIN)
 	$(INSTALL) -d "$(DESTDIR)$(BINDIR)"
 	$(INSTALL) -m 755 $(BIN) "$(DESTDIR)$(BINDIR)"
@@ -207,7 +213,7 @@ install-files: $(BUILD)/apr-tools.pc
 	for f in $(RECIPES); do $(INSTALL) -D -m 644 $$f "$(DESTDIR)$(RECIPEDIR)/$${f#recipes/}" || exit 1; done
 	for f in include/apr/*.h; do $(INSTALL) -D -m 644 $$f "$(DESTDIR)$(INCLUDEDIR)/$${f#include/}" || exit 1; done
 	$(INSTALL) -D -m 644 $(BUILD)/libapr.a "$(DESTDIR)$(LIBDIR)/libapr-tools.a"
-	$(INSTALL) -D -m 644 $(BUILD)/apr-tools.pc "$(DESTDIR)$(LIBDIR)/pkgconfig/apr-tools.pc"
+	for f in $(PCFILES); do $(INSTALL) -D -m 644 $$f "$(DESTDIR)$(LIBDIR)/pkgconfig/$${f##*/}" || exit 1; done
 	for t in $(TOOLS); do $(INSTALL) -D -m 644 $(BUILD)/completions/bash/$$t "$(DESTDIR)$(COMPDIR)/bash-completion/completions/$$t" && \
 	    $(INSTALL) -D -m 644 $(BUILD)/completions/zsh/_$$t "$(DESTDIR)$(ZSHDIR)/_$$t" && \
 	    $(INSTALL) -D -m 644 $(BUILD)/completions/fish/$$t.fish "$(DESTDIR)$(COMPDIR)/fish/vendor_completions.d/$$t.fish" || exit 1; done
@@ -217,15 +223,29 @@ uninstall:
 	for f in $(EXAMPLES); do rm -f "$(DESTDIR)$(SHAREDIR)/$$f"; done
 	for f in $(RECIPES); do rm -f "$(DESTDIR)$(RECIPEDIR)/$${f#recipes/}"; done
 	for f in include/apr/*.h; do rm -f "$(DESTDIR)$(INCLUDEDIR)/$${f#include/}"; done
-	rm -f "$(DESTDIR)$(LIBDIR)/libapr-tools.a" "$(DESTDIR)$(LIBDIR)/pkgconfig/apr-tools.pc"
+	rm -f "$(DESTDIR)$(LIBDIR)/libapr-tools.a"
+	for f in $(PCFILES); do rm -f "$(DESTDIR)$(LIBDIR)/pkgconfig/$${f##*/}"; done
 	for t in $(TOOLS); do rm -f "$(DESTDIR)$(COMPDIR)/bash-completion/completions/$$t" \
 	    "$(DESTDIR)$(ZSHDIR)/_$$t" "$(DESTDIR)$(COMPDIR)/fish/vendor_completions.d/$$t.fish"; done
+	for d in $(OWNDIRS); do test ! -d "$(DESTDIR)$$d" || find "$(DESTDIR)$$d" -depth -type d -exec rmdir --ignore-fail-on-non-empty {} +; done
+	test ! -d "$(DESTDIR)$(dir $(RECIPEDIR))" || rmdir --ignore-fail-on-non-empty "$(DESTDIR)$(dir $(RECIPEDIR))"
+
+# The commit as it is: in every clone the same bytes.
+DIST = apr-tools-$(VERSION)
 dist:
-	mkdir -p $(BUILD) && git archive --prefix=apr-tools-$(VERSION)/ HEAD | gzip -9n >$(BUILD)/apr-tools-$(VERSION).tar.gz
+	@mkdir -p $(BUILD); git diff --quiet HEAD || echo "make: $(DIST).tar.gz is the commit; what is not committed is not in it" >&2
+	git -c tar.umask=0022 -c core.autocrlf=false -c tar.tar.gz.command='gzip -9n' archive \
+	    --prefix=$(DIST)/ -o $(ABS)/$(DIST).tar.gz HEAD
+# Debian's packages of that, beside it.
+deb: dist
+	rm -rf $(BUILD)/deb && mkdir -p $(BUILD)/deb && tar xzf $(BUILD)/$(DIST).tar.gz -C $(BUILD)/deb
+	cd $(BUILD)/deb/$(DIST) && env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL \
+	    DEB_BUILD_OPTIONS="noautodbgsym $$DEB_BUILD_OPTIONS" dpkg-buildpackage -us -uc -b
+	mv $(BUILD)/deb/*_* $(BUILD) && rm -rf $(BUILD)/deb
 clean:
 	rm -rf $(BUILD)
 .PHONY: all check demo setup golden kernel floats suite demo-now lint machines oracles bench bench-quant bench-infer e2e mutants asan qemu fuzz fuzz-now codebook high dot \
-	install install-files uninstall dist clean force
+	install install-files uninstall dist deb clean force
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/*/*/*/*.d)

@@ -11,6 +11,11 @@ made() {
 
 @test "installed, used, and removed without a trace" {
 	local p=$T/root/opt/apr flags
+	# What is there already stays as it is, empty folders too.
+	mkdir -p "$p"/{bin,include,lib/pkgconfig,share/{apr,man/man{1,5,7},fish/vendor_completions.d}}
+	mkdir -p "$p"/share/{bash-completion/completions,zsh/site-functions}
+	: >"$p/share/apr/another's"
+	(cd "$T/root" && find . | sort) >before
 	made install-files
 	export PATH=$p/bin:$PATH PKG_CONFIG_PATH=$p/lib/pkgconfig
 	[ "$(command -v apr-cat)" = "$p/bin/apr-cat" ]
@@ -39,5 +44,38 @@ made() {
 	fi
 
 	made uninstall
-	[ -z "$(find "$T/root" ! -type d)" ]
+	(cd "$T/root" && find . | sort) | diff before - >&2
+}
+
+@test "each shell finds its completions, and loads them" {
+	local p=$T/root/opt/apr/share t tools
+	has zsh fish
+	[ -r /usr/share/bash-completion/bash_completion ] || has bash-completion
+	made install-files
+	tools=$(cd "$T/root/opt/apr/bin" && printf '%s\n' *)
+	export PATH=$T/root/opt/apr/bin:$PATH HOME=$T XDG_DATA_DIRS=$p:/usr/local/share:/usr/share XDG_CONFIG_HOME=$T/config
+	for t in $tools; do
+		bash -c '. /usr/share/bash-completion/bash_completion && _completion_loader "$1"; complete -p "$1"' - "$t" >&2
+		# (zsh looks in folders that were named when it was built.)
+		zsh -f -c 'fpath=("$2" $fpath); autoload -U compinit; compinit -D -u
+			[ "$_comps[$1]" = "_$1" ] && autoload -U +X "_$1"' - "$t" "$p/zsh/site-functions" >&2
+		fish -c "complete -C '$t --'" | cut -f1 | sort >fish
+		"$REPO/scripts/options" "$t" | cut -f2 | sed 's/^/--/' | sort | diff - <(sed 's/=$//' fish) >&2
+	done
+	# What is installed for a whole machine lies where they look without being told.
+	make -s -n -C "$REPO" BUILD="${APR_BUILD:-$REPO/build}" PREFIX=/usr install-files | grep -o '/usr/share/zsh/[a-z-]*' | sort -u >zsh
+	[ "$(cat zsh)" = /usr/share/zsh/vendor-completions ]
+	grep -x /usr/share/zsh/vendor-completions < <(zsh -f -c 'print -l $fpath')
+}
+
+@test "the same commit is the same archive, in a clone too" {
+	local make="env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s"
+	has git
+	git -C "$REPO" rev-parse -q --verify HEAD >/dev/null || skip "not a clone"
+	$make -C "$REPO" BUILD="$T/a" dist
+	(umask 0077 && git clone -q -c tar.umask=user "$REPO" clone && $make -C clone BUILD="$T/b" dist)
+	cmp a/*.tar.gz b/*.tar.gz
+	tar tzf a/*.tar.gz >listed
+	[ "$(grep -vc /$ listed)" = "$(git -C "$REPO" ls-tree -r --name-only HEAD | wc -l)" ]
+	! grep -v "^apr-tools-$(apr-cat --version | cut -d' ' -f2)/" listed
 }
