@@ -54,7 +54,9 @@ plan(const struct model *m, const struct infer_opts *o, struct plan *p)
 {
 	const struct hparams *h = &m->h;
 	size_t n = o->n_batch, w = widest(h);
-	struct mat one = { .cols = w };
+	/* layers.c: want_fine() */
+	bool state = h->nk > 0, all = h->n_expert > 0;
+	struct mat one = { .cols = w, .fine = state || all };
 
 	p->x = n * h->n_embd;
 	p->wide = n * w;
@@ -62,7 +64,9 @@ plan(const struct model *m, const struct infer_opts *o, struct plan *p)
 	p->route = n * h->n_expert;
 	p->pick = n + 1;
 	p->gather = h->n_expert ? n * h->n_embd : 0;
-	p->act = act_scratch(w, n) + h->n_expert * sizeof(struct dot_act);
+	p->act = act_scratch(w, all ? 2 * n : n) + h->n_expert * sizeof(struct dot_act);
+	if (state && p->act < act_scratch(h->n_embd, 2 * n))
+		p->act = act_scratch(h->n_embd, 2 * n);
 	p->tmp = (mat_scratch(&one) + 63) / 64 * 64;
 	p->work = infer_attention_work(h->head_dim);
 	if (p->work < w)

@@ -68,17 +68,19 @@ infer_mul_all(struct infer *f, struct product *p, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		struct product *q = &p[i];
 
-		q->act = (struct act){ .cols = q->w->cols, .n = q->n, .ld = q->ldx, .x = q->x };
+		q->act = (struct act){ .cols = q->w->cols, .n = q->n, .ld = q->ldx,
+		    .x = q->x, .fine = q->w->fine };
 		q->step = share(q);
 		q->pieces = (q->w->rows + q->step - 1) / q->step;
 		pieces += q->pieces;
 		if (!mat_packed(q->w, f->o.precise))
 			continue;
-		if (i > 0 && p[i - 1].x == q->x && p[i - 1].scratch) {
+		if (i > 0 && p[i - 1].x == q->x && p[i - 1].scratch &&
+		    p[i - 1].act.fine == q->act.fine) {
 			q->scratch = p[i - 1].scratch;
 		} else {
 			q->scratch = scratch;
-			scratch += act_scratch(q->w->cols, q->n);
+			scratch += act_scratch(q->w->cols, q->act.fine ? 2 * q->n : q->n);
 			crew_run(f->crew, q->n, 4, quantize, q);
 		}
 		act_quantize(&q->act, 0, 0, q->scratch);	/* where they lie */
