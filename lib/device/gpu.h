@@ -74,6 +74,7 @@ struct gpu {
 	/* reserve()'s: the batch's places, lists, activations. */
 	struct device_need need;
 	void		*at, *list, *weight, *codes, *scales;
+	void		*codes2, *scales2;	/* of fine activations, the second */
 	void		*result;	size_t result_bytes;
 	float		*row;		/* the host's: a column's, twice */
 };
