@@ -96,8 +96,15 @@ const struct gpu_range *gpu_range(struct gpu *, const void *p);
 
 /* gpu_kernels.c */
 extern const char *const gpu_kernel_names[K_PACKED];
-/* As lib/device/gpu/groups.cl calls it; NULL: it has no kernel. */
-const char *gpu_type_name(const struct type *);
+/* A packed type as lib/device/gpu/groups.cl calls it, and its points. */
+struct gpu_type {
+	int		 ggml;
+	const char	*name;
+	const uint16_t	*grid;		/* NULL: none */
+	size_t		 points;
+};
+/* NULL: it has no kernel. */
+const struct gpu_type *gpu_type(const struct type *);
 /* Of tables that have a place for each such type. */
 int	gpu_type_slot(const struct type *);
 /*

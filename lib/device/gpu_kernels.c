@@ -2,6 +2,8 @@
 /* gpu_kernels.c -- what kernels are called, and their calls. */
 #include <stdarg.h>
 
+#include <apr/codebook.h>
+
 #include "gpu.h"
 
 const char *const gpu_kernel_names[K_PACKED] = {
@@ -13,23 +15,31 @@ const char *const gpu_kernel_names[K_PACKED] = {
 	[K_BF16] = "multiply_bf16",
 };
 
-const char *
-gpu_type_name(const struct type *t)
+static const struct gpu_type packed[] = {
+	{ 2, "q4_0", NULL, 0 }, { 3, "q4_1", NULL, 0 }, { 6, "q5_0", NULL, 0 },
+	{ 7, "q5_1", NULL, 0 }, { 8, "q8_0", NULL, 0 }, { 10, "q2_k", NULL, 0 },
+	{ 11, "q3_k", NULL, 0 }, { 12, "q4_k", NULL, 0 }, { 13, "q5_k", NULL, 0 },
+	{ 14, "q6_k", NULL, 0 }, { 20, "iq4_nl", NULL, 0 }, { 23, "iq4_xs", NULL, 0 },
+	{ 34, "tq1_0", NULL, 0 }, { 35, "tq2_0", NULL, 0 }, { 39, "mxfp4", NULL, 0 },
+	{ 40, "nvfp4", NULL, 0 }, { 41, "q1_0", NULL, 0 }, { 42, "q2_0", NULL, 0 },
+	{ 16, "iq2_xxs", grid_iq2_xxs, 256 }, { 17, "iq2_xs", grid_iq2_xs, 512 },
+	{ 18, "iq3_xxs", grid_iq3_xxs, 256 }, { 19, "iq1_s", grid_iq1_s, 2048 },
+	{ 21, "iq3_s", grid_iq3_s, 512 }, { 22, "iq2_s", grid_iq2_s, 1024 },
+	{ 29, "iq1_m", grid_iq1_s, 2048 },
+};
+
+const struct gpu_type *
+gpu_type(const struct type *t)
 {
-	static const struct { int ggml; const char *name; } packed[] = {
-		{ 2, "q4_0" }, { 3, "q4_1" }, { 6, "q5_0" }, { 7, "q5_1" }, { 8, "q8_0" },
-		{ 10, "q2_k" }, { 11, "q3_k" }, { 12, "q4_k" }, { 13, "q5_k" }, { 14, "q6_k" },
-		{ 20, "iq4_nl" }, { 23, "iq4_xs" }, { 34, "tq1_0" }, { 35, "tq2_0" },
-		{ 39, "mxfp4" }, { 40, "nvfp4" }, { 41, "q1_0" }, { 42, "q2_0" },
-	};
+	static const struct gpu_type q4 = { -1, "apr_q4", NULL, 0 }, q8 = { -1, "apr_q8", NULL, 0 };
 
 	if (t == &type_apr_q4)
-		return "apr_q4";
+		return &q4;
 	if (t == &type_apr_q8)
-		return "apr_q8";
+		return &q8;
 	for (size_t i = 0; i < sizeof packed / sizeof *packed; i++)
 		if (t->ggml == packed[i].ggml)
-			return packed[i].name;
+			return &packed[i];
 	return NULL;
 }
 
@@ -76,5 +86,5 @@ gpu_run(struct gpu *g, enum gpu_kernel k, const struct type *type, const size_t 
 		}
 	va_end(ap);
 	if (!g->failed)
-		gpu_fail(g, type ? gpu_type_name(type) : gpu_kernel_names[k], g->driver->call(g, &c));
+		gpu_fail(g, type ? gpu_type(type)->name : gpu_kernel_names[k], g->driver->call(g, &c));
 }

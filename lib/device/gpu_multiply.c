@@ -18,7 +18,7 @@ gpu_lacks(const struct device *d, const struct mat *m, bool precise)
 		return "packed weights as floats";
 	if (m->transposed)
 		return "packed weights that lie transposed";
-	if (!mat_packed(m, false) || !gpu_type_name(m->type))
+	if (!mat_packed(m, false) || !gpu_type(m->type))
 		return m->type->name;
 	return NULL;
 }
@@ -42,8 +42,12 @@ static void
 packed(struct gpu *g, const struct device_product *p, bool again)
 {
 	const struct mat *w = p->w;
+	const struct gpu_type *t = gpu_type(w->type);
 	size_t groups = (w->cols + DOT_GROUP - 1) / DOT_GROUP, stride = w->stride, skip = 0;
 
+	if (!g->failed && t->grid &&
+	    gpu_place(&g->d, t->grid, t->points * sizeof *t->grid, &g->first) < 0)
+		g->failed = true;
 	/* Blocks that run over row ends are whole ones, as mat_packed() says. */
 	if (w->type->flags & TYPE_FLAT) {
 		stride = w->cols / w->type->block * w->type->bytes;
@@ -54,8 +58,8 @@ packed(struct gpu *g, const struct device_product *p, bool again)
 		    (const void *)p->x, g->codes, g->scales, p->ldx, (unsigned)w->cols,
 		    (unsigned)groups);
 	gpu_run(g, K_PACKED, w->type, (size_t[]){ (w->rows + 7) / 8 * 64, (p->n + 7) / 8, 1 }, 64,
-	    "pzufppuuppz", (const void *)((const unsigned char *)w->data + skip), stride,
-	    (unsigned)w->rows, (double)w->scale, g->codes, g->scales, (unsigned)groups,
+	    "ppzufppuuppz", (const void *)((const unsigned char *)w->data + skip),
+	    (const void *)t->grid, stride, (unsigned)w->rows, (double)w->scale, g->codes, g->scales, (unsigned)groups,
 	    (unsigned)p->n, (const void *)p->bias, (const void *)p->y, p->ldy);
 }
 

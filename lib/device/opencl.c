@@ -89,7 +89,8 @@ packed(struct opencl *o, const struct type *t)
 
 	if (o->packed[slot].kernel)
 		return o->packed[slot].kernel;
-	snprintf(more, sizeof more, " -DTYPE=%s -DFLAGS=%u", gpu_type_name(t), dot_type(t)->flags);
+	snprintf(more, sizeof more, " -DTYPE=%s -DFLAGS=%u%s", gpu_type(t)->name, dot_type(t)->flags,
+	    gpu_type(t)->grid ? " -DPOINTS" : "");
 	if (!(o->packed[slot].program = compile(o, device_packed, more, &o->why)))
 		return NULL;
 	o->packed[slot].kernel = o->a->clCreateKernel(o->packed[slot].program, "multiply", &s);

@@ -198,8 +198,7 @@ allocate(struct infer *f, const struct plan *p, struct err *e)
 	    !(f->users = calloc(h->n_expert + 1, sizeof *f->users)) ||
 	    !(f->product = calloc(2 * (size_t)h->n_expert + 1, sizeof *f->product)))
 		return err_set(e, "out of memory");
-	if (infer_place(f->m, f->d, f->o.precise, e) < 0 ||
-	    f->d->op->reserve(f->d, &p->need, e) < 0 ||
+	if (f->d->op->reserve(f->d, &p->need, e) < 0 ||
 	    !floats(f, &f->x, p->x, e) || !floats(f, &f->h, p->x, e) ||
 	    !floats(f, &f->a, p->wide, e) || !floats(f, &f->b, p->wide, e) ||
 	    !floats(f, &f->c, p->wide, e) || !floats(f, &f->cos, p->rope, e) ||
@@ -236,11 +235,14 @@ infer_new(const struct model *m, const struct infer_opts *o, struct device *d, s
 	f->head_bytes = head_bytes(h, o->kv);
 	f->wide = widest(h);
 	f->rope_ld = half_rot(m);
-	if (allocate(f, &p, e) == 0)
-		return f;
+	if (infer_place(m, d, o->precise, e) == 0) {
+		if (allocate(f, &p, e) == 0)
+			return f;
+		err_prefix(e, "%" PRIu64 " bytes of keys and values, %" PRIu64 " of scratch",
+		    p.kv + p.state, p.scratch);
+	}
 	infer_free(f);
-	return err_prefix(e, "%" PRIu64 " bytes of keys and values, %" PRIu64 " of scratch",
-	    p.kv + p.state, p.scratch), NULL;
+	return NULL;
 }
 
 void

@@ -300,3 +300,181 @@ tq1_0_word(GLOBAL const uchar *row, uint g, uint i)
 
 FM_FN void tq2_0_scales(GLOBAL const uchar *row, uint g, struct scales *k) { only(k, half_at(row + (ulong)(g / 8) * 66 + 64)); }
 FM_FN uint tq2_0_word(GLOBAL const uchar *row, uint g, uint i) { return less(pairs(row + (ulong)(g / 8) * 66, g, i), 1); }
+
+/* The codebook types: a point of the grid is 8 or 4 packed codes. */
+FM_FN uint
+even_signs(uint s)
+{
+	uint p = s ^ s >> 4;
+
+	p ^= p >> 2;
+	p ^= p >> 1;
+	return s | (p & 1) << 7;
+}
+
+/* Bytes, none of them 0, negative where bits 4 (i mod 2) and on of signs say so. */
+FM_FN uint
+signed4(uint word, uint signs, uint i)
+{
+	uint one = spread(signs >> i % 2 * 4);
+
+	return (word ^ one * 0xff) + one;
+}
+
+/* The four of a point's eight codes that word i has. */
+FM_FN uint
+codes2(uint point, uint i)
+{
+	return spread2(point >> i % 2 * 8);
+}
+
+FM_FN uint
+codes3(uint point)
+{
+	return (point & 7) | (point & 0x38) << 5 | (point & 0x1c0) << 10 | (point & 0xe00) << 15;
+}
+
+/* Levels 8, 25, 43. */
+FM_FN uint
+levels2(uint point, uint signs, uint i)
+{
+	uint c = codes2(point, i);
+
+	return signed4(0x08080808 + c * 17 + (c >> 1 & 0x01010101), signs, i);
+}
+
+/* Scales are odd eighths. */
+FM_FN void
+odd(struct scales *k, float d, uint a, uint b)
+{
+	k->s = d * 0.125f;
+	k->k0 = (int)(2 * a + 1);
+	k->k1 = (int)(2 * b + 1);
+}
+
+FM_FN void
+iq2_xxs_scales(GLOBAL const uchar *row, uint g, struct scales *k)
+{
+	GLOBAL const uchar *b = row + (ulong)(g / 8) * 66;
+
+	only(k, half_at(b) * (0.5f + (float)(load32(b + 6 + g % 8 * 8) >> 28)) * 0.25f);
+}
+FM_FN uint
+iq2_xxs_word(GLOBAL const uchar *row, uint g, uint i, GLOBAL const ushort *grid)
+{
+	GLOBAL const uchar *q = row + (ulong)(g / 8) * 66 + 2 + g % 8 * 8;
+
+	return levels2(grid[q[i / 2]], even_signs(load32(q + 4) >> 7 * (i / 2) & 127), i);
+}
+
+FM_FN void
+iq2_xs_scales(GLOBAL const uchar *row, uint g, struct scales *k)
+{
+	GLOBAL const uchar *b = row + (ulong)(g / 8) * 74;
+	uint scale = b[66 + g % 8];
+
+	odd(k, half_at(b), scale & 15, scale >> 4);
+}
+FM_FN uint
+iq2_xs_word(GLOBAL const uchar *row, uint g, uint i, GLOBAL const ushort *grid)
+{
+	uint at = load16(row + (ulong)(g / 8) * 74 + 2 + g % 8 * 8 + i / 2 * 2);
+
+	return levels2(grid[at & 511], even_signs(at >> 9), i);
+}
+
+FM_FN void
+iq2_s_scales(GLOBAL const uchar *row, uint g, struct scales *k)
+{
+	GLOBAL const uchar *b = row + (ulong)(g / 8) * 82;
+	uint scale = b[74 + g % 8];
+
+	odd(k, half_at(b), scale & 15, scale >> 4);
+}
+FM_FN uint
+iq2_s_word(GLOBAL const uchar *row, uint g, uint i, GLOBAL const ushort *grid)
+{
+	GLOBAL const uchar *b = row + (ulong)(g / 8) * 82;
+	uint at = g % 8 * 4 + i / 2;
+
+	return levels2(grid[b[2 + at] | (b[66 + g % 8] >> i / 2 * 2 & 3) << 8], b[34 + at], i);
+}
+
+FM_FN void
+iq3_xxs_scales(GLOBAL const uchar *row, uint g, struct scales *k)
+{
+	GLOBAL const uchar *b = row + (ulong)(g / 8) * 98;
+
+	only(k, half_at(b) * (0.5f + (float)(load32(b + 66 + g % 8 * 4) >> 28)) * 0.5f);
+}
+/* Levels 4, 12 .. 52, and 62 for the last. */
+FM_FN uint
+iq3_xxs_word(GLOBAL const uchar *row, uint g, uint i, GLOBAL const ushort *grid)
+{
+	GLOBAL const uchar *b = row + (ulong)(g / 8) * 98;
+	uint c = codes3(grid[b[2 + g % 8 * 8 + i]]), last = c & c >> 1 & c >> 2 & 0x01010101;
+
+	return signed4(0x04040404 + c * 8 + last * 2,
+	    even_signs(load32(b + 66 + g % 8 * 4) >> 7 * (i / 2) & 127), i);
+}
+
+FM_FN void
+iq3_s_scales(GLOBAL const uchar *row, uint g, struct scales *k)
+{
+	GLOBAL const uchar *b = row + (ulong)(g / 8) * 110;
+	uint run = g % 8;
+
+	only(k, half_at(b) * (float)(1 + 2 * (b[106 + run / 2] >> run % 2 * 4 & 15)));
+}
+FM_FN uint
+iq3_s_word(GLOBAL const uchar *row, uint g, uint i, GLOBAL const ushort *grid)
+{
+	GLOBAL const uchar *b = row + (ulong)(g / 8) * 110;
+	uint run = g % 8;
+	uint c = codes3(grid[b[2 + 8 * run + i] | (b[66 + run] >> i & 1) << 8]);
+
+	return signed4(0x01010101 + c * 2, b[74 + 4 * run + i / 2], i);
+}
+
+/* Eighths: 8 (code - 1) and one more or less. */
+FM_FN uint
+levels1(uint point, uint i, uint down)
+{
+	return less(codes2(point, i) * 8, down ? 9 : 7);
+}
+
+FM_FN void
+iq1_s_scales(GLOBAL const uchar *row, uint g, struct scales *k)
+{
+	GLOBAL const uchar *b = row + (ulong)(g / 8) * 50;
+
+	only(k, half_at(b) * (float)(2 * (load16(b + 34 + g % 8 * 2) >> 12 & 7) + 1) * 0.125f);
+}
+FM_FN uint
+iq1_s_word(GLOBAL const uchar *row, uint g, uint i, GLOBAL const ushort *grid)
+{
+	GLOBAL const uchar *b = row + (ulong)(g / 8) * 50;
+	uint high = load16(b + 34 + g % 8 * 2);
+
+	return levels1(grid[b[2 + g % 8 * 4 + i / 2] | (high >> 3 * (i / 2) & 7) << 8], i,
+	    high >> 15);
+}
+
+FM_FN void
+iq1_m_scales(GLOBAL const uchar *row, uint g, struct scales *k)
+{
+	GLOBAL const uchar *s = row + (ulong)(g / 8) * 56 + 48;
+	uint sc = load16(s + g % 8 / 2 * 2) >> g % 2 * 6, d = 0;
+
+	for (uint l = 0; l < 4; l++)
+		d |= (load16(s + 2 * l) >> 12) << 4 * l;
+	odd(k, f16_to(d), sc & 7, sc >> 3 & 7);
+}
+FM_FN uint
+iq1_m_word(GLOBAL const uchar *row, uint g, uint i, GLOBAL const ushort *grid)
+{
+	GLOBAL const uchar *b = row + (ulong)(g / 8) * 56;
+	uint l = i / 2, high = b[32 + g % 8 * 2 + l / 2] >> l % 2 * 4;
+
+	return levels1(grid[b[g % 8 * 4 + l] | (high & 7) << 8], i, high & 8);
+}

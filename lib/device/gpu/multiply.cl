@@ -10,6 +10,12 @@
 enum { MIN = 1, MIN_HALVES = 2, HALF_SCALES = 4, HALVES = 8 };
 enum { LANES = 8, ROWS = 8, SEGMENT = 4096 / 32 };
 
+/* POINTS: those of a codebook type are asked for their grid too. */
+#ifdef POINTS
+#define WORD(p, g, i)	PASTE(TYPE, word)(p, g, i, CAT(ushort, grid))
+#else
+#define WORD(p, g, i)	PASTE(TYPE, word)(p, g, i)
+#endif
 #define PASTE_(a, b)	a##_##b
 #define PASTE(a, b)	PASTE_(a, b)
 
@@ -25,8 +31,9 @@ dot4(uint a, uint b, int sum)
 
 /* Bytes of weights are `stride` from row to row. */
 KERNEL
-multiply(BUF(const uchar, w), ulong stride, uint rows, float scale, BUF(const uint, q),
-    BUF(const float, a), uint groups, uint n, BUF(const float, bias), BUF(float, y), ulong ldy)
+multiply(BUF(const uchar, w), BUF(const ushort, grid), ulong stride, uint rows, float scale,
+    BUF(const uint, q), BUF(const float, a), uint groups, uint n, BUF(const float, bias),
+    BUF(float, y), ulong ldy)
 {
 	LOCAL float s[ROWS][LANES], m[ROWS][LANES], m1[ROWS][LANES];
 	LOCAL float dot[ROWS][LANES][LANES], dot1[ROWS][LANES][LANES];
@@ -44,7 +51,7 @@ multiply(BUF(const uchar, w), ulong stride, uint rows, float scale, BUF(const ui
 
 			PASTE(TYPE, scales)(p, g, &k);
 			for (uint i = 0; i < 8; i++)
-				codes[i] = PASTE(TYPE, word)(p, g, i);
+				codes[i] = WORD(p, g, i);
 			s[r][lane] = k.s;
 			m[r][lane] = FLAGS & MIN_HALVES ? k.m * (float)k.mk0 : k.m;
 			if (FLAGS & MIN_HALVES)
