@@ -96,8 +96,15 @@ $(BUILD)/device_%.c: scripts/embed
 	$(Q)scripts/embed device_$* $(filter-out scripts/embed,$^) >$@
 $(BUILD)/device_%.o: $(BUILD)/device_%.c $(BUILD)/flags
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+# As PTX it is the same whatever else is built how.
+PTX = $(if $(filter build/%,$(BUILD)),build,$(BUILD))/ptx.c
+$(PTX): $(wildcard lib/device/gpu/*.cl) include/apr/fmath.h scripts/ptx
+	@mkdir -p $(@D); echo "  PTX $@"
+	$(Q)scripts/ptx $@
+$(BUILD)/ptx.o: $(PTX) lib/device/cuda_api.h $(BUILD)/flags
+	$(Q)$(CC) -I. $(CPPFLAGS) $(CFLAGS) -Wno-overlength-strings -c -o $@ $<
 $(BUILD)/libapr.a: $(LIBSRC:%.c=$(BUILD)/%.o) $(KERNELS) $(BUILD)/presets.o \
-	    $(BUILD)/device_columns.o $(BUILD)/device_packed.o
+	    $(BUILD)/device_columns.o $(BUILD)/device_packed.o $(BUILD)/ptx.o
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 # An archive, so that a program holds (and loads libraries for) what it calls.

@@ -59,8 +59,9 @@ packed(struct gpu *g, const struct device_product *p, bool again)
 		    (unsigned)groups);
 	gpu_run(g, K_PACKED, w->type, (size_t[]){ (w->rows + 7) / 8 * 64, (p->n + 7) / 8, 1 }, 64,
 	    "ppzufppuuppz", (const void *)((const unsigned char *)w->data + skip),
-	    (const void *)t->grid, stride, (unsigned)w->rows, (double)w->scale, g->codes, g->scales, (unsigned)groups,
-	    (unsigned)p->n, (const void *)p->bias, (const void *)p->y, p->ldy);
+	    (const void *)t->grid, stride, (unsigned)w->rows, (double)w->scale, g->codes,
+	    g->scales, (unsigned)groups, (unsigned)p->n, (const void *)p->bias,
+	    (const void *)p->y, p->ldy);
 }
 
 void
