@@ -13,7 +13,8 @@
 #pragma OPENCL FP_CONTRACT OFF
 #define KERNEL		__kernel void
 #define CONSTANT	__constant
-#define TABLE(T, x)	__constant T *x		/* as an argument */
+#define TABLE(T, x)	__constant T *x		/* arguments */
+#define SHARED(T, x)	__local const T *x
 #define GLOBAL		__global
 #define LOCAL		__local
 #define BUF(T, x)	__global T *x##_base, ulong x##_at
@@ -36,6 +37,7 @@ typedef int int32_t;
 #define KERNEL		extern "C" __attribute__((global)) void
 #define CONSTANT	__attribute__((constant)) const
 #define TABLE(T, x)	const T *x
+#define SHARED(T, x)	const T *x
 #define INFINITY	__builtin_inff()
 #define GLOBAL
 #define LOCAL		__attribute__((shared))
