@@ -166,6 +166,11 @@ logits() { "${APR_BUILD:-$REPO/build}/test/logits" "$@"; }
 	apr-infer --ppl "$s/heldout.txt" --json "$s" | jq -e '.perplexity > 1 and .perplexity < 4'
 }
 
+@test "int8 activations where a router chooses and where a state sums up" {
+	need hf/qwen3-moe hf/mixtral hf/qwen3-5
+	"$REPO/scripts/cosines" qwen3-moe mixtral qwen3-5
+}
+
 @test "what cannot run says why" {
 	need gguf/llama3.q8_0.gguf apr/qwen2.int8.apr apr/qwen3-moe.apr
 	fails 1 apr-infer --ids 1 --json "$F/apr/qwen2.int8.apr"

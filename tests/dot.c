@@ -137,6 +137,9 @@ make(const struct type *t, const struct dot_type *d)
 	o.a.cols = o.w.cols;
 	o.a.n = 1 + below(below(3) ? 9 : 21);
 	o.a.ld = o.w.cols + below(3);
+	o.a.fine = o.w.fine = below(5) == 0;
+	if (o.a.fine && below(8) == 0)
+		o.a.n += 256;			/* more than a run */
 	o.a.x = o.x = must(malloc((o.a.n * o.a.ld + 1) * sizeof *o.x));
 	fill(o.x, o.a.n * o.a.ld, (unsigned)below(5));
 	o.ldy = o.w.rows + below(3);
@@ -153,9 +156,9 @@ compare(const struct type *t, const struct dot_type *d)
 
 	for (double n = 0; n < values;) {
 		struct one o = make(t, d);
-		size_t len = o.a.n * o.ldy + 2, at, from = below(o.w.rows), acts = act_scratch(o.w.cols, o.a.n);
+		size_t len = o.a.n * o.ldy + 2, at, from = below(o.w.rows), acts;
 		float *want = must(malloc(len * 4)), *got = must(malloc(len * 4));
-		void *s0 = must(calloc(1, acts)), *s1 = must(calloc(1, acts));
+		void *s0 = must(calloc(1, acts = act_scratch(o.w.cols, 2 * o.a.n))), *s1 = must(calloc(1, acts));
 		void *tmp = must(aligned_alloc(64, (mat_scratch(&o.w) + 63) / 64 * 64));
 
 		if (below(2))
@@ -201,6 +204,62 @@ compare(const struct type *t, const struct dot_type *d)
 				printf("# %d differ; %s\n", bad[i], first);
 			failed += bad[i] != 0;
 		}
+}
+
+/* Root of the mean squared error of a product, against --precise's. */
+static double
+wrong(const struct mat *w, struct act *a, const float *want, float *y, void *s, void *tmp)
+{
+	double sum = 0;
+
+	act_quantize(a, 0, a->n, s);
+	mat_mul(w, 0, w->rows, a, false, y, w->rows, tmp);
+	for (size_t i = 0; i < w->rows * a->n; i++)
+		sum += ((double)y[i] - (double)want[i]) * ((double)y[i] - (double)want[i]);
+	return sqrt(sum / (double)(w->rows * a->n));
+}
+
+/* Fine activations have seven bits more. */
+static void
+finer(const struct type *t)
+{
+	enum { ROWS = 32, COLS = 512, N = 3 };
+	struct mat w = { .type = t, .rows = ROWS, .cols = COLS, .stride = row_bytes(t, COLS),
+	    .scale = 0.01f, .fine = true };
+	struct act a = { .cols = COLS, .n = N, .ld = COLS };
+	unsigned char *p = must(malloc(ROWS * w.stride));
+	float x[N * COLS], want[N * ROWS], y[N * ROWS];
+	void *s = must(malloc(act_scratch(COLS, 2 * N)));
+	void *tmp = must(aligned_alloc(64, (mat_scratch(&w) + 63) / 64 * 64));
+	double coarse, fine;
+
+	for (size_t i = 0; i < N * COLS; i++)
+		x[i] = (float)normal();
+	/* Made from numbers: bytes at random have scales that drown others. */
+	for (size_t i = 0; i < ROWS; i++) {
+		float row[COLS];
+
+		for (size_t k = 0; k < COLS; k++)
+			row[k] = (float)normal();
+		if (t == &type_apr_q8)
+			type_q8_encoder()((int8_t *)p + i * w.stride, row, COLS, w.scale);
+		else if (type_encoder(t, EFFORT_REFERENCE))
+			type_encoder(t, EFFORT_REFERENCE)(p + i * w.stride, row, COLS, NULL);
+		else
+			fill_blocks(t, p + i * w.stride, w.stride);
+	}
+	w.data = p;
+	a.x = x;
+	mat_mul(&w, 0, ROWS, &a, true, want, ROWS, tmp);
+	coarse = wrong(&w, &a, want, y, s, tmp);
+	a.fine = true;
+	fine = wrong(&w, &a, want, y, s, tmp);
+	printf("%sok %d - %s fine: %.2g, not %.2g\n", fine * 150 < coarse ? "" : "not ", ++tests,
+	    t->name, fine, coarse);
+	failed += !(fine * 150 < coarse);
+	free(p);
+	free(s);
+	free(tmp);
 }
 
 static double
@@ -402,6 +461,7 @@ main(int argc, char **argv)
 			bench(*t);
 		else {
 			compare(*t, dot_type(*t));
+			finer(*t);
 			turned(*t);
 		}
 	}

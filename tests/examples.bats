@@ -56,9 +56,11 @@ world() {
 	apr-cat model.apr | tar xf - -C "$W/apr-stream.5"
 	cp -r "$REPO"/examples/farm/. "$W/apr-farm.7"
 	sed -i "s|= .*/sample\$|= $sample|" "$W/apr-farm.7/models.mk"
-	(cd "$W/apr-farm.7" && env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s -j2)
+	(cd "$W/apr-farm.7" && unset MAKEFLAGS MFLAGS MAKELEVEL && make -s -j2 && make -s report)
+	cp -r "$W/apr-farm.7" "$W/apr-srun.1"
+	rm "$W"/apr-{farm.7,srun.1}/out/sample/q8_0.run
 
-	# Another machine is a folder, and the net is here.
+	# Another machine is a folder, the net is here, and so is the cluster.
 	cat >"$W/bin/ssh" <<-'END'
 		#!/bin/sh
 		[ "$1" = host ] && shift && mkdir -p host && cd host && exec sh -c "$*"
@@ -67,6 +69,14 @@ world() {
 		#!/bin/sh
 		[ "$*" = '-s URL' ] && exec cat model.gguf
 	END
+	cat >"$W/bin/srun" <<-'END'
+		#!/bin/sh
+		while case $1 in --wrap) shift; eval "set -- $1"; false ;; -*) ;; *) false ;; esac; do shift; done
+		echo "$*" >>"$APR_STEPS"
+		exec "$@"
+	END
+	cp "$W/bin/srun" "$W/bin/salloc"
+	cp "$W/bin/srun" "$W/bin/sbatch"
 	chmod +x "$W"/bin/*
 }
 
@@ -97,8 +107,11 @@ installed() {
 
 @test "every example" {
 	cd "$REPO"
+	export APR_STEPS=$T/steps
 	scripts/examples -j 2 -n tests/examples.list -w "$W" README.md CONTRIBUTING.md \
 	    $(ls man/*.[1-9] | grep -v tutorial)
+	# Lines of the farm were steps of jobs.
+	grep -q apr-infer "$APR_STEPS"
 }
 
 @test "the tutorial" {

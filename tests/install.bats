@@ -30,6 +30,8 @@ made() {
 	sed -i "s|= .*/sample\$|= $p/share/apr-tools/examples/sample|" models.mk
 	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s -j2
 	make report | grep '^sample *q8_0 .* "19'
+	[ "$(jq '.targets | length' report.json)" = 2 ]
+	grep '</main></body></html>$' report.html
 	cd ..
 
 	# The filter of apr-stream(5), built against what is installed.

@@ -17,7 +17,15 @@ svg_begin(struct buf *b, int width, int height)
 	    ".grid { stroke: #ddd; stroke-width: 1 }\n"
 	    ".bar { fill: #3b6ea5 }\n"
 	    ".line { fill: none; stroke-width: 1.6 }\n"
-	    "</style>\n<rect width=\"%d\" height=\"%d\" fill=\"white\"/>\n",
+	    ".paper { fill: white }\n"
+	    "@media (prefers-color-scheme: dark) {\n"
+	    "text { fill: #e4e7ea }\n"
+	    ".tick { fill: #a2abb5 }\n"
+	    ".grid { stroke: #3b434c }\n"
+	    ".bar { fill: #7db4f0 }\n"
+	    ".paper { fill: #15191d }\n"
+	    "}\n"
+	    "</style>\n<rect class=\"paper\" width=\"%d\" height=\"%d\"/>\n",
 	    width, height, width, height, width, height);
 }
 

@@ -1,10 +1,14 @@
 # Lines of model, type, state, MiB of a pipe, bytes that apr-infer needs besides the
-# weights, and the result's bytes, as a table; and whether they fit.
+# weights, and those of the file and of its weights, as a table; and whether they fit.
+BEGIN {
+	form = "%-24s %-12s %-8s %12s %12s %12s\n"
+	printf form, "model", "type", "state", "size", "to make", "to run"
+}
 {
-	run = 16 + ($5 + $6) / 1048576
-	printf "%-24s %-12s %-8s %12s %8.0f MiB\n", $1, $2, $3, $6 == "" ? "no plan" : sprintf("%.1f MB", $6 / 1e6), (run > $4 ? run : $4)
-	if ($6 == "")
-		broken++
+	fails = $6 == ""
+	printf form, $1, $2, $3, fails ? "no plan" : sprintf("%.1f MB", $6 / 1e6), $4 " MiB",
+	    fails || $5 == "null" ? "-" : sprintf("%.0f MiB", 16 + ($5 + $7) / 1048576)
+	broken += fails
 	if ($3 != "done")
 		todo += $6
 }

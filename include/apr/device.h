@@ -29,6 +29,7 @@
 /* What the largest batch wants of a device besides memory that it asks for. */
 struct device_need {
 	size_t	 cols;		/* of the widest matrix */
+	size_t	 fine;		/* of the widest that wants fine activations */
 	size_t	 n;		/* columns at once */
 	size_t	 experts;	/* products at once: 2 of them, or 3 */
 	size_t	 head_dim;

@@ -24,6 +24,10 @@
  * dot is below 2^24 in all types, so floats can make it too.
  * Groups run in order of columns; acc starts at 0 anew every 4096 columns,
  * and those segments' sums are added in order.
+ *
+ * Fine activations are two such columns, together of 15 bits: the activation
+ * as above, and in the same way what that leaves of it, x - sa * a (two
+ * roundings).  The row's sum is that of the first plus that of the second.
  */
 #ifndef APR_DOT_H
 #define APR_DOT_H
@@ -53,6 +57,7 @@ struct mat {
 	size_t			 stride;	/* bytes from row to row */
 	size_t			 skip;		/* TYPE_FLAT, transposed: elements before row 0 */
 	float			 scale;		/* TYPE_WHOLE: the tensor's */
+	bool			 fine;		/* wants fine activations, if packed */
 	/* Stored as [cols, rows] (Conv1D): stride is then from column to
 	 * column, in elements with TYPE_FLAT, and blocks run along columns. */
 	bool			 transposed;
@@ -62,9 +67,11 @@ struct mat {
 struct act {
 	size_t	 cols, n, ld;		/* x: ld floats from one to the next */
 	const float *x;
+	bool	 fine;
 	struct dot_acts p;		/* made by act_quantize() */
 };
-/* Bytes of scratch for n columns, and its use: p points into it. */
+/* Bytes of scratch for n columns (a fine one is two), and its use: p points
+ * into it. */
 size_t	act_scratch(size_t cols, size_t n);
 void	act_quantize(struct act *, size_t from, size_t to, void *scratch);
 

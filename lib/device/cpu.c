@@ -23,11 +23,12 @@ struct sizes {
 static struct sizes
 sizes(const struct device_need *n)
 {
-	struct mat one = { .cols = n->cols };
+	struct mat one = { .cols = n->cols, .fine = n->fine > 0 };
 	size_t attend = cpu_attend_work(n->head_dim);
+	size_t act = act_scratch(n->cols, n->n), fine = act_scratch(n->fine, 2 * n->n);
 
 	return (struct sizes){
-		.act = act_scratch(n->cols, n->n) + n->experts * sizeof(struct dot_act),
+		.act = (act > fine ? act : fine) + n->experts * sizeof(struct dot_act),
 		.tmp = (mat_scratch(&one) + 63) / 64 * 64,
 		.work = attend > n->cols ? attend : n->cols,
 		.pick = n->n + 1,
@@ -75,8 +76,9 @@ static int
 reserve(struct device *d, const struct device_need *n, struct err *e)
 {
 	struct cpu *c = of(d);
-	struct device_need all = { larger(n->cols, c->need.cols), larger(n->n, c->need.n),
-	    larger(n->experts, c->need.experts), larger(n->head_dim, c->need.head_dim) };
+	struct device_need all = { larger(n->cols, c->need.cols), larger(n->fine, c->need.fine),
+	    larger(n->n, c->need.n), larger(n->experts, c->need.experts),
+	    larger(n->head_dim, c->need.head_dim) };
 	struct sizes s = sizes(&all);
 	size_t jobs = crew_size(c->crew);
 

@@ -66,16 +66,18 @@ cpu_multiply(struct device *d, const struct device_product *p, size_t n, bool pr
 		struct multiplied *m = &c->product[i], *before = i > 0 ? m - 1 : NULL;
 
 		*m = (struct multiplied){ .p = p[i], .step = share(&p[i]),
-		    .act = { .cols = p[i].w->cols, .n = p[i].n, .ld = p[i].ldx, .x = p[i].x } };
+		    .act = { .cols = p[i].w->cols, .n = p[i].n, .ld = p[i].ldx, .x = p[i].x,
+		    .fine = p[i].w->fine } };
 		m->pieces = (p[i].w->rows + m->step - 1) / m->step;
 		pieces += m->pieces;
 		if (!mat_packed(p[i].w, precise))
 			continue;
-		if (before && before->p.x == p[i].x && before->scratch) {
+		if (before && before->p.x == p[i].x && before->scratch &&
+		    before->act.fine == m->act.fine) {
 			m->scratch = before->scratch;
 		} else {
 			m->scratch = scratch;
-			scratch += act_scratch(p[i].w->cols, p[i].n);
+			scratch += act_scratch(p[i].w->cols, m->act.fine ? 2 * p[i].n : p[i].n);
 			crew_run(c->crew, p[i].n, 4, quantize, m);
 		}
 		act_quantize(&m->act, 0, 0, m->scratch);	/* where they lie */

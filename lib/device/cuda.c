@@ -124,7 +124,7 @@ packed(struct cuda *c, const struct type *t, cu_function *to)
 	const char *why = NULL;
 
 	if (!l->module)
-		why = load(c, gpu_type(t)->name, &l->module);
+		why = load(c, gpu_type_name(t), &l->module);
 	if (!why && !l->function)
 		why = function(c, l->module, "multiply", &l->function);
 	*to = l->function;

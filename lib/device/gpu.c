@@ -31,16 +31,16 @@ larger(size_t a, size_t b)
 }
 
 static size_t
-groups(const struct device_need *n)
+groups(size_t cols, size_t n)
 {
-	return n->n * ((n->cols + DOT_GROUP - 1) / DOT_GROUP);
+	return n * ((cols + DOT_GROUP - 1) / DOT_GROUP);
 }
 
 static uint64_t
 scratch(const struct device *d, const struct device_need *n)
 {
 	(void)d;
-	return (uint64_t)groups(n) * 48 + (uint64_t)n->n * 16;
+	return ((uint64_t)groups(n->cols, n->n) + groups(n->fine, n->n)) * 48 + (uint64_t)n->n * 16;
 }
 
 static uint64_t
@@ -53,9 +53,11 @@ static int
 reserve(struct device *d, const struct device_need *n, struct err *e)
 {
 	struct gpu *g = of(d);
-	struct device_need all = { larger(n->cols, g->need.cols), larger(n->n, g->need.n),
-	    larger(n->experts, g->need.experts), larger(n->head_dim, g->need.head_dim) };
-	void **old[] = { &g->at, &g->list, &g->weight, &g->codes, &g->scales };
+	struct device_need all = { larger(n->cols, g->need.cols), larger(n->fine, g->need.fine),
+	    larger(n->n, g->need.n), larger(n->experts, g->need.experts),
+	    larger(n->head_dim, g->need.head_dim) };
+	void **old[] = { &g->at, &g->list, &g->weight, &g->codes, &g->scales, &g->codes2,
+	    &g->scales2 };
 
 	for (size_t i = 0; i < sizeof old / sizeof *old; i++) {
 		if (*old[i])
@@ -69,8 +71,10 @@ reserve(struct device *d, const struct device_need *n, struct err *e)
 	return (g->at = gpu_alloc(d, all.n * 8, e)) &&
 	    (g->list = gpu_alloc(d, all.n * 4, e)) &&
 	    (g->weight = gpu_alloc(d, all.n * 4, e)) &&
-	    (g->codes = gpu_alloc(d, groups(&all) * 32, e)) &&
-	    (g->scales = gpu_alloc(d, groups(&all) * 16, e)) ? 0 : -1;
+	    (g->codes = gpu_alloc(d, groups(all.cols, all.n) * 32, e)) &&
+	    (g->scales = gpu_alloc(d, groups(all.cols, all.n) * 16, e)) &&
+	    (all.fine == 0 || ((g->codes2 = gpu_alloc(d, groups(all.fine, all.n) * 32, e)) &&
+	    (g->scales2 = gpu_alloc(d, groups(all.fine, all.n) * 16, e)))) ? 0 : -1;
 }
 
 static void

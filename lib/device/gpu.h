@@ -74,6 +74,7 @@ struct gpu {
 	/* reserve()'s: the batch's places, lists, activations. */
 	struct device_need need;
 	void		*at, *list, *weight, *codes, *scales;
+	void		*codes2, *scales2;	/* of fine activations, the second */
 	void		*result;	size_t result_bytes;
 	float		*row;		/* the host's: a column's, twice */
 };
@@ -96,15 +97,10 @@ const struct gpu_range *gpu_range(struct gpu *, const void *p);
 
 /* gpu_kernels.c */
 extern const char *const gpu_kernel_names[K_PACKED];
-/* A packed type as lib/device/gpu/groups.cl calls it, and its points. */
-struct gpu_type {
-	int		 ggml;
-	const char	*name;
-	const uint16_t	*grid;		/* NULL: none */
-	size_t		 points;
-};
-/* NULL: it has no kernel. */
-const struct gpu_type *gpu_type(const struct type *);
+/* As lib/device/gpu/groups.cl calls it; NULL: it has no kernel. */
+const char *gpu_type_name(const struct type *);
+/* The points of a codebook type's weights; NULL: it has none. */
+const uint16_t *gpu_type_grid(const struct type *, size_t *points);
 /* Of tables that have a place for each such type. */
 int	gpu_type_slot(const struct type *);
 /*

@@ -15,7 +15,13 @@ const char *const gpu_kernel_names[K_PACKED] = {
 	[K_BF16] = "multiply_bf16",
 };
 
-static const struct gpu_type packed[] = {
+/* Types as groups.cl calls them, and the points of those that have some. */
+static const struct packed {
+	int		 ggml;
+	const char	*name;
+	const uint16_t	*grid;
+	size_t		 points;
+} packed[] = {
 	{ 2, "q4_0", NULL, 0 }, { 3, "q4_1", NULL, 0 }, { 6, "q5_0", NULL, 0 },
 	{ 7, "q5_1", NULL, 0 }, { 8, "q8_0", NULL, 0 }, { 10, "q2_k", NULL, 0 },
 	{ 11, "q3_k", NULL, 0 }, { 12, "q4_k", NULL, 0 }, { 13, "q5_k", NULL, 0 },
@@ -28,10 +34,10 @@ static const struct gpu_type packed[] = {
 	{ 29, "iq1_m", grid_iq1_s, 2048 },
 };
 
-const struct gpu_type *
-gpu_type(const struct type *t)
+static const struct packed *
+find(const struct type *t)
 {
-	static const struct gpu_type q4 = { -1, "apr_q4", NULL, 0 }, q8 = { -1, "apr_q8", NULL, 0 };
+	static const struct packed q4 = { -1, "apr_q4", NULL, 0 }, q8 = { -1, "apr_q8", NULL, 0 };
 
 	if (t == &type_apr_q4)
 		return &q4;
@@ -41,6 +47,23 @@ gpu_type(const struct type *t)
 		if (t->ggml == packed[i].ggml)
 			return &packed[i];
 	return NULL;
+}
+
+const char *
+gpu_type_name(const struct type *t)
+{
+	const struct packed *p = find(t);
+
+	return p ? p->name : NULL;
+}
+
+const uint16_t *
+gpu_type_grid(const struct type *t, size_t *points)
+{
+	const struct packed *p = find(t);
+
+	*points = p->points;
+	return p->grid;
 }
 
 int
@@ -86,5 +109,5 @@ gpu_run(struct gpu *g, enum gpu_kernel k, const struct type *type, const size_t 
 		}
 	va_end(ap);
 	if (!g->failed)
-		gpu_fail(g, type ? gpu_type(type)->name : gpu_kernel_names[k], g->driver->call(g, &c));
+		gpu_fail(g, type ? gpu_type_name(type) : gpu_kernel_names[k], g->driver->call(g, &c));
 }

@@ -18,7 +18,7 @@ gpu_lacks(const struct device *d, const struct mat *m, bool precise)
 		return "packed weights as floats";
 	if (m->transposed)
 		return "packed weights that lie transposed";
-	if (!mat_packed(m, false) || !gpu_type(m->type))
+	if (!mat_packed(m, false) || !gpu_type_name(m->type))
 		return m->type->name;
 	return NULL;
 }
@@ -38,42 +38,64 @@ floats(struct gpu *g, const struct device_product *p)
 	    (const void *)p->y, p->ldy);
 }
 
+/* And what that leaves, where that is wanted too. */
+static void
+quantize(struct gpu *g, const struct device_product *p, size_t groups)
+{
+	size_t items[3] = { groups, p->n, 1 };
+
+	for (int left = 0; left <= p->w->fine; left++)
+		gpu_run(g, K_QUANTIZE, NULL, items, 16, "pppppzuu", (const void *)p->x,
+		    left ? g->codes : NULL, left ? g->scales : NULL,
+		    left ? g->codes2 : g->codes, left ? g->scales2 : g->scales, p->ldx,
+		    (unsigned)p->w->cols, (unsigned)groups);
+}
+
 static void
 packed(struct gpu *g, const struct device_product *p, bool again)
 {
 	const struct mat *w = p->w;
-	const struct gpu_type *t = gpu_type(w->type);
-	size_t groups = (w->cols + DOT_GROUP - 1) / DOT_GROUP, stride = w->stride, skip = 0;
+	size_t groups = (w->cols + DOT_GROUP - 1) / DOT_GROUP, stride = w->stride, points;
+	size_t items[3] = { (w->rows + 7) / 8 * 64, (p->n + 7) / 8, 1 };
+	const uint16_t *grid = gpu_type_grid(w->type, &points);
+	const unsigned char *data = w->data;
+	struct err e;
 
-	if (!g->failed && t->grid &&
-	    gpu_place(&g->d, t->grid, t->points * sizeof *t->grid, &g->first) < 0)
-		g->failed = true;
+	/* There once, however often it is placed. */
+	if (grid && gpu_place(&g->d, grid, points * sizeof *grid, &e) < 0) {
+		gpu_fail(g, w->type->name, e.msg);
+		return;
+	}
 	/* Blocks that run over row ends are whole ones, as mat_packed() says. */
 	if (w->type->flags & TYPE_FLAT) {
 		stride = w->cols / w->type->block * w->type->bytes;
-		skip = w->skip / w->type->block * w->type->bytes;
+		data += w->skip / w->type->block * w->type->bytes;
 	}
 	if (!again)
-		gpu_run(g, K_QUANTIZE, NULL, (size_t[]){ groups, p->n, 1 }, 16, "pppzuu",
-		    (const void *)p->x, g->codes, g->scales, p->ldx, (unsigned)w->cols,
-		    (unsigned)groups);
-	gpu_run(g, K_PACKED, w->type, (size_t[]){ (w->rows + 7) / 8 * 64, (p->n + 7) / 8, 1 }, 64,
-	    "ppzufppuuppz", (const void *)((const unsigned char *)w->data + skip),
-	    (const void *)t->grid, stride, (unsigned)w->rows, (double)w->scale, g->codes,
-	    g->scales, (unsigned)groups, (unsigned)p->n, (const void *)p->bias,
-	    (const void *)p->y, p->ldy);
+		quantize(g, p, groups);
+	gpu_run(g, K_PACKED, w->type, items, 64, "ppzufppuuppzu", (const void *)data,
+	    (const void *)grid, stride, (unsigned)w->rows, (double)w->scale, g->codes, g->scales,
+	    (unsigned)groups, (unsigned)p->n, w->fine ? NULL : (const void *)p->bias,
+	    (const void *)p->y, p->ldy, 0u);
+	if (w->fine)
+		gpu_run(g, K_PACKED, w->type, items, 64, "ppzufppuuppzu", (const void *)data,
+		    (const void *)grid, stride, (unsigned)w->rows, (double)w->scale, g->codes2,
+		    g->scales2, (unsigned)groups, (unsigned)p->n, (const void *)p->bias,
+		    (const void *)p->y, p->ldy, 1u);
 }
 
 void
 gpu_multiply(struct device *d, const struct device_product *p, size_t n, bool precise)
 {
 	struct gpu *g = (struct gpu *)d;
-	const float *x = NULL;	/* that is quantized */
+	const float *x = NULL;	/* that is quantized, */
+	bool fine = false;	/* and how */
 
 	for (size_t i = 0; i < n; i++) {
 		if (mat_packed(p[i].w, precise)) {
-			packed(g, &p[i], p[i].x == x);
+			packed(g, &p[i], p[i].x == x && p[i].w->fine <= fine);
 			x = p[i].x;
+			fine = p[i].w->fine;
 		} else {
 			floats(g, &p[i]);
 		}

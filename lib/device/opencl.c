@@ -84,13 +84,14 @@ static cl_kernel
 packed(struct opencl *o, const struct type *t)
 {
 	int slot = gpu_type_slot(t);
+	size_t points;
 	char more[64];
 	cl_status s = 0;
 
 	if (o->packed[slot].kernel)
 		return o->packed[slot].kernel;
-	snprintf(more, sizeof more, " -DTYPE=%s -DFLAGS=%u%s", gpu_type(t)->name, dot_type(t)->flags,
-	    gpu_type(t)->grid ? " -DPOINTS" : "");
+	snprintf(more, sizeof more, " -DTYPE=%s -DFLAGS=%u%s", gpu_type_name(t), dot_type(t)->flags,
+	    gpu_type_grid(t, &points) ? " -DPOINTS" : "");
 	if (!(o->packed[slot].program = compile(o, device_packed, more, &o->why)))
 		return NULL;
 	o->packed[slot].kernel = o->a->clCreateKernel(o->packed[slot].program, "multiply", &s);

@@ -2,8 +2,9 @@
 /* act.c -- activations as int8 in groups of 32 columns. */
 #include <math.h>
 
-#include <apr/dot.h>
 #include <apr/float.h>
+
+#include "unpack.h"
 
 enum { G = DOT_GROUP };
 
@@ -64,15 +65,56 @@ quantize(const struct dot_acts *p, const float *x, size_t cols, size_t ld, size_
 			    dot_act(p, c, i));
 }
 
+struct dot_acts
+act_run(const struct act *a, size_t c)
+{
+	size_t n = a->n - c < ACT_RUN ? a->n - c : ACT_RUN;
+
+	return (struct dot_acts){ 2 * n, a->p.groups, a->p.g + 2 * c * a->p.groups };
+}
+
+/* Column c of a run to its second half, as what is left of it. */
+static void
+remains(kernel_act *act, const struct dot_acts *run, size_t c, const float *x, size_t cols)
+{
+	size_t second = run->n / 2 + c, first = second / DOT_BLOCK * DOT_BLOCK;
+	size_t step = run->n - first < DOT_BLOCK ? run->n - first : DOT_BLOCK;
+	float left[DOT_SEGMENT];
+
+	for (size_t i = 0, n; i < cols; i += n) {
+		struct dot_acts at = *run;
+
+		n = cols - i < DOT_SEGMENT ? cols - i : DOT_SEGMENT;
+		at.groups = groups(n);
+		at.g += first * (run->groups - at.groups) + i / G * step;
+		for (size_t g = 0; g < at.groups; g++) {
+			const struct dot_act *a = dot_act(run, c, i / G + g);
+			size_t len = n - g * G < G ? n - g * G : G;
+
+			for (size_t k = 0; k < len; k++)
+				left[g * G + k] = x[i + g * G + k] - a->s * (float)a->q[k];
+		}
+		act(&at, left, n, 0, second, second + 1);
+	}
+}
+
 void
 act_quantize_with(const struct kernels *k, struct act *a, size_t from, size_t to, void *scratch)
 {
 	unsigned char *p = scratch;
+	kernel_act *act = k->act ? k->act : quantize;
 
-	a->p.n = a->n;
+	a->p.n = a->fine ? 2 * a->n : a->n;
 	a->p.groups = groups(a->cols);
 	a->p.g = (void *)(p + (64 - (uintptr_t)p % 64) % 64);
-	(k->act ? k->act : quantize)(&a->p, a->x, a->cols, a->ld, from, to);
+	if (!a->fine)
+		act(&a->p, a->x, a->cols, a->ld, from, to);
+	for (size_t c = from; a->fine && c < to; c++) {
+		struct dot_acts run = act_run(a, c / ACT_RUN * ACT_RUN);
+
+		act(&run, a->x + c * a->ld, a->cols, 0, c % ACT_RUN, c % ACT_RUN + 1);
+		remains(act, &run, c % ACT_RUN, a->x + c * a->ld, a->cols);
+	}
 }
 
 void

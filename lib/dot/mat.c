@@ -20,6 +20,14 @@ struct scratch {
 	int16_t	k[2 * GROUPS], mk[2 * GROUPS];
 };
 
+_Static_assert(sizeof(struct scratch) <= KERNEL_DOT_TMP, "a row is scratch");
+
+/* Rows of a run of fine columns, before they are one: behind the scratch. */
+enum { FINE_ROWS = 64 };
+struct sums {
+	float	y[2 * ACT_RUN * FINE_ROWS];
+};
+
 const struct dot_type *
 dot_type(const struct type *t)
 {
@@ -45,8 +53,7 @@ mat_packed(const struct mat *w, bool precise)
 size_t
 mat_scratch(const struct mat *w)
 {
-	(void)w;
-	return sizeof(struct scratch) > KERNEL_DOT_TMP ? sizeof(struct scratch) : KERNEL_DOT_TMP;
+	return KERNEL_DOT_TMP + (w->fine ? sizeof(struct sums) : 0);
 }
 
 struct mat
@@ -107,7 +114,7 @@ row_at(const struct mat *w, size_t r)
 }
 
 static void
-mul_packed(const struct mat *w, size_t from, size_t to, const struct act *a, float *y,
+mul_packed(const struct mat *w, size_t from, size_t to, const struct dot_acts *a, float *y,
     size_t ldy, struct scratch *t)
 {
 	const struct dot_type *d = dot_type(w->type);
@@ -127,10 +134,10 @@ mul_packed(const struct mat *w, size_t from, size_t to, const struct act *a, flo
 			d->unpack(&g, (const unsigned char *)w->data + row_at(w, r) +
 			    i / w->type->block * w->type->bytes, whole);
 			for (size_t c = 0; c < a->n; c++) {
-				float acc = 0, *out = y + c * ldy + r;
+				float acc = 0, *out = y + c * ldy + r - from;
 
 				for (size_t k = 0; k < (n + 31) / 32; k++)
-					acc = step(acc, d->flags, t, k, dot_act(&a->p, c, first + k));
+					acc = step(acc, d->flags, t, k, dot_act(a, c, first + k));
 				*out = i ? *out + acc : acc;
 			}
 		}
@@ -142,18 +149,15 @@ slot(const struct type *t)
 	return t == &type_apr_q4 ? KERNEL_APR_Q4 : t == &type_apr_q8 ? KERNEL_APR_Q8 : t->ggml;
 }
 
-void
-mat_mul_with(const struct kernels *k, const struct mat *w, size_t from, size_t to,
-    const struct act *a, bool precise, float *y, size_t ldy, void *tmp)
+/* y[c * ldy + r - from] */
+static void
+mul(const struct kernels *k, const struct mat *w, size_t from, size_t to,
+    const struct dot_acts *a, float *y, size_t ldy, void *tmp)
 {
 	const struct dot_type *d = dot_type(w->type);
 	struct kernel_dot job;
 	kernel_dot_fn *dot;
 
-	if (!mat_packed(w, precise)) {
-		mul_float(w, from, to, a, y, ldy, tmp);
-		return;
-	}
 	dot = k->dot[slot(w->type)] ? k->dot[slot(w->type)] : k->dot_any;
 	if (!dot) {
 		mul_packed(w, from, to, a, y, ldy, tmp);
@@ -163,10 +167,44 @@ mat_mul_with(const struct kernels *k, const struct mat *w, size_t from, size_t t
 		.w = (const unsigned char *)w->data + row_at(w, from), .rows = to - from,
 		.cols = w->cols, .stride = row_at(w, from + 1) - row_at(w, from),
 		.block = w->type->block, .bytes = w->type->bytes, .flags = d->flags,
-		.unpack = d->unpack, .scale = w->scale, .a = a->p, .y = y + from, .ldy = ldy,
+		.unpack = d->unpack, .scale = w->scale, .a = *a, .y = y, .ldy = ldy,
 		.tmp = tmp,
 	};
 	dot(&job);
+}
+
+/* Both columns of each, and then their sum. */
+static void
+mul_fine(const struct kernels *k, const struct mat *w, size_t from, size_t to,
+    const struct act *a, float *y, size_t ldy, void *tmp)
+{
+	struct sums *s = (void *)((unsigned char *)tmp + KERNEL_DOT_TMP);
+
+	for (size_t c = 0; c < a->n; c += ACT_RUN) {
+		struct dot_acts run = act_run(a, c);
+		size_t n = run.n / 2;
+
+		for (size_t r = from, rows; r < to; r += rows) {
+			rows = to - r < FINE_ROWS ? to - r : FINE_ROWS;
+			mul(k, w, r, r + rows, &run, s->y, rows, tmp);
+			for (size_t i = 0; i < n; i++)
+				for (size_t j = 0; j < rows; j++)
+					y[(c + i) * ldy + r + j] = s->y[i * rows + j] +
+					    s->y[(n + i) * rows + j];
+		}
+	}
+}
+
+void
+mat_mul_with(const struct kernels *k, const struct mat *w, size_t from, size_t to,
+    const struct act *a, bool precise, float *y, size_t ldy, void *tmp)
+{
+	if (!mat_packed(w, precise))
+		mul_float(w, from, to, a, y, ldy, tmp);
+	else if (a->fine)
+		mul_fine(k, w, from, to, a, y, ldy, tmp);
+	else
+		mul(k, w, from, to, &a->p, y + from, ldy, tmp);
 }
 
 void

@@ -14,6 +14,11 @@ extern const struct dot_type dot_q4_0, dot_q4_1, dot_q5_0, dot_q5_1, dot_q8_0,
     dot_iq4_nl, dot_iq4_xs, dot_iq1_s, dot_iq1_m, dot_iq2_xxs, dot_iq2_xs,
     dot_iq2_s, dot_iq3_xxs, dot_iq3_s;
 
+/* Fine columns are quantized in runs, each followed by what it left. */
+enum { ACT_RUN = 256 };
+/* act.c: the records of the run that begins with column c. */
+struct dot_acts act_run(const struct act *, size_t c);
+
 /* float.c: mat_mul() from float activations. */
 void	mul_float(const struct mat *, size_t from, size_t to, const struct act *, float *y,
 	    size_t ldy, void *tmp);

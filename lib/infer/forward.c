@@ -69,6 +69,8 @@ plan(const struct model *m, const struct infer_opts *o, struct plan *p)
 {
 	const struct hparams *h = &m->h;
 	size_t n = o->n_batch, w = widest(h);
+	/* layers.c: want_fine() */
+	size_t fine = h->n_expert > 0 ? w : h->nk > 0 ? h->n_embd : 0;
 
 	p->x = n * h->n_embd;
 	p->wide = n * w;
@@ -76,7 +78,7 @@ plan(const struct model *m, const struct infer_opts *o, struct plan *p)
 	p->route = n * h->n_expert;
 	p->pick = n;
 	p->gather = h->n_expert ? n * h->n_embd : 0;
-	p->need = (struct device_need){ .cols = w, .n = n, .experts = h->n_expert,
+	p->need = (struct device_need){ .cols = w, .fine = fine, .n = n, .experts = h->n_expert,
 	    .head_dim = h->head_dim };
 	p->kv = p->state = 0;
 	for (unsigned i = 0; i < h->n_layer; i++)

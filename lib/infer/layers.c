@@ -243,6 +243,23 @@ mixture(struct at *a, struct layer *y, struct err *e)
 	    stack(a, "ffn_down_exps.weight", d, f, &y->exp.down, e) < 0 ? -1 : 0;
 }
 
+/*
+ * An error of activations mostly stays as small as it is.  Not where a state
+ * sums up what comes in; nor where routers choose by what all products before
+ * them made: the smallest error may be another expert.
+ */
+static void
+want_fine(const struct hparams *h, struct layer *y)
+{
+	struct mat *all[] = { &y->q, &y->k, &y->v, &y->o, &y->z, &y->out, &y->gate, &y->up, &y->down };
+
+	y->qkv.fine = y->alpha.fine = y->beta.fine = true;
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+		all[i]->fine = h->n_expert > 0;
+	for (unsigned i = 0; y->router.data && i < h->n_expert; i++)
+		y->exp.gate[i].fine = y->exp.up[i].fine = y->exp.down[i].fine = true;
+}
+
 int
 load_layers(struct load *l, struct model *m, struct err *e)
 {
@@ -260,6 +277,7 @@ load_layers(struct load *l, struct model *m, struct err *e)
 		if ((load_has(l, block(&a, "ffn_gate_inp.weight")) ? mixture(&a, y, e) :
 		    dense(&a, y, e)) < 0)
 			return -1;
+		want_fine(&m->h, y);
 	}
 	return 0;
 }

@@ -5,7 +5,8 @@
  *
  * A work-group has 8 rows with 8 lanes each, and up to 8 columns.  A lane
  * takes a group of its row apart and makes its integer sums for all columns;
- * then it adds, for one column, the groups of all lanes in order.
+ * then it adds, for one column, the groups of all lanes in order.  Of fine
+ * activations what the `second` gives is added to what the first gave.
  */
 enum { MIN = 1, MIN_HALVES = 2, HALF_SCALES = 4, HALVES = 8 };
 enum { LANES = 8, ROWS = 8, SEGMENT = 4096 / 32 };
@@ -33,7 +34,7 @@ dot4(uint a, uint b, int sum)
 KERNEL
 multiply(BUF(const uchar, w), BUF(const ushort, grid), ulong stride, uint rows, float scale,
     BUF(const uint, q), BUF(const float, a), uint groups, uint n, BUF(const float, bias),
-    BUF(float, y), ulong ldy)
+    BUF(float, y), ulong ldy, uint second)
 {
 	LOCAL float s[ROWS][LANES], m[ROWS][LANES], m1[ROWS][LANES];
 	LOCAL float dot[ROWS][LANES][LANES], dot1[ROWS][LANES][LANES];
@@ -95,8 +96,10 @@ multiply(BUF(const uchar, w), BUF(const ushort, grid), ulong stride, uint rows, 
 		BARRIER();
 	}
 	if (lane < cols && row < rows) {
+		GLOBAL float *to = AT(float, y) + (first + lane) * ldy + row;
+
 		acc = groups > SEGMENT ? sum + acc : acc;
-		AT(float, y)[(first + lane) * ldy + row] =
-		    HAS(bias) ? acc + CAT(float, bias)[row] : acc;
+		acc = second ? *to + acc : acc;
+		*to = HAS(bias) ? acc + CAT(float, bias)[row] : acc;
 	}
 }

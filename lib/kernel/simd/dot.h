@@ -279,6 +279,8 @@ dot_product(const struct kernel_dot *d, const struct packed *t)
 		left = d->a.n - c;
 		if (left == 1)
 			dot_few(d, t, strips, c, 1);
+		else if (left == 2)		/* a fine one */
+			dot_few(d, t, strips, c, 2);
 		else if (left <= 4 || AT_ONCE == 4)
 			dot_few(d, t, strips, c, 4);
 		else
