@@ -55,7 +55,7 @@ ABS     = $(abspath $(BUILD))
 # Tests sync what they write: in memory that costs nothing.
 RUN_ENV = TMPDIR="$${TMPDIR:-$$(test -w /dev/shm && echo /dev/shm || echo /tmp)}" APR_BUILD="$(ABS)" PATH="$(ABS)/bin:$$PATH"
 
-all: $(BIN) $(TESTS:%=$(BUILD)/test/%)
+all: $(BIN) $(TESTS:%=$(BUILD)/test/%) $(BUILD)/test/stub/libcuda.so.1
 
 # Says at once, and in one line, what a machine without the libraries lacks.
 HEADERS = archive.h zstd.h xxhash.h libdeflate.h yajl/yajl_parse.h zlib.h jq.h pcre2.h utf8proc.h
@@ -96,8 +96,15 @@ $(BUILD)/device_%.c: scripts/embed
 	$(Q)scripts/embed device_$* $(filter-out scripts/embed,$^) >$@
 $(BUILD)/device_%.o: $(BUILD)/device_%.c $(BUILD)/flags
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+# As PTX it is the same whatever else is built how.
+PTX = $(if $(filter build/%,$(BUILD)),build,$(BUILD))/ptx.c
+$(PTX): $(wildcard lib/device/gpu/*.cl) include/apr/fmath.h scripts/ptx
+	@mkdir -p $(@D); echo "  PTX $@"
+	$(Q)scripts/ptx $@
+$(BUILD)/ptx.o: $(PTX) lib/device/cuda_api.h $(BUILD)/flags
+	$(Q)$(CC) -I. $(CPPFLAGS) $(CFLAGS) -Wno-overlength-strings -c -o $@ $<
 $(BUILD)/libapr.a: $(LIBSRC:%.c=$(BUILD)/%.o) $(KERNELS) $(BUILD)/presets.o \
-	    $(BUILD)/device_columns.o $(BUILD)/device_packed.o
+	    $(BUILD)/device_columns.o $(BUILD)/device_packed.o $(BUILD)/ptx.o
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 # An archive, so that a program holds (and loads libraries for) what it calls.
@@ -110,6 +117,17 @@ $(BUILD)/bin/%: $(BUILD)/tools/%.o $(BUILD)/tools.a $(BUILD)/libapr.a
 $(BUILD)/test/%: $(BUILD)/tests/%.o $(BUILD)/libapr.a
 	@mkdir -p $(@D); echo "  LD $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# A driver without a card, for tests: the kernels as C, and no sanitizer, whose
+# stacks they would not fit.
+STUB = $(BUILD)/test/stub/libcuda.so.1
+$(BUILD)/test/stub/kernels.c: $(wildcard lib/device/gpu/*.cl) include/apr/fmath.h $(wildcard tests/stub/*)
+	@mkdir -p $(@D)
+	$(Q)tests/stub/kernels $(CC) >$@
+$(STUB): tests/stub/cuda.c $(BUILD)/test/stub/kernels.c
+	@echo "  LD $@"
+	$(Q)$(CC) -I. -Itests/stub -std=gnu11 -O2 -g -ffp-contract=off -w -fPIC -shared \
+	    '-DKERNEL=static void' -o $@ $^ -lm
 
 # check and demo set the machine up first; a second make then sees the packages.
 check: setup

@@ -30,7 +30,7 @@ const char usage_text[] =
     "      --timing          seconds and memory in it, as requests ask for them\n"
     "      --kv TYPE         of keys and values: f16, q8_0, f32\n"
     "      --precise         F32 throughout, slowly\n"
-    "      --device KIND     where: cpu, opencl\n"
+    "      --device KIND     where: cpu, opencl, cuda\n"
     "      --devices         what devices are there\n"
     "      --temperature X --top-k N --top-p X --min-p X --typical-p X\n"
     "      --repetition-penalty X --presence-penalty X --frequency-penalty X\n"

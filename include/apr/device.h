@@ -214,7 +214,7 @@ struct device_kind {
 	/* What there is, or why there is nothing: lines for people. */
 	void		(*list)(void (*line)(const char *));
 };
-extern const struct device_kind device_cpu, device_opencl;
+extern const struct device_kind device_cpu, device_opencl, device_cuda;
 extern const struct device_kind *const device_kinds[];	/* NULL at the end */
 
 struct device *device_open(const char *name, unsigned jobs, struct err *);

@@ -4,7 +4,7 @@
 
 #include <apr/device.h>
 
-const struct device_kind *const device_kinds[] = { &device_cpu, &device_opencl, NULL };
+const struct device_kind *const device_kinds[] = { &device_cpu, &device_opencl, &device_cuda, NULL };
 
 struct device *
 device_open(const char *name, unsigned jobs, struct err *e)

@@ -33,6 +33,7 @@ quantize(BUF(const float, x), BUF(const uint, q1), BUF(const float, s1), BUF(uin
 	id = most < 0x7f800000 && as_uint(id) < 0x7f800000 ? id : 0;
 	scale = most < 0x7f800000 ? max / 127.0f : as_float(0x7fc00000);
 	sum[0] = sum[1] = 0;
+	UNROLL
 	for (uint i = 0; i < 8; i++) {
 		uint word = 0;
 

@@ -99,9 +99,11 @@ attend(BUF(const uchar, keys), BUF(const uchar, values), BUF(const float, q), BU
 			GLOBAL const uchar *key = k + (ulong)j * head_bytes;
 			float t[16], d;
 
+			UNROLL
 			for (int i = 0; i < 16; i++)
 				t[i] = 0;
 			for (uint e = 0; e < head_dim; e += 16)
+				UNROLL
 				for (int i = 0; i < 16; i++)
 					if (e + i < head_dim)
 						t[i] = fma(cached(kv, key, e + i), query[e + i], t[i]);

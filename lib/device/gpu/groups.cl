@@ -102,7 +102,7 @@ q2_0_word(GLOBAL const uchar *row, uint g, uint i)
 
 /* Four 4-bit codes, one a byte, through a table. */
 FM_FN uint
-looked_up(CONSTANT schar *table, uint codes)
+looked_up(TABLE(schar, table), uint codes)
 {
 	uint w = 0;
 

@@ -13,6 +13,8 @@
 #pragma OPENCL FP_CONTRACT OFF
 #define KERNEL		__kernel void
 #define CONSTANT	__constant
+#define TABLE(T, x)	__constant T *x		/* arguments */
+#define SHARED(T, x)	__local const T *x
 #define GLOBAL		__global
 #define LOCAL		__local
 #define BUF(T, x)	__global T *x##_base, ulong x##_at
@@ -34,6 +36,9 @@ typedef int int32_t;
 
 #define KERNEL		extern "C" __attribute__((global)) void
 #define CONSTANT	__attribute__((constant)) const
+#define TABLE(T, x)	const T *x
+#define SHARED(T, x)	const T *x
+#define INFINITY	__builtin_inff()
 #define GLOBAL
 #define LOCAL		__attribute__((shared))
 #define BUF(T, x)	T *x##_base, ulong x##_at
@@ -62,5 +67,8 @@ typedef unsigned long ulong;
 typedef int int32_t;
 
 #endif
+
+/* Loops whose arrays would else lie in memory. */
+#define UNROLL		_Pragma("unroll")
 
 typedef signed char schar;

@@ -51,6 +51,7 @@ multiply(BUF(const uchar, w), BUF(const ushort, grid), ulong stride, uint rows, 
 			uint codes[8];
 
 			PASTE(TYPE, scales)(p, g, &k);
+			UNROLL
 			for (uint i = 0; i < 8; i++)
 				codes[i] = WORD(p, g, i);
 			s[r][lane] = k.s;

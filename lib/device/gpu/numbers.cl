@@ -49,7 +49,7 @@ half_at(GLOBAL const uchar *p)
 
 /* 16 sums as one. */
 FM_FN float
-finish(LOCAL const float *p)
+finish(SHARED(float, p))
 {
 	float t[8];
 

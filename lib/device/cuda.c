@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cuda.c -- CUDA's memory and one stream; kernels from the PTX in the library.
+ *
+ * What goes to the device lies in one of two pinned buffers until it is there,
+ * so that the host goes on; what comes back passes through them too.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cuda_api.h"
+#include "gpu.h"
+
+enum { STAGES = 2, STAGE = 16 << 20 };
+
+struct loaded {
+	cu_module	 module;
+	cu_function	 function;
+};
+
+struct cuda {
+	struct gpu	 g;
+	const struct cuda_api *a;
+	struct cuda_choice choice;
+	int		 driver;
+	cu_context	 context;
+	cu_stream	 stream;
+	cu_module	 columns;
+	cu_function	 kernel[K_PACKED];
+	struct loaded	 packed[KERNEL_TYPES];	/* by slot, once they are wanted */
+	struct {
+		unsigned char	*p;
+		cu_event	 done;		/* its bytes are there */
+		bool		 busy;
+	}		 stage[STAGES];
+	unsigned	 now;		/* the buffer that is filled, */
+	size_t		 at;		/* as far as this */
+	char		 why[512];	/* the last failure */
+};
+
+static struct cuda *
+of(struct gpu *g)
+{
+	return (struct cuda *)g;
+}
+
+/* NULL, or what went wrong in words. */
+static const char *
+failed(struct cuda *c, const char *call, cu_result r)
+{
+	return cuda_words(c->a, call, r, c->why, sizeof c->why);
+}
+#define CALL(c, name, ...) failed(c, #name, (c)->a->name(__VA_ARGS__))
+
+/* The newest kernels of that name which device and driver take. */
+static const struct cuda_module *
+module_of(const struct cuda *c, const char *name)
+{
+	const struct cuda_module *best = NULL;
+
+	for (const struct cuda_module *m = cuda_modules; m->name; m++)
+		if (!strcmp(m->name, name) && m->arch <= c->choice.arch && m->driver <= c->driver)
+			best = m;
+	return best;
+}
+
+static const char *
+load(struct cuda *c, const char *name, cu_module *to)
+{
+	const struct cuda_module *m = module_of(c, name);
+	int option[] = { CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES };
+	char log[256] = "";
+	void *value[] = { log, (void *)(uintptr_t)(sizeof log - 1) };
+	cu_result r;
+	size_t n;
+
+	if (!m) {
+		snprintf(c->why, sizeof c->why, "there are no kernels \"%s\" for it", name);
+		return c->why;
+	}
+	if (!(r = c->a->cuModuleLoadDataEx(to, m->ptx, 2, option, value)))
+		return NULL;
+	*to = NULL;
+	failed(c, "cuModuleLoadDataEx", r);
+	n = strlen(c->why);
+	for (char *p = log; *p; p++)
+		if ((unsigned char)*p < ' ')
+			*p = ' ';
+	snprintf(c->why + n, sizeof c->why - n, " (%s for sm_%u)%s%.250s", name, m->arch,
+	    log[0] ? ": " : "", log);
+	return c->why;
+}
+
+static const char *
+function(struct cuda *c, cu_module m, const char *name, cu_function *to)
+{
+	cu_result r = c->a->cuModuleGetFunction(to, m, name);
+	size_t n;
+
+	if (r == 0)
+		return NULL;
+	*to = NULL;
+	failed(c, "cuModuleGetFunction", r);
+	n = strlen(c->why);
+	snprintf(c->why + n, sizeof c->why - n, " (%s)", name);
+	return c->why;
+}
+
+static const char *
+build(struct cuda *c)
+{
+	const char *why = load(c, "columns", &c->columns);
+
+	for (int i = 0; i < K_PACKED && !why; i++)
+		why = function(c, c->columns, gpu_kernel_names[i], &c->kernel[i]);
+	return why;
+}
+
+static const char *
+packed(struct cuda *c, const struct type *t, cu_function *to)
+{
+	struct loaded *l = &c->packed[gpu_type_slot(t)];
+	const char *why = NULL;
+
+	if (!l->module)
+		why = load(c, gpu_type_name(t), &l->module);
+	if (!why && !l->function)
+		why = function(c, l->module, "multiply", &l->function);
+	*to = l->function;
+	return why;
+}
+
+static const char *
+call(struct gpu *g, const struct gpu_call *k)
+{
+	struct cuda *c = of(g);
+	void *arg[GPU_ARGS];
+	uint64_t base[GPU_ARGS];
+	union { uint64_t u64; uint32_t u32; float f32; } v[GPU_ARGS];
+	cu_function f = k->kernel == K_PACKED ? NULL : c->kernel[k->kernel];
+	const char *why = k->kernel == K_PACKED ? packed(c, k->type, &f) : NULL;
+
+	if (why)
+		return why;
+	for (uint32_t i = 0; i < k->nargs; i++) {
+		base[i] = (uintptr_t)k->arg[i].mem;
+		memcpy(&v[i], &k->arg[i].v, sizeof v[i]);
+		arg[i] = k->arg[i].base ? (void *)&base[i] : (void *)&v[i];
+	}
+	return CALL(c, cuLaunchKernel, f, k->groups[0], k->groups[1], k->groups[2], k->group, 1, 1, 0,
+	    c->stream, arg, NULL);
+}
+
+/* Addresses are the device's: where a pointer is wanted, one that is not
+ * followed. */
+static void *
+allocate(struct gpu *g, size_t bytes, const char **why)
+{
+	cu_address at = 0;
+
+	*why = CALL(of(g), cuMemAlloc, &at, bytes);
+	return *why ? NULL : (void *)(uintptr_t)at;
+}
+
+static void
+let_go(struct gpu *g, void *mem)
+{
+	of(g)->a->cuMemFree((uintptr_t)mem);
+}
+
+/* The next buffer, once what is in it has gone. */
+static const char *
+turn(struct cuda *c)
+{
+	const char *why = CALL(c, cuEventRecord, c->stage[c->now].done, c->stream);
+
+	if (why)
+		return why;
+	c->stage[c->now].busy = true;
+	c->now = (c->now + 1) % STAGES;
+	c->at = 0;
+	if (!c->stage[c->now].busy)
+		return NULL;
+	c->stage[c->now].busy = false;
+	return CALL(c, cuEventSynchronize, c->stage[c->now].done);
+}
+
+static const char *
+write_to(struct gpu *g, void *mem, size_t at, const void *from, size_t bytes)
+{
+	struct cuda *c = of(g);
+	const unsigned char *p = from;
+	const char *why = NULL;
+
+	while (bytes > 0 && !why) {
+		unsigned char *stage = c->stage[c->now].p + c->at;
+		size_t n = bytes < STAGE - c->at ? bytes : STAGE - c->at;
+
+		if (n == 0) {
+			why = turn(c);
+			continue;
+		}
+		memcpy(stage, p, n);
+		why = CALL(c, cuMemcpyHtoDAsync, (uintptr_t)mem + at, stage, n, c->stream);
+		c->at += (n + 63) / 64 * 64;
+		at += n;
+		p += n;
+		bytes -= n;
+	}
+	return why;
+}
+
+static const char *
+finish(struct gpu *g)
+{
+	struct cuda *c = of(g);
+	const char *why = CALL(c, cuStreamSynchronize, c->stream);
+
+	for (int i = 0; i < STAGES && !why; i++)
+		c->stage[i].busy = false;
+	c->at = why ? c->at : 0;
+	return why;
+}
+
+/* The stream is in order: what is still to go leaves the buffer before
+ * this comes in. */
+static const char *
+read_from(struct gpu *g, void *to, void *mem, size_t at, size_t bytes)
+{
+	struct cuda *c = of(g);
+	unsigned char *p = to, *stage = c->stage[c->now].p;
+	const char *why = NULL;
+
+	while (bytes > 0 && !why) {
+		size_t n = bytes < STAGE ? bytes : STAGE;
+
+		if ((why = CALL(c, cuMemcpyDtoHAsync, stage, (uintptr_t)mem + at, n, c->stream)) ||
+		    (why = finish(g)))
+			break;
+		memcpy(p, stage, n);
+		at += n;
+		p += n;
+		bytes -= n;
+	}
+	return why;
+}
+
+static const char *
+copy(struct gpu *g, void *to, size_t to_at, void *from, size_t from_at, size_t bytes)
+{
+	struct cuda *c = of(g);
+
+	return CALL(c, cuMemcpyDtoDAsync, (uintptr_t)to + to_at, (uintptr_t)from + from_at, bytes,
+	    c->stream);
+}
+
+static void
+cuda_close(struct gpu *g)
+{
+	struct cuda *c = of(g);
+	const struct cuda_api *a = c->a;
+
+	if (c->stream)
+		a->cuStreamSynchronize(c->stream);
+	for (int i = 0; i < KERNEL_TYPES; i++)
+		if (c->packed[i].module)
+			a->cuModuleUnload(c->packed[i].module);
+	if (c->columns)
+		a->cuModuleUnload(c->columns);
+	for (int i = 0; i < STAGES; i++) {
+		if (c->stage[i].done)
+			a->cuEventDestroy(c->stage[i].done);
+		if (c->stage[i].p)
+			a->cuMemFreeHost(c->stage[i].p);
+	}
+	if (c->stream)
+		a->cuStreamDestroy(c->stream);
+	if (c->context) {
+		a->cuCtxSetCurrent(NULL);
+		a->cuDevicePrimaryCtxRelease(c->choice.device);
+	}
+	free(c);
+}
+
+static const struct gpu_driver driver = {
+	.close = cuda_close, .alloc = allocate, .free = let_go, .write = write_to,
+	.read = read_from, .copy = copy, .call = call, .finish = finish,
+};
+
+static const char *
+set_up(struct cuda *c)
+{
+	size_t free_bytes = 0, all = 0;
+	const char *why;
+
+	if ((why = CALL(c, cuDriverGetVersion, &c->driver)) ||
+	    (why = CALL(c, cuDevicePrimaryCtxRetain, &c->context, c->choice.device)) ||
+	    (why = CALL(c, cuCtxSetCurrent, c->context)) ||
+	    (why = CALL(c, cuStreamCreate, &c->stream, CU_STREAM_NON_BLOCKING)))
+		return why;
+	for (int i = 0; i < STAGES; i++)
+		if ((why = CALL(c, cuEventCreate, &c->stage[i].done, CU_EVENT_DISABLE_TIMING)) ||
+		    (why = CALL(c, cuMemHostAlloc, (void **)&c->stage[i].p, STAGE, 0)))
+			return why;
+	/* What the context takes is gone already. */
+	if ((why = build(c)) || (why = CALL(c, cuMemGetInfo, &free_bytes, &all)))
+		return why;
+	c->g.memory = c->g.most = free_bytes;
+	return NULL;
+}
+
+static int
+begin(struct cuda *c, struct err *e)
+{
+	const char *why;
+
+	if (!(c->a = cuda_api(e)) || cuda_choose(c->a, &c->choice, e) < 0)
+		return -1;
+	snprintf(c->g.name, sizeof c->g.name, "%s", c->choice.name);
+	if ((why = set_up(c)))
+		return err_set(e, "%s: %s", c->g.name, why);
+	return 0;
+}
+
+static struct device *
+cuda_open(unsigned jobs, struct err *e)
+{
+	struct cuda *c = calloc(1, sizeof *c);
+
+	(void)jobs;
+	if (!c) {
+		err_set(e, "out of memory");
+		return NULL;
+	}
+	c->g.d = (struct device){ &gpu_ops, "cuda" };
+	c->g.driver = &driver;
+	if (begin(c, e) == 0)
+		return &c->g.d;
+	if (c->a)
+		cuda_close(&c->g);
+	else
+		free(c);
+	return NULL;
+}
+
+const struct device_kind device_cuda = { "cuda", cuda_open, cuda_list };
