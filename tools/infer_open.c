@@ -145,13 +145,15 @@ run_plan(struct run *r)
 		    ",\"weights_placed\":%" PRIu64 ",\"kv\":%" PRIu64 ",\"scratch\":%" PRIu64
 		    ",\"total\":%" PRIu64 ",\"available\":%" PRIu64 ",\"fits\":%s}\n", r->device->name,
 		    s.mapped, s.held, s.placed, s.kv, s.scratch, total, have, fits ? "true" : "false");
-	else
-		printf("weights, mapped  %15" PRIu64 "\nweights, held    %15" PRIu64
-		    "\nweights, placed  %15" PRIu64 "  (%s)\nkeys and values  %15" PRIu64
-		    "  (%u x %u positions)\nscratch          %15" PRIu64
+	else {
+		printf("weights, mapped  %15" PRIu64 "\nweights, held    %15" PRIu64 "\n", s.mapped,
+		    s.held);
+		if (s.placed)
+			printf("weights, placed  %15" PRIu64 "  (%s)\n", s.placed, r->device->name);
+		printf("keys and values  %15" PRIu64 "  (%u x %u positions)\nscratch          %15" PRIu64
 		    "  (batches of %u)\ntotal            %15" PRIu64 "\navailable        %15" PRIu64
-		    "\n", s.mapped, s.held, s.placed, r->device->name, s.kv, r->o.nseq, r->o.n_ctx,
-		    s.scratch, r->o.n_batch, total, have);
+		    "\n", s.kv, r->o.nseq, r->o.n_ctx, s.scratch, r->o.n_batch, total, have);
+	}
 	tool_flush();
 	return fits ? STATUS_OK : STATUS_FAIL;
 }

@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * device.c -- each operation of a device against the CPU's, bit for bit:
+ * columns of any number and length, extreme values, every type.
+ *
+ *	device KIND [--rounds N] [--seed N]
+ *
+ * Prints TAP.  With APR_CPU=scalar it is the plain C that a device is held to.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr/device.h>
+
+#include "random.h"
+
+enum { POOL = 1 << 21, SEQS = 3, CONTEXT = 700 };
+
+static struct device *dev[2];	/* the CPU, and what is tested */
+static int tests, failed, rounds = 12;
+static struct err e;
+
+static void
+must(bool ok)
+{
+	if (ok)
+		return;
+	fprintf(stderr, "device: %s\n", e.msg);
+	exit(1);
+}
+
+static void *
+memory(size_t n)
+{
+	void *p = malloc(n + 1);
+
+	err_set(&e, "out of memory");
+	must(p);
+	return p;
+}
+
+/* An array of floats that both have. */
+struct both {
+	float	*at[2];
+	size_t	 n;
+};
+
+static struct both
+both(const float *x, size_t n)
+{
+	struct both b = { .n = n };
+
+	for (int i = 0; i < 2; i++) {
+		must((b.at[i] = dev[i]->op->alloc(dev[i], n * sizeof *x, &e)));
+		dev[i]->op->write(dev[i], b.at[i], x, n * sizeof *x);
+	}
+	return b;
+}
+
+static void
+drop(struct both *b)
+{
+	for (int i = 0; i < 2; i++)
+		dev[i]->op->free(dev[i], b->at[i]);
+}
+
+/* Numbers as activations are, of one size or many, ties, tiny, and none. */
+static void
+fill(float *x, size_t n, size_t how)
+{
+	float scale = ldexpf(1, (int)below(12) - 6);
+
+	for (size_t i = 0; i < n; i++)
+		switch (how) {
+		case 0: case 1: case 2: x[i] = (float)normal() * scale; break;
+		case 3: x[i] = (float)normal() * ldexpf(1, (int)below(60) - 30); break;
+		case 4: x[i] = (float)below(255) - 127; break;
+		case 5: x[i] = below(3) ? 0 : -(float)normal() * 1e-38f; break;
+		default: x[i] = below(4000) ? (float)normal() : below(2) ? INFINITY : NAN;
+		}
+}
+
+static struct both
+some(size_t n, size_t how)
+{
+	float *x = memory(n * sizeof *x);
+	struct both b;
+
+	fill(x, n, how);
+	b = both(x, n);
+	free(x);
+	return b;
+}
+
+/* Vectors of a model, by the host's address: never freed, as their names stay. */
+static const float *
+vector(size_t n)
+{
+	float *x = memory(n * sizeof *x);
+
+	fill(x, n, 0);
+	for (int i = 0; i < 2; i++)
+		must(dev[i]->op->place(dev[i], x, n * sizeof *x, &e) == 0);
+	return x;
+}
+
+/* The number of floats that differ; an error of the device's is one. */
+static size_t
+differ(const struct both *b, const char *what)
+{
+	float *x[2];
+	size_t bad = 0;
+
+	for (int i = 0; i < 2; i++) {
+		x[i] = memory(b->n * sizeof(float));
+		must(dev[i]->op->read(dev[i], x[i], b->at[i], b->n * sizeof(float), &e) == 0);
+	}
+	for (size_t i = 0; i < b->n; i++)
+		if (memcmp(&x[0][i], &x[1][i], 4) && !(isnan(x[0][i]) && isnan(x[1][i])) && !bad++)
+			printf("# %s: float %zu of %zu: %a, not %a\n", what, i, b->n,
+			    (double)x[1][i], (double)x[0][i]);
+	free(x[0]);
+	free(x[1]);
+	return bad;
+}
+
+static void
+verdict(const char *what, size_t bad)
+{
+	printf("%sok %d - %s: %zu differ\n", bad ? "not " : "", ++tests, what, bad);
+	fflush(stdout);
+	failed += bad > 0;
+}
+
+#define EACH(op_, ...) \
+	for (int i = 0; i < 2; i++) \
+		dev[i]->op->op_(dev[i], __VA_ARGS__)
+
+/* Bytes with scales that mostly are numbers of a usual size. */
+static unsigned char *
+pool(const struct type *t)
+{
+	unsigned char *p = memory(POOL);
+
+	for (size_t i = 0; i < POOL; i++)
+		p[i] = (unsigned char)(next() >> 56);
+	for (size_t b = 0; t->block > 1 && b + t->bytes <= POOL; b += t->bytes)
+		for (size_t i = 0; below(8) && i < 2; i++) {
+			size_t at = t->ggml == 10 ? 80 + 2 * i : t->ggml == 11 ? 108 :
+			    t->ggml == 14 ? 208 : t->ggml == 34 ? 52 : t->ggml == 35 ? 64 : 2 * i;
+
+			if (at + 1 < t->bytes && (i == 0 || at != 2 || t->ggml == 12 ||
+			    t->ggml == 13 || t->ggml == 3 || t->ggml == 7))
+				p[b + at + 1] = (unsigned char)((p[b + at + 1] & 0x83) | 0x20);
+		}
+	if (t->flags & TYPE_PLAIN)
+		for (size_t i = t->bytes - 1u; i < POOL; i += t->bytes)
+			p[i] = (unsigned char)((p[i] & 0x83) | 0x38);
+	for (int i = 0; i < 2; i++)
+		must(dev[i]->op->place(dev[i], p, POOL, &e) == 0);
+	return p;
+}
+
+static size_t
+product(const struct type *t, const unsigned char *p, const float *bias)
+{
+	struct mat w = { .type = t, .rows = 1 + below(40), .cols = 1 + below(700), .scale = 0.0123f };
+	size_t n = 1 + below(20), bad;
+	struct device_product job = { .w = &w, .n = n, .bias = below(2) ? bias : NULL };
+	struct both x, y;
+
+	if (below(6) == 0)	/* more than a segment */
+		w.cols = 4096 + below(5000), w.rows = 1 + below(9);
+	if (t->flags & TYPE_FLAT || below(4))
+		w.cols = (w.cols + t->block - 1) / t->block * t->block;
+	w.stride = (w.cols + t->block - 1) / t->block * t->bytes;
+	if (t->flags & TYPE_PLAIN && below(2)) {
+		w.transposed = true;
+		w.stride = w.rows * t->bytes;
+	}
+	if (w.rows * w.cols > POOL / 8)
+		w.rows = 1;
+	job.ldx = w.cols + below(3);
+	job.ldy = w.rows + below(3);
+	w.data = p + below(20) * t->bytes;
+	if (dev[1]->op->lacks(dev[1], &w, false)) {
+		printf("# %s lacks %s\n", dev[1]->name, dev[1]->op->lacks(dev[1], &w, false));
+		return 1;
+	}
+	x = some(n * job.ldx, below(7));
+	y = some(n * job.ldy, 0);
+	for (int i = 0; i < 2; i++) {
+		job.x = x.at[i];
+		job.y = y.at[i];
+		dev[i]->op->multiply(dev[i], &job, 1, false);
+	}
+	bad = differ(&y, t->name);
+	drop(&x);
+	drop(&y);
+	return bad;
+}
+
+static void
+products(void)
+{
+	const float *bias = vector(64);
+
+	for (size_t i = 0; types[i]; i++) {
+		const struct type *t = types[i];
+		const unsigned char *p;
+		size_t bad = 0;
+
+		if (!dot_type(t) && t != &type_f32 && t != &type_f16 && t != &type_bf16)
+			continue;
+		p = pool(t);
+		for (int r = 0; r < rounds; r++)
+			bad += product(t, p, bias);
+		verdict(t->name, bad);
+	}
+}
+
+static void
+norms(void)
+{
+	size_t bad = 0;
+
+	for (int r = 0; r < rounds; r++) {
+		size_t parts = 1 + below(3), n = 1 + below(9), len = 1 + below(r % 3 ? 200 : 3000);
+		size_t ld = parts * len + below(3);
+		const float *w = vector(len), *b = vector(len);
+		struct both x = some(n * ld, below(6)), y = some(n * ld, 0);
+		bool in_place = below(2);
+
+		for (int i = 0; i < 2; i++)
+			dev[i]->op->norm(dev[i], &(struct device_norm){ .w = r % 5 ? w : NULL,
+			    .bias = r % 2 ? b : NULL, .x = x.at[i], .y = in_place ? x.at[i] : y.at[i],
+			    .ldx = ld, .ldy = ld, .n = n, .width = parts * len, .len = len,
+			    .eps = 1e-5f, .centered = r % 4 == 1 });
+		bad += differ(in_place ? &x : &y, "norm");
+		drop(&x);
+		drop(&y);
+	}
+	verdict("norm", bad);
+}
+
+static void
+turns(void)
+{
+	size_t bad = 0;
+
+	for (int r = 0; r < rounds; r++) {
+		size_t pairs = 1 + below(70), heads = 1 + below(5), n = 1 + below(7);
+		size_t step = 2 * pairs + below(9), ld = heads * step + below(3), ldt = pairs + below(2);
+		struct both x = some(n * ld, below(6)), c = some(n * ldt, 0), s = some(n * ldt, 0);
+
+		for (int i = 0; i < 2; i++)
+			dev[i]->op->rope(dev[i], &(struct device_rope){ .x = x.at[i], .ld = ld, .n = n,
+			    .heads = heads, .step = step, .half = pairs, .cos = c.at[i],
+			    .sin = s.at[i], .ldt = ldt, .adjacent = r % 2 });
+		bad += differ(&x, "rope");
+		drop(&x);
+		drop(&c);
+		drop(&s);
+	}
+	verdict("rope", bad);
+}
+
+static void
+elements(void)
+{
+	size_t bad[3] = { 0 };
+
+	for (int r = 0; r < rounds; r++) {
+		size_t heads = 1 + below(5), hd = 1 + below(130), n = 1 + below(7), w = heads * hd;
+		size_t ld = 2 * w + below(3);
+		struct both x = some(n * ld, below(7)), g = some(n * ld, below(7));
+
+		for (int i = 0; i < 2; i++)
+			dev[i]->op->gate(dev[i], &(struct device_gate){ .y = x.at[i],
+			    .gate = g.at[i] + hd, .ldy = ld, .ldg = ld, .n = n, .heads = heads,
+			    .head_dim = hd, .step = hd });
+		bad[0] += differ(&x, "gate");
+		for (int i = 0; i < 2; i++)
+			dev[i]->op->activate(dev[i], &(struct device_activate){ .y = x.at[i],
+			    .gate = r % 3 ? g.at[i] : NULL, .ld = ld, .n = n, .width = w,
+			    .curve = r % 2 ? KERNEL_GELU : KERNEL_SILU });
+		bad[1] += differ(&x, "activate");
+		for (int i = 0; i < 2; i++)
+			dev[i]->op->add(dev[i], x.at[i], ld, g.at[i], ld, r % 2 ? 1 : 0.22f, w, n);
+		bad[2] += differ(&x, "add");
+		drop(&x);
+		drop(&g);
+	}
+	verdict("gate", bad[0]);
+	verdict("activate", bad[1]);
+	verdict("add", bad[2]);
+}
+
+static void
+columns(void)
+{
+	size_t bad = 0;
+
+	for (int r = 0; r < rounds; r++) {
+		size_t n = 1 + below(9), w = 1 + below(200), ld = w + below(3);
+		struct both x = some(n * ld, 0), y = some(n * ld, 0);
+		uint32_t list[9];
+		float weight[9];
+		size_t m = 0;
+
+		for (uint32_t i = 0; i < n; i++)
+			if (below(3))
+				list[m++] = i;
+		fill(weight, 9, 0);
+		if (m == 0)
+			list[m++] = 0;
+		EACH(gather, &(struct device_gather){ .y = r % 2 ? x.at[i] : y.at[i], .x = x.at[i],
+		    .ldy = ld, .ldx = ld, .n = m, .width = w, .from = list });
+		bad += differ(r % 2 ? &x : &y, "gather");
+		/* Some columns come more than once: in order. */
+		for (size_t i = 0; i < m; i++)
+			list[i] = (uint32_t)below(n);
+		EACH(scatter, &(struct device_scatter){ .y = y.at[i], .x = x.at[i], .ldy = ld,
+		    .ldx = ld, .n = m, .width = w, .to = list, .w = weight });
+		bad += differ(&y, "scatter");
+		EACH(zero, y.at[i], w / 2 * 4, n, ld * 4);
+		bad += differ(&y, "zero");
+		EACH(copy, y.at[i], x.at[i] + 1, (n * ld - 1) * 4);
+		bad += differ(&y, "copy");
+		drop(&x);
+		drop(&y);
+	}
+	verdict("gather, scatter, zero, copy", bad);
+}
+
+/* Several sequences' tokens, some to a batch, until a context is half full. */
+static void
+attention(const struct type *t, uint32_t window, float cap)
+{
+	static struct device_at at[64];
+	size_t n_kv = 1 + below(2), per = 1 + below(4), hd = t == &type_f16 ? 1 + below(130) : 64;
+	size_t bytes = t == &type_f32 ? hd * 4 : t == &type_f16 ? hd * 2 : hd / 32 * 34;
+	size_t all = SEQS * n_kv * CONTEXT * bytes / 4 + 1, step = hd + below(2) * hd, bad = 0;
+	size_t ld = n_kv * per * step + below(3), ldk = n_kv * hd;
+	uint32_t len[SEQS] = { 0 };
+	struct both k = some(all, 0), v = some(all, 0);
+	char what[64];
+
+	for (int r = 0; r < 24; r++) {
+		size_t n = 1 + below(r % 4 ? 48 : 3);
+		struct both q, x, y, out;
+
+		for (size_t i = 0; i < n; i++) {
+			uint32_t s = (uint32_t)below(r % 3 ? 1 : SEQS);
+
+			at[i] = (struct device_at){ s, len[s]++ };
+		}
+		/* Tokens of one sequence follow one another. */
+		for (size_t i = 1; i < n; i++)
+			for (size_t j = i; j > 0 && at[j].seq < at[j - 1].seq; j--) {
+				struct device_at swap = at[j];
+
+				at[j] = at[j - 1];
+				at[j - 1] = swap;
+			}
+		q = some(n * ld, below(4) == 3 ? 6 : 0);
+		x = some(n * ldk, 0);
+		y = some(n * ldk, 0);
+		out = some(n * ld, 0);
+		for (int i = 0; i < 2; i++) {
+			struct device_cache c = { (unsigned char *)k.at[i], (unsigned char *)v.at[i],
+			    t, n_kv, CONTEXT, hd, bytes };
+
+			dev[i]->op->batch(dev[i], at, n);
+			dev[i]->op->remember(dev[i], &(struct device_remember){ c, x.at[i], y.at[i], ldk });
+			dev[i]->op->attend(dev[i], &(struct device_attend){ .c = c, .q = q.at[i],
+			    .out = out.at[i], .ldq = ld, .ldo = ld, .step = step, .n_head = n_kv * per,
+			    .window = window, .scale = 0.3f, .cap = cap });
+		}
+		bad += differ(&out, "attend");
+		drop(&q);
+		drop(&x);
+		drop(&y);
+		drop(&out);
+	}
+	bad += differ(&k, "keys");
+	bad += differ(&v, "values");
+	drop(&k);
+	drop(&v);
+	snprintf(what, sizeof what, "attention, %s, window %u, cap %g", t->name, window, (double)cap);
+	verdict(what, bad);
+}
+
+static void
+delta(bool mod)
+{
+	static struct device_at at[16];
+	size_t nk = 1 + below(3), nv = nk * (1 + below(3)), dk = 1 + below(70), dv = 1 + below(70);
+	size_t conv = 1 + below(5), channels = 2 * nk * dk + nv * dv, ld = channels + 2 * nv, bad = 0;
+	const float *filter = vector(channels * conv), *rate = vector(nv), *bias = vector(nv);
+	struct both past = some(SEQS * conv * channels, 0), held = some(SEQS * nv * dk * dv, 0);
+
+	for (int r = 0; r < rounds; r++) {
+		size_t n = 1 + below(16);
+		struct both x = some(n * ld, 0), g = some(n * ld, 0), out = some(n * ld, 0);
+
+		for (size_t i = 0; i < n; i++)
+			at[i] = (struct device_at){ (uint32_t)(i * SEQS / n), (uint32_t)i };
+		for (int i = 0; i < 2; i++) {
+			dev[i]->op->batch(dev[i], at, n);
+			dev[i]->op->delta(dev[i], &(struct device_delta){ .x = x.at[i], .ld = ld, .n = n,
+			    .n_conv = conv, .nk = nk, .nv = nv, .dk = dk, .dv = dv, .filter = filter,
+			    .past = past.at[i], .state = held.at[i], .gates = g.at[i], .rate = rate,
+			    .bias = bias, .out = out.at[i], .ldg = ld, .ldo = ld, .mod = mod });
+		}
+		bad += differ(&out, "delta") + differ(&x, "convolution");
+		drop(&x);
+		drop(&g);
+		drop(&out);
+	}
+	bad += differ(&held, "state") + differ(&past, "past");
+	drop(&past);
+	drop(&held);
+	verdict(mod ? "Gated DeltaNet, heads in turn" : "Gated DeltaNet", bad);
+}
+
+/* What was not given to the device is an error that is kept, and no crash. */
+static void
+strangers(const char *kind)
+{
+	struct device *d;
+	float here[4], back[4];
+
+	must((d = device_open(kind, 1, &e)));
+	d->op->add(d, here, 4, here, 4, 1, 4, 1);
+	verdict("memory that is not its own", d->op->read(d, back, here, sizeof back, &e) == 0);
+	device_close(d);
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct device_need need = { .cols = 9216, .n = 64, .experts = 4, .head_dim = 130 };
+	static const float caps[] = { 0, 5 };
+	const struct type *kv[] = { &type_f16, &type_f32, type_by_ggml(8) };
+
+	if (argc < 2) {
+		fputs("usage: device KIND [--rounds N] [--seed N]\n", stderr);
+		return 2;
+	}
+	for (int i = 2; i + 1 < argc; i += 2)
+		if (!strcmp(argv[i], "--rounds"))
+			rounds = atoi(argv[i + 1]);
+		else
+			state = strtoull(argv[i + 1], NULL, 10);
+	must((dev[0] = device_open("cpu", 2, &e)));
+	must((dev[1] = device_open(argv[1], 2, &e)));
+	for (int i = 0; i < 2; i++)
+		must(dev[i]->op->reserve(dev[i], &need, &e) == 0);
+	products();
+	norms();
+	turns();
+	elements();
+	columns();
+	for (int i = 0; i < 3; i++)
+		for (int j = 0; j < 2; j++)
+			attention(kv[i], j ? 37 : 0, caps[(i + j) % 2]);
+	delta(false);
+	delta(true);
+	device_close(dev[0]);
+	device_close(dev[1]);
+	strangers(argv[1]);
+	printf("1..%d\n", tests);
+	return failed > 0;
+}
