@@ -39,7 +39,7 @@ both() {
 
 @test "devices, and what is none" {
 	apr-infer --devices >list
-	[ "$(sed 's/: .*//' list | sort -u | tr '\n' ' ')" = 'cpu opencl ' ]
+	[ "$(sed 's/: .*//' list | sort -u | tr '\n' ' ')" = 'cpu cuda opencl ' ]
 	grep -E '^cpu: kernels for [a-z0-9]+$' list
 	fails 2 apr-infer --device abacus -p x "$REPO/examples/sample"
 	says 'abacus'
