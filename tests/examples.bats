@@ -67,7 +67,7 @@ world() {
 	END
 	cat >"$W/bin/curl" <<-'END'
 		#!/bin/sh
-		[ "$*" = '-s URL' ] && exec cat model.gguf
+		[ "${*##* }" = URL ] && exec cat model.gguf
 	END
 	cat >"$W/bin/srun" <<-'END'
 		#!/bin/sh

@@ -198,6 +198,8 @@ steps() {
 	[ "$(jq -r '.targets[] | .model + " " + .state' report.json | sort | uniq -c | tr -s ' ' | paste -sd,)" = \
 	    " 6 granite done, 6 llama3 done, 6 qwen3 failed, 6 smollm done" ]
 	jq -e '[.targets[] | select(.failed) | .failed.step == "source" and .bytes == null and .worst == []] | all and length == 6' report.json
+	grep -x 'qwen3 q8_0, q6_k, q5_k_m, q4_k_m, q3_k_m, mine: source failed' report.txt
+	[ "$(grep -c '<pre' report.html)" = 1 ]
 	cp "$F/hf/qwen3/model.safetensors" src/qwen3/
 	make -s -j2
 	diff -r out "$BATS_FILE_TMPDIR/clean/out"

@@ -9,6 +9,21 @@ made() {
 	    DESTDIR="$T/root" PREFIX=/opt/apr "$1"
 }
 
+# tab DIR TOOL... -- TOOL.tab: what zsh shows for "TOOL --" and the tabulator.  It
+# looks in DIR too, as /usr's folder for this was named when it was built.
+tab() {
+	zsh -f -s "$@" <<'END'
+	zmodload zsh/zpty
+	until_() { while zpty -r z line; do print -r -- "$line"; [[ $line = *$1* ]] && return; done }
+	zpty z zsh -f -i
+	zpty -w z "PS1=; stty columns 200 rows 500; fpath=($1 \$fpath); autoload -U compinit; compinit -D -u; LISTMAX=0"
+	for t in ${@[2,-1]}; do
+		zpty -w z "echo BEG''IN" && until_ BEGIN >/dev/null
+		zpty -w -n z "$t --"$'\t\t\x15'"echo E''ND"$'\n' && until_ END >$t.tab
+	done
+END
+}
+
 @test "installed, used, and removed without a trace" {
 	local p=$T/root/opt/apr flags
 	# What is there already stays as it is, empty folders too.
@@ -56,13 +71,13 @@ made() {
 	made install-files
 	tools=$(cd "$T/root/opt/apr/bin" && printf '%s\n' *)
 	export PATH=$T/root/opt/apr/bin:$PATH HOME=$T XDG_DATA_DIRS=$p:/usr/local/share:/usr/share XDG_CONFIG_HOME=$T/config
+	tab "$p/zsh/site-functions" $tools
 	for t in $tools; do
-		bash -c '. /usr/share/bash-completion/bash_completion && _completion_loader "$1"; complete -p "$1"' - "$t" >&2
-		# (zsh looks in folders that were named when it was built.)
-		zsh -f -c 'fpath=("$2" $fpath); autoload -U compinit; compinit -D -u
-			[ "$_comps[$1]" = "_$1" ] && autoload -U +X "_$1"' - "$t" "$p/zsh/site-functions" >&2
-		fish -c "complete -C '$t --'" | cut -f1 | sort >fish
-		"$REPO/scripts/options" "$t" | cut -f2 | sed 's/^/--/' | sort | diff - <(sed 's/=$//' fish) >&2
+		"$REPO/scripts/options" "$t" | cut -f2 | sed 's/^/--/' | sort >options
+		bash -c '. /usr/share/bash-completion/bash_completion && _completion_loader "$1"
+			COMP_WORDS=("$1" --) COMP_CWORD=1 && "_${1//-/_}" "$1" -- "$1" && printf "%s\n" "${COMPREPLY[@]}"' - "$t" | sort | diff options - >&2
+		fish -c "complete -C '$t --'" | sed 's/=\?\t.*//; s/=$//' | sort | diff options - >&2
+		sed 's/\x1b\[[0-9;?]*[a-zA-Z]//g' "$t.tab" | grep -o '^--[a-z-]*' | sort | diff options - >&2
 	done
 	# What is installed for a whole machine lies where they look without being told.
 	make -s -n -C "$REPO" BUILD="${APR_BUILD:-$REPO/build}" PREFIX=/usr install-files | grep -o '/usr/share/zsh/[a-z-]*' | sort -u >zsh

@@ -3,17 +3,13 @@
  * runs here or as a step of a Slurm job. */
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/random.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <apr/io.h>
-
+#include "relay.h"
 #include "tool.h"
 
 const char usage_text[] =
@@ -35,15 +31,10 @@ static const char *const step[] = {
 	"--nodes=1", "--ntasks=1", "--exact", "--input=none", "--quit-on-interrupt",
 };
 
-/* NUL, 16 digits, NUL: what no line says. */
-#define MARK	18
-
 struct words {
 	char	**p;		/* NULL behind the last */
 	size_t	  n;
 };
-
-static pid_t client;
 
 static void
 add(struct words *w, const char *word)
@@ -106,93 +97,23 @@ add_srun(struct words *w, char *wanted, const char *end)
 	add(w, line);
 }
 
-static void
-on_signal(int sig)
-{
-	(void)kill(client, sig);
-}
-
-/* Its output comes through us. */
-static int
-start(char **command)
-{
-	static const int sigs[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
-	struct sigaction sa = { .sa_handler = on_signal, .sa_flags = SA_RESTART }, old;
-	int fd[2];
-
-	if (pipe(fd) < 0 || (client = fork()) < 0)
-		die("%s", strerror(errno));
-	if (client == 0) {
-		/* If we are killed it must not stay. */
-		(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
-		(void)dup2(fd[1], STDOUT_FILENO);
-		(void)close(fd[0]);
-		(void)close(fd[1]);
-		execvp(command[0], command);
-		die("%s: %s", command[0], strerror(errno));
-	}
-	for (size_t i = 0; i < sizeof sigs / sizeof *sigs; i++)
-		if (sigaction(sigs[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
-			(void)sigaction(sigs[i], &sa, NULL);
-	(void)close(fd[1]);
-	return fd[0];
-}
-
-/* Passes on all but the end mark, a NUL in front and behind; was it there? */
-static bool
-relay(int fd, const char *end)
-{
-	char mark[MARK + 1] = { 0 }, b[65536], *at;
-	bool seen = false;
-	size_t n = 0;
-	ssize_t r;
-
-	memcpy(mark + 1, end, MARK - 2);
-	while ((r = read(fd, b + n, sizeof b - n)) > 0) {
-		size_t out;
-		struct err e;
-
-		n += (size_t)r;
-		if (!seen && (at = memmem(b, n, mark, MARK))) {
-			n -= MARK;
-			memmove(at, at + MARK, n - (size_t)(at - b));
-			seen = true;
-		}
-		/* A NUL near the end may be the mark's. */
-		out = seen || n < MARK ? 0 : n - MARK + 1;
-		at = seen ? NULL : memchr(b + out, 0, n - out);
-		out = at ? (size_t)(at - b) : n;
-		if (io_write(STDOUT_FILENO, b, out, &e) < 0)
-			die("%s", e.msg);
-		memmove(b, b + out, n -= out);
-	}
-	fwrite(b, 1, n, stdout);
-	tool_flush();
-	return seen;
-}
-
 /* srun exits with 0, too, when the node died under the line (22.05: "Node
  * failure" and no task that failed), so its end must have been said. */
 static int
 run(char **command, const char *end)
 {
-	int fd = start(command), status;
-	bool ended = relay(fd, end);
+	bool ended;
+	int status = relay(command, end, &ended);
 
-	while (waitpid(client, &status, 0) < 0)
-		if (errno != EINTR)
-			die("%s: %s", command[0], strerror(errno));
-	if (WIFSIGNALED(status))
-		return 128 + WTERMSIG(status);
-	if (WEXITSTATUS(status) == 0 && !ended)
+	if (status == 0 && !ended)
 		die("srun came back before the line had ended");
-	return WEXITSTATUS(status);
+	return status;
 }
 
 int
 main(int argc, char **argv)
 {
-	char *wanted = getenv("APR_SRUN"), end[MARK - 1];
+	char *wanted = getenv("APR_SRUN"), end[RELAY_DIGITS + 1];
 	struct words w = { 0 };
 	bool plan = false;
 	uint64_t once;

@@ -17,7 +17,7 @@ def bits: (map(.bpw * .n) | add) / ([map(.n) | add, 1] | max);
 | {
 	$model, $type,
 	state: (if $why == "" then $state else "failed" end),
-	failed: (if $why == "" then null else { $step, $why } end),
+	failed: (if $why == "" then null else { $step, why: ($why | sub("\n+$"; "")) } end),
 	bytes: ($bytes | tonumber? // null | if . == 0 then null else . end),
 	bpw: ($line.bpw // (try ($bytes | tonumber * 8 / $weights) catch null)),
 	nmse: ($line.nmse // ([$tensors[].nmse] | max)),

@@ -91,7 +91,7 @@ def model:
 	(map(select(.bytes and .nmse > 0) | { x: (.bytes / 1e6), y: .nmse, name: .type }) | select(length > 1)
 		| chart("NMSE of the tensor that lost most, against size"; true)),
 	"</div>",
-	(.[] | select(.failed) | "<h3>\(.type | text): \(.failed.step | text) failed</h3><pre class=\"bad\">\(.failed.why | split("\n") | map(text) | join("\n"))</pre>"),
+	(map(select(.failed)) | group_by(.failed)[] | "<h3>\(map(.type) | join(", ") | text): \(.[0].failed.step | text) failed</h3><pre class=\"bad\">\(.[0].failed.why | split("\n") | map(text) | join("\n"))</pre>"),
 	(.[] | select(.roles != []) | details);
 
 "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>",

@@ -28,4 +28,5 @@ def details:
 
 (.targets | targets),
 (select($only == "") | (.targets[] | select(.roles != []) | details),
-	(.targets[] | select(.failed) | "", "\(.model) \(.type): \(.failed.step) failed", (.failed.why | split("\n")[] | "  " + plain)))
+	(.targets | map(select(.failed)) | group_by([.model, .failed])[]
+		| "", "\(.[0].model) \(map(.type) | join(", ")): \(.[0].failed.step) failed", (.[0].failed.why | split("\n")[] | "  " + plain)))
