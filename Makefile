@@ -158,12 +158,13 @@ demo-now: all
 
 # Every tool has a page and a test, every header stands alone, the floors
 # hold, the pages are clean.
-lint: $(BUILD)/ready
+lint: $(BUILD)/ready $(PTX)
 	@for t in $(TOOLS); do for f in man/$$t.1 tests/$$t.bats; do test -f $$f || \
 	    { echo "$$t: no $$f" >&2; exit 1; }; done; done
 	@for h in include/apr/*.h; do printf '#include "%s"\n' $$h | $(CC) -I. $(CPPFLAGS) \
 	    $(CFLAGS) -fsyntax-only -x c - || { echo "$$h: does not stand alone" >&2; exit 1; }; done
 	@scripts/layers
+	@scripts/ptx-lint $(PTX)
 	@case $$(head -n 1 debian/changelog) in "apr-tools ($(VERSION)) "*) ;; \
 	    *) echo "debian/changelog: not of version $(VERSION)" >&2; exit 1 ;; esac
 	@mandoc -T lint -W warning $(PAGES)

@@ -1,0 +1,166 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# The CUDA device without a card: tests/stub plays the driver, and runs the
+# kernels as C, whose bits must be the CPU's.
+load helper
+
+ALL='llama smollm llama3 mistral qwen2 qwen2-odd qwen3 qwen3-moe qwen3-5 gpt2 gemma2 gemma3
+	phi3 mixtral olmo2 granite'
+IDS=5,17,2,9,30,7,4,8,1,3,22,11
+
+# cuda -- skip where the library was built without PTX.
+cuda() {
+	local said
+	STUB=${APR_BUILD:-$REPO/build}/test/stub
+	said=$(stub apr-infer --devices | grep '^cuda: ' | head -n 1)
+	case $said in
+	*'compute capability'*) return 0 ;;
+	esac
+	if [ "${APR_ENFORCE:-0}" = 1 ]; then
+		echo "$said" >&2
+		return 1
+	fi
+	skip "$said"
+}
+
+stub() {
+	LD_LIBRARY_PATH=$STUB "$@"
+}
+
+both() {
+	local m=$1
+	shift
+	need "$m"
+	apr-infer --logits "$@" --ids $IDS "$F/$m" >want
+	stub apr-infer --device cuda --logits "$@" --ids $IDS "$F/$m" >got
+	cmp got want || { echo "$m $*" >&2; return 1; }
+}
+
+# broken VARIABLE=VALUE... -- with these the stub's driver makes apr-infer fail.
+broken() {
+	local -x LD_LIBRARY_PATH=$STUB STUB_CUDA_IDLE=1 "$@"
+	fails 1 apr-infer --device cuda --ids 1,2 -n 2 --json "$REPO/examples/sample"
+}
+
+@test "all models: the CPU's bits" {
+	cuda
+	for m in $ALL; do
+		both "gguf/$m.q4_k_m.gguf"
+	done
+}
+
+@test "a prompt token by token, in threes, keys and values in all types" {
+	cuda
+	for m in llama3 gemma2 qwen3-5 mixtral; do
+		both "gguf/$m.q4_k_m.gguf" -b 1
+		both "gguf/$m.q4_k_m.gguf" -b 3 --kv f32
+		both "gguf/$m.q4_k_m.gguf" --kv q8_0
+	done
+}
+
+@test "every type that is multiplied" {
+	cuda
+	for m in "$F"/gguf/llama3.*.gguf; do
+		case $m in *imatrix*) continue ;; esac
+		both "gguf/${m##*/}"
+	done
+}
+
+@test "no library, an old one, no device, too old a driver or card: one line each" {
+	cuda
+	mkdir none old
+	: >none/libcuda.so.1
+	broken LD_LIBRARY_PATH="$T/none"
+	says 'libcuda.so.1'
+	# Any other library has none of its functions.
+	cp "$(ldd "$(command -v apr-infer)" | sed -n 's/.*libz.so.1 => \([^ ]*\).*/\1/p')" old/libcuda.so.1
+	broken LD_LIBRARY_PATH="$T/old"
+	says 'libcuda has no cuInit: the driver is too old'
+	broken STUB_CUDA_FAIL=cuInit:1:100
+	says 'cuInit: CUDA_ERROR_NO_DEVICE'
+	broken STUB_CUDA_FAIL=cuInit:1:803
+	says 'cuInit: CUDA_ERROR_SYSTEM_DRIVER_MISMATCH'
+	broken STUB_CUDA_FAIL=cuInit:1:12345
+	says 'cuInit: error 12345'
+	broken STUB_CUDA_DEVICES=0
+	says 'the driver has no device'
+	broken STUB_CUDA_VERSION=10020
+	says 'Stub 0: the driver has CUDA 10.2, kernels want 11.0'
+	broken STUB_CUDA_ARCH=75
+	says 'Stub 0: its compute capability is 7.5, kernels want 8.0'
+	broken APR_CUDA=4
+	says 'APR_CUDA=4: there are devices 0 to 0'
+}
+
+@test "devices are listed with what they are, or why they cannot be used" {
+	cuda
+	STUB_CUDA_DEVICES=2 stub apr-infer --devices | grep '^cuda: ' >got
+	printf '%s\n' 'cuda: 0: Stub 0, 1024 MiB, compute capability 9.0, CUDA 12.4' \
+	    'cuda: 1: Stub 1, 1024 MiB, compute capability 9.0, CUDA 12.4' | diff - got
+	STUB_CUDA_ARCH=75 stub apr-infer --devices | grep -F '0: cannot be used: Stub 0: its compute capability is 7.5'
+	STUB_CUDA_FAIL=cuDeviceGetName:1:1 stub apr-infer --devices |
+	    grep -F 'cuda: 0: cannot be used: device 0: cuDeviceGetName: CUDA_ERROR_INVALID_VALUE'
+	# An older card, and an older driver, take the older kernels.
+	need gguf/llama3.q4_k_m.gguf
+	apr-infer --logits --ids 1,2 "$F/gguf/llama3.q4_k_m.gguf" >want
+	STUB_CUDA_ARCH=86 stub apr-infer --device cuda --logits --ids 1,2 "$F/gguf/llama3.q4_k_m.gguf" | cmp - want
+	STUB_CUDA_VERSION=11020 stub apr-infer --device cuda --logits --ids 1,2 "$F/gguf/llama3.q4_k_m.gguf" | cmp - want
+}
+
+@test "any call of the driver that fails is one line, and a device that does not open leaves nothing" {
+	cuda
+	STUB_CUDA_LEFT=1 STUB_CUDA_IDLE=1 STUB_CUDA_COUNT=$T/count stub apr-infer --device cuda --ids 1,2 -n 2 --json "$REPO/examples/sample" >out 2>said
+	[ ! -s said ]
+	n=0
+	while read -r call times; do
+		[ "$call" != cuInit ] || continue
+		case $call in
+		# Many alike: the first ones, one in the middle, the last.
+		cuLaunchKernel | cuMemcpy* | cuCtx*) list="1 2 $((times / 2)) $times" ;;
+		# What is set free waits first: later than the last answer.
+		cuStreamSynchronize) list="1 2" ;;
+		*) list=$(seq 1 "$times") ;;
+		esac
+		for i in $list; do
+			[ "$i" -gt 0 ] && [ "$i" -le "$times" ] || continue
+			case $call in
+			cuCtxSetCurrent) [ "$i" = 1 ] || continue ;;
+			esac
+			# A device that does not open gives everything back.
+			left=
+			case $call in
+			*Create | cuMemHostAlloc | cuModule* | cuDevice* | cuDriver* | cuMemGetInfo | cuCtx*) left=1 ;;
+			esac
+			broken STUB_CUDA_FAIL="$call:$i:2" ${left:+STUB_CUDA_LEFT=1}
+			says "$call: CUDA_ERROR_OUT_OF_MEMORY"
+			n=$((n + 1))
+		done
+	done <count
+	echo "$n failures"
+	# As many kinds of calls as the device makes.
+	[ "$(grep -cE '^(cuMemAlloc|cuMemHostAlloc|cuModuleLoadDataEx|cuModuleGetFunction|cuLaunchKernel|cuMemcpyHtoDAsync|cuMemcpyDtoHAsync|cuStreamSynchronize|cuStreamCreate|cuEventCreate|cuDevicePrimaryCtxRetain) ' count)" = 11 ]
+	[ "$n" -gt 60 ]
+}
+
+@test "what the compiler of kernels says is in the line" {
+	cuda
+	broken STUB_CUDA_FAIL=cuModuleLoadDataEx:1:218
+	says 'Stub 0: cuModuleLoadDataEx: CUDA_ERROR_INVALID_PTX (columns for sm_90): ptxas fatal of the stub'
+	broken STUB_CUDA_FAIL=cuModuleGetFunction:2:500
+	says 'Stub 0: cuModuleGetFunction: CUDA_ERROR_NOT_FOUND (norm)'
+	broken STUB_CUDA_FAIL=cuLaunchKernel:3:719
+	says 'cuLaunchKernel: CUDA_ERROR_LAUNCH_FAILED'
+	broken STUB_CUDA_FAIL=cuMemcpyDtoHAsync:1:700
+	says 'cuMemcpyDtoHAsync: CUDA_ERROR_ILLEGAL_ADDRESS'
+}
+
+@test "what does not fit is told before anything is there" {
+	cuda
+	broken STUB_CUDA_MEMORY=200000 STUB_CUDA_COUNT="$T/count"
+	says 'are wanted, 200000 are there'
+	run ! grep cuMemAlloc count
+	got=0
+	STUB_CUDA_MEMORY=200000 stub apr-infer --device cuda --plan --json "$REPO/examples/sample" >plan || got=$?
+	[ "$got" = 1 ]
+	jq -e '.device == "cuda" and .available == 200000 and (.fits | not) and .weights_placed > 200000' plan
+}
