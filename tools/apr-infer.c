@@ -7,6 +7,7 @@
 #include <apr/pool.h>
 
 #include "infer.h"
+#include "infer_sampling.h"
 #include "text.h"
 
 const char usage_text[] =
@@ -32,9 +33,7 @@ const char usage_text[] =
     "      --precise         F32 throughout, slowly\n"
     "      --device KIND     where: cpu, opencl, cuda\n"
     "      --devices         what devices are there\n"
-    "      --temperature X --top-k N --top-p X --min-p X --typical-p X\n"
-    "      --repetition-penalty X --presence-penalty X --frequency-penalty X\n"
-    "      --seed N --stop TEXT --logit-bias ID=X\n"
+    SAMPLING_USAGE
     "      --lookup N        try N tokens of what was there before\n"
     "      --memory BYTES    refuse to need more\n"
     "      --no-bos --no-parse-special --show-special\n"
@@ -42,10 +41,8 @@ const char usage_text[] =
 
 enum {
 	OPT_IDS = OPT_OWN, OPT_JSONL, OPT_PARALLEL, OPT_CHAT, OPT_TEMPLATE, OPT_PPL, OPT_LOGITS,
-	OPT_TRACE, OPT_PLAN, OPT_BENCH, OPT_JSON, OPT_KV, OPT_PRECISE, OPT_TEMPERATURE, OPT_TOP_K,
-	OPT_TOP_P, OPT_MIN_P, OPT_TYPICAL, OPT_REPETITION, OPT_PRESENCE, OPT_FREQUENCY, OPT_SEED,
-	OPT_STOP, OPT_BIAS, OPT_LOOKUP, OPT_MEMORY, OPT_NO_BOS, OPT_NO_SPECIAL, OPT_SHOW,
-	OPT_TIMING, OPT_DEVICE, OPT_DEVICES
+	OPT_TRACE, OPT_PLAN, OPT_BENCH, OPT_JSON, OPT_KV, OPT_PRECISE, OPT_STOP, OPT_LOOKUP,
+	OPT_MEMORY, OPT_NO_BOS, OPT_NO_SPECIAL, OPT_SHOW, OPT_TIMING, OPT_DEVICE, OPT_DEVICES
 };
 
 static const struct option options[] = {
@@ -70,17 +67,8 @@ static const struct option options[] = {
 	{ "precise",           no_argument,       NULL, OPT_PRECISE },
 	{ "device",            required_argument, NULL, OPT_DEVICE },
 	{ "devices",           no_argument,       NULL, OPT_DEVICES },
-	{ "temperature",       required_argument, NULL, OPT_TEMPERATURE },
-	{ "top-k",             required_argument, NULL, OPT_TOP_K },
-	{ "top-p",             required_argument, NULL, OPT_TOP_P },
-	{ "min-p",             required_argument, NULL, OPT_MIN_P },
-	{ "typical-p",         required_argument, NULL, OPT_TYPICAL },
-	{ "repetition-penalty", required_argument, NULL, OPT_REPETITION },
-	{ "presence-penalty",  required_argument, NULL, OPT_PRESENCE },
-	{ "frequency-penalty", required_argument, NULL, OPT_FREQUENCY },
-	{ "seed",              required_argument, NULL, OPT_SEED },
+	SAMPLING_OPTIONS,
 	{ "stop",              required_argument, NULL, OPT_STOP },
-	{ "logit-bias",        required_argument, NULL, OPT_BIAS },
 	{ "lookup",            required_argument, NULL, OPT_LOOKUP },
 	{ "memory",            required_argument, NULL, OPT_MEMORY },
 	{ "no-bos",            no_argument,       NULL, OPT_NO_BOS },
@@ -118,41 +106,6 @@ file_text(const char *path)
 	return (char *)text.p;
 }
 
-static void
-bias(struct run *r, const char *arg)
-{
-	static struct sample_bias list[256];
-	char *end;
-	long id = strtol(arg, &end, 10);
-
-	if (end == arg || *end != '=' || id < 0 || id > INT32_MAX || r->s.nbias == 256)
-		usage("--logit-bias: %s is not ID=X", arg);
-	list[r->s.nbias++] = (struct sample_bias){ (int32_t)id,
-	    (float)tool_real(end + 1, "--logit-bias", -1e9, 1e9) };
-	r->s.bias = list;
-}
-
-static bool
-sampling(struct run *r, int c, const char *arg)
-{
-	struct sample_opts *s = &r->s;
-
-	switch (c) {
-	case OPT_TEMPERATURE: s->temperature = (float)tool_real(arg, "--temperature", 0, 100); break;
-	case OPT_TOP_K: s->top_k = (unsigned)tool_number(arg, "--top-k", 0, 1u << 30); break;
-	case OPT_TOP_P: s->top_p = (float)tool_real(arg, "--top-p", 0, 1); break;
-	case OPT_MIN_P: s->min_p = (float)tool_real(arg, "--min-p", 0, 1); break;
-	case OPT_TYPICAL: s->typical = (float)tool_real(arg, "--typical-p", 0, 1); break;
-	case OPT_REPETITION: s->repetition = (float)tool_real(arg, "--repetition-penalty", 0.01, 100); break;
-	case OPT_PRESENCE: s->presence = (float)tool_real(arg, "--presence-penalty", -100, 100); break;
-	case OPT_FREQUENCY: s->frequency = (float)tool_real(arg, "--frequency-penalty", -100, 100); break;
-	case OPT_SEED: s->seed = tool_number(arg, "--seed", 0, UINT64_MAX); break;
-	case OPT_BIAS: bias(r, arg); break;
-	default: return false;
-	}
-	return true;
-}
-
 static enum infer_kv
 kv(const char *arg)
 {
@@ -163,33 +116,6 @@ kv(const char *arg)
 	if (strcmp(arg, "f32"))
 		usage("--kv: %s is neither f16 nor q8_0 nor f32", arg);
 	return KV_F32;
-}
-
-static const char *
-device(const char *arg)
-{
-	for (size_t i = 0; device_kinds[i]; i++)
-		if (!strcmp(device_kinds[i]->name, arg))
-			return arg;
-	usage("--device: %s is no kind of device", arg);
-}
-
-static const char *kind;
-
-static void
-line(const char *text)
-{
-	printf("%s: %s\n", kind, text);
-}
-
-static void
-devices(void)
-{
-	for (size_t i = 0; device_kinds[i]; i++) {
-		kind = device_kinds[i]->name;
-		device_kinds[i]->list(line);
-	}
-	tool_flush();
 }
 
 int
@@ -224,8 +150,8 @@ main(int argc, char **argv)
 		case OPT_TIMING: r.timing = true; break;
 		case OPT_KV: r.o.kv = kv(optarg); kv_given = true; break;
 		case OPT_PRECISE: r.o.precise = true; break;
-		case OPT_DEVICE: r.device_name = device(optarg); break;
-		case OPT_DEVICES: devices(); return STATUS_OK;
+		case OPT_DEVICE: r.device_name = run_device(optarg); break;
+		case OPT_DEVICES: run_devices(); return STATUS_OK;
 		case OPT_STOP:
 			if (r.nstop == 16 || !*optarg)
 				usage("--stop: up to 16 texts that are not empty");
@@ -237,7 +163,7 @@ main(int argc, char **argv)
 		case OPT_NO_SPECIAL: r.flags |= TOKEN_NO_SPECIAL; break;
 		case OPT_SHOW: r.show_special = true; break;
 		default:
-			if (!sampling(&r, c, optarg))
+			if (!sampling_option(&r.s, c, optarg))
 				tool_option(c);
 		}
 	if (argc - optind != 1)

@@ -62,6 +62,10 @@ size_t	answer_safe(const struct run *, const struct answer *);
 void	answer_end(struct run *, struct answer *);
 void	answer_release(struct answer *);
 
+/* infer_device.c: a kind of device by its name, or usage(); and what there is. */
+const char *run_device(const char *arg);
+void	run_devices(void);
+
 /* The tokens of --ids, -p or standard input. */
 void	prompt_ids(struct run *, struct ids *);
 

@@ -53,8 +53,17 @@ kernel_encode	KERNEL(tq1_0_from_f32), KERNEL(tq2_0_from_f32);
 kernel_encode	KERNEL(iq1_s_from_f32), KERNEL(iq1_m_from_f32), KERNEL(iq2_xxs_from_f32),
 		KERNEL(iq2_xs_from_f32), KERNEL(iq2_s_from_f32), KERNEL(iq3_xxs_from_f32),
 		KERNEL(iq3_s_from_f32);
-/* floats.c */
+/* floats.c; finish() is curves.c's too. */
 extern const struct kernel_floats KERNEL(floats);
+void	KERNEL(finish)(float *, const float *, size_t);
+/* curves.c, as kernel.h has them in floats */
+float	KERNEL(weigh)(float *, size_t from, size_t to, float scale, float cap, float *sum);
+void	KERNEL(blend)(float *, size_t ldy, const float *w, size_t ldw, size_t cols, const float *v,
+	    size_t ldv, size_t from, size_t to, size_t n);
+void	KERNEL(activate)(float *, const float *gate, size_t n, enum kernel_curve);
+void	KERNEL(scale)(float *, const float *, float by, const float *w, const float *bias, size_t n);
+void	KERNEL(add)(float *, const float *, float by, size_t n);
+void	KERNEL(turn)(float *a, float *b, const float *cos, const float *sin, size_t n);
 /* try.c */
 kernel_try	KERNEL(try);
 /* dot_act.c, dot_any.c, dot_32.c, dot_k.c, dot_few.c */
