@@ -110,7 +110,7 @@ both() {
 		apr-infer --device $d --json -n 12 --ids $IDS "$F/gguf/qwen3-moe.q4_k_m.gguf" | jq -c .tokens >tokens.$d
 		head -n 4 "$s/questions.jsonl" | jq -c '{prompt, max_tokens: 8, stop: "\n"}' |
 		    apr-infer --device $d --jsonl "$s" | jq -c .text >text.$d
-		cut -c 1-300 "$REPO/README.md" | head -n 20 >some
+		head -n 20 "$REPO/README.md" | cut -c 1-300 >some
 		apr-infer --device $d --ppl some "$s" >ppl.$d
 	done
 	for f in trace tokens text ppl; do

@@ -41,6 +41,30 @@ memory(size_t n)
 	return p;
 }
 
+/* What devices know by its address, as they know weights: it stays until they
+ * are closed. */
+static struct named {
+	struct named	*next;
+	_Alignas(max_align_t) unsigned char bytes[];
+} *named;
+
+static void *
+name(size_t n)
+{
+	struct named *p = memory(sizeof *p + n);
+
+	p->next = named;
+	named = p;
+	return p->bytes;
+}
+
+static void
+forget(void)
+{
+	for (struct named *p; (p = named); free(p))
+		named = p->next;
+}
+
 /* An array of floats that both have. */
 struct both {
 	float	*at[2];
@@ -94,11 +118,11 @@ some(size_t n, size_t how)
 	return b;
 }
 
-/* Vectors of a model, by the host's address: never freed, as their names stay. */
+/* Vectors of a model, by the host's address. */
 static const float *
 vector(size_t n)
 {
-	float *x = memory(n * sizeof *x);
+	float *x = name(n * sizeof *x);
 
 	fill(x, n, 0);
 	for (int i = 0; i < 2; i++)
@@ -142,7 +166,7 @@ verdict(const char *what, size_t bad)
 static unsigned char *
 pool(const struct type *t)
 {
-	unsigned char *p = memory(POOL);
+	unsigned char *p = name(POOL);
 
 	for (size_t i = 0; i < POOL; i++)
 		p[i] = (unsigned char)(next() >> 56);
@@ -471,6 +495,7 @@ main(int argc, char **argv)
 	delta(true);
 	device_close(dev[0]);
 	device_close(dev[1]);
+	forget();
 	strangers(argv[1]);
 	printf("1..%d\n", tests);
 	return failed > 0;
