@@ -19,7 +19,9 @@ tab() {
 	zpty -w z "PS1=; stty columns 200 rows 500; fpath=($1 \$fpath); autoload -U compinit; compinit -D -u; LISTMAX=0"
 	for t in ${@[2,-1]}; do
 		zpty -w z "echo BEG''IN" && until_ BEGIN >/dev/null
-		zpty -w -n z "$t --"$'\t\t\x15'"echo E''ND"$'\n' && until_ END >$t.tab
+		# What is typed before a list shows makes zsh leave the list out.
+		zpty -w -n z "$t --"$'\t\t' && zpty -r z list '*--version*' && print -r -- "$list" >$t.tab
+		zpty -w -n z $'\x15'"echo E''ND"$'\n' && until_ END >>$t.tab
 	done
 END
 }
