@@ -75,7 +75,7 @@ broken() {
 	# Any other library has none of its functions.
 	cp "$(ldd "$(command -v apr-infer)" | sed -n 's/.*libz.so.1 => \([^ ]*\).*/\1/p')" old/libcuda.so.1
 	broken LD_LIBRARY_PATH="$T/old"
-	says 'libcuda has no cuInit: the driver is too old'
+	says 'libcuda.so.1 has no cuInit: it is too old'
 	broken STUB_CUDA_FAIL=cuInit:1:100
 	says 'cuInit: CUDA_ERROR_NO_DEVICE'
 	broken STUB_CUDA_FAIL=cuInit:1:803

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* cuda_find.c -- the driver's library and its devices, and which of the kernels
  * they take. */
-#include <dlfcn.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -10,21 +9,11 @@
 #include <string.h>
 
 #include "cuda_api.h"
+#include "library.h"
 
 static struct cuda_api api;
 static struct err why;
 static bool found;
-
-static int
-symbol(void *lib, const char *name, void *to, struct err *e)
-{
-	void *p = dlsym(lib, name);
-
-	if (!p)
-		return err_set(e, "libcuda has no %s: the driver is too old", name);
-	memcpy(to, &p, sizeof p);	/* ISO C has no cast for it */
-	return 0;
-}
 
 const char *
 cuda_words(const struct cuda_api *a, const char *call, cu_result r, char *to, size_t n)
@@ -40,21 +29,17 @@ cuda_words(const struct cuda_api *a, const char *call, cu_result r, char *to, si
 	return to;
 }
 
-/* The library stays: threads of its own may still be in it. */
 static void
 load(void)
 {
-	void *lib = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+#define F(name, exported, arguments) { #exported, &api.name },
+	static const struct library_symbol symbols[] = { CUDA_FUNCTIONS(F) { NULL, NULL } };
+#undef F
 	char text[128];
 	cu_result r;
 
-	if (!lib) {
-		err_set(&why, "libcuda.so.1 is not there: %s", dlerror());
+	if (library_open("libcuda.so.1", symbols, &why) < 0)
 		return;
-	}
-#define F(name, exported, arguments) if (symbol(lib, #exported, &api.name, &why) < 0) return;
-	CUDA_FUNCTIONS(F)
-#undef F
 	if ((r = api.cuInit(0)))
 		err_set(&why, "%s", cuda_words(&api, "cuInit", r, text, sizeof text));
 	else

@@ -1,43 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /* opencl_find.c -- the library and its devices, and what they must be able to. */
-#include <dlfcn.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "library.h"
 #include "opencl_api.h"
 
 static struct opencl_api api;
 static struct err why;
 static bool found;
 
-static int
-symbol(void *lib, const char *name, void *to, struct err *e)
-{
-	void *p = dlsym(lib, name);
-
-	if (!p)
-		return err_set(e, "libOpenCL has no %s", name);
-	memcpy(to, &p, sizeof p);	/* ISO C has no cast for it */
-	return 0;
-}
-
-/* The library stays: its drivers do not all come out again. */
 static void
 load(void)
 {
-	void *lib = dlopen("libOpenCL.so.1", RTLD_NOW | RTLD_LOCAL);
-
-	if (!lib) {
-		err_set(&why, "libOpenCL.so.1 is not there: %s", dlerror());
-		return;
-	}
-#define F(name, result, arguments) if (symbol(lib, #name, &api.name, &why) < 0) return;
-	OPENCL_FUNCTIONS(F)
+#define F(name, result, arguments) { #name, &api.name },
+	static const struct library_symbol symbols[] = { OPENCL_FUNCTIONS(F) { NULL, NULL } };
 #undef F
-	found = true;
+
+	found = library_open("libOpenCL.so.1", symbols, &why) == 0;
 }
 
 const struct opencl_api *
