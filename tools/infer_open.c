@@ -70,7 +70,7 @@ run_open(struct run *r, bool text)
 			warn("the model knows %u positions, not %u", model_context(r->m), r->o.n_ctx);
 		r->o.n_ctx = model_context(r->m) < 4096 || r->o.n_ctx ? model_context(r->m) : 4096;
 	}
-	if (!(r->device = device_open(r->device_name ? r->device_name : "cpu", r->jobs, &e)))
+	if (!(r->device = device_open(r->device_name, r->jobs, &e)))
 		die("%s", e.msg);
 	if (r->o.n_batch == 0) {
 		r->o.n_batch = 512;

@@ -34,6 +34,8 @@ struct device_need {
 	size_t	 experts;	/* products at once: 2 of them, or 3 */
 	size_t	 head_dim;
 };
+/* The larger of each. */
+struct device_need device_need_both(const struct device_need *, const struct device_need *);
 
 /* Where a column belongs. */
 struct device_at {
@@ -217,6 +219,7 @@ struct device_kind {
 extern const struct device_kind device_cpu, device_opencl, device_cuda;
 extern const struct device_kind *const device_kinds[];	/* NULL at the end */
 
+/* name: NULL is the CPU. */
 struct device *device_open(const char *name, unsigned jobs, struct err *);
 void	device_close(struct device *);
 

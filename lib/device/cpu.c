@@ -66,19 +66,11 @@ release(struct cpu *c)
 	c->product = NULL;
 }
 
-static size_t
-larger(size_t a, size_t b)
-{
-	return a > b ? a : b;
-}
-
 static int
 reserve(struct device *d, const struct device_need *n, struct err *e)
 {
 	struct cpu *c = of(d);
-	struct device_need all = { larger(n->cols, c->need.cols), larger(n->fine, c->need.fine),
-	    larger(n->n, c->need.n), larger(n->experts, c->need.experts),
-	    larger(n->head_dim, c->need.head_dim) };
+	struct device_need all = device_need_both(n, &c->need);
 	struct sizes s = sizes(&all);
 	size_t jobs = crew_size(c->crew);
 

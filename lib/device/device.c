@@ -6,11 +6,25 @@
 
 const struct device_kind *const device_kinds[] = { &device_cpu, &device_opencl, &device_cuda, NULL };
 
+static size_t
+larger(size_t a, size_t b)
+{
+	return a > b ? a : b;
+}
+
+struct device_need
+device_need_both(const struct device_need *a, const struct device_need *b)
+{
+	return (struct device_need){ larger(a->cols, b->cols), larger(a->fine, b->fine),
+	    larger(a->n, b->n), larger(a->experts, b->experts),
+	    larger(a->head_dim, b->head_dim) };
+}
+
 struct device *
 device_open(const char *name, unsigned jobs, struct err *e)
 {
 	for (size_t i = 0; device_kinds[i]; i++)
-		if (!strcmp(device_kinds[i]->name, name))
+		if (!name || !strcmp(device_kinds[i]->name, name))
 			return device_kinds[i]->open(jobs, e);
 	err_set(e, "%s: no such kind of device", name);
 	return NULL;

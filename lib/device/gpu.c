@@ -25,12 +25,6 @@ gpu_fail(struct gpu *g, const char *what, const char *why)
 #define U(v)		((unsigned)(v))
 
 static size_t
-larger(size_t a, size_t b)
-{
-	return a > b ? a : b;
-}
-
-static size_t
 groups(size_t cols, size_t n)
 {
 	return n * ((cols + DOT_GROUP - 1) / DOT_GROUP);
@@ -53,9 +47,7 @@ static int
 reserve(struct device *d, const struct device_need *n, struct err *e)
 {
 	struct gpu *g = of(d);
-	struct device_need all = { larger(n->cols, g->need.cols), larger(n->fine, g->need.fine),
-	    larger(n->n, g->need.n), larger(n->experts, g->need.experts),
-	    larger(n->head_dim, g->need.head_dim) };
+	struct device_need all = device_need_both(n, &g->need);
 	void **old[] = { &g->at, &g->list, &g->weight, &g->codes, &g->scales, &g->codes2,
 	    &g->scales2 };
 
