@@ -64,8 +64,6 @@ struct quant_report {
 };
 void	quant_report_release(struct quant_report *);
 
-/* llama-quantize's number of the mix called like this type; -1: none. */
-int	quant_file_type(const struct type *);
 /* Does the name say that converters keep the tensor F32, and quantizers
  * leave it alone (norms, routers, positions, what is no weight)? */
 bool	quant_never(const struct tensor *);

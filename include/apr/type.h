@@ -77,6 +77,10 @@ extern const struct type *const types[];
 const struct type *type_by_name(const char *);
 const struct type *type_by_ggml(uint32_t);
 const struct type *type_by_safetensors(const char *);
+/* general.file_type of a model that is mostly this: llama-quantize's number of
+ * the mix called like it, and below TYPE_FILE_TYPES; -1: there is none. */
+enum { TYPE_FILE_TYPES = 64 };
+int	type_file_type(const struct type *);
 
 /* The usual suspects. */
 extern const struct type type_f32, type_f16, type_bf16, type_f64,

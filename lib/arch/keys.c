@@ -179,30 +179,21 @@ recurrent(const struct keys *y, const struct arch_key *k, struct err *e)
 static int
 file_type(const struct keys *y, struct err *e)
 {
-	static const struct { const char *name; int number; } known[] = {
-		{ "F32", 0 }, { "F16", 1 }, { "BF16", 32 }, { "Q4_0", 2 }, { "Q4_1", 3 },
-		{ "Q5_0", 8 }, { "Q5_1", 9 }, { "Q8_0", 7 }, { "Q2_K", 10 }, { "Q3_K", 12 },
-		{ "Q4_K", 15 }, { "Q5_K", 17 }, { "Q6_K", 18 }, { "IQ2_XXS", 19 },
-		{ "IQ2_XS", 20 }, { "IQ3_XXS", 23 }, { "IQ1_S", 24 }, { "IQ4_NL", 25 },
-		{ "IQ3_S", 26 }, { "IQ2_S", 28 }, { "IQ4_XS", 30 }, { "IQ1_M", 31 },
-		{ "TQ1_0", 36 }, { "TQ2_0", 37 }, { "MXFP4", 38 }, { "NVFP4", 39 },
-		{ "Q1_0", 40 }, { "Q2_0", 41 },
-	};
-	uint64_t sum[sizeof known / sizeof *known] = { 0 }, most = 0;
-	char text[8] = "0";
+	uint64_t sum[TYPE_FILE_TYPES] = { 0 };
+	int most = 0;
+	char text[16];
 
 	for (size_t i = 0; i < y->about->nt; i++) {
 		const struct tensor *t = &y->about->t[i];
+		int number = type_file_type(t->type);
 
-		for (size_t k = 0; k < sizeof known / sizeof *known; k++)
-			if (!strcmp(known[k].name, t->type->name) && !arch_keeps_f32(t->name, t->ndim))
-				sum[k] += t->n;
+		if (number >= 0 && !arch_keeps_f32(t->name, t->ndim))
+			sum[number] += t->n;
 	}
-	for (size_t k = 0; k < sizeof known / sizeof *known; k++)
-		if (sum[k] > most) {
-			most = sum[k];
-			snprintf(text, sizeof text, "%d", known[k].number);
-		}
+	for (int i = 0; i < TYPE_FILE_TYPES; i++)
+		if (sum[i] > sum[most])
+			most = i;
+	snprintf(text, sizeof text, "%d", most);
 	return y->put(y->ctx, "general.file_type", "u32", text, e);
 }
 

@@ -7,27 +7,6 @@
 #include "resolve.h"
 
 int
-quant_file_type(const struct type *type)
-{
-	static const struct { const char *name; int number; } known[] = {
-		{ "F32", 0 }, { "F16", 1 }, { "BF16", 32 }, { "Q4_0", 2 },
-		{ "Q4_1", 3 }, { "Q5_0", 8 }, { "Q5_1", 9 }, { "Q8_0", 7 },
-		{ "Q1_0", 40 }, { "Q2_0", 41 }, { "Q2_K", 10 }, { "Q3_K", 12 },
-		{ "Q4_K", 15 }, { "Q5_K", 17 }, { "Q6_K", 18 }, { "IQ4_NL", 25 },
-		{ "IQ4_XS", 30 }, { "TQ1_0", 36 }, { "TQ2_0", 37 },
-		{ "MXFP4", 38 }, { "NVFP4", 39 },
-		{ "IQ1_S", 24 }, { "IQ1_M", 31 }, { "IQ2_XXS", 19 },
-		{ "IQ2_XS", 20 }, { "IQ2_S", 28 }, { "IQ3_XXS", 23 },
-		{ "IQ3_S", 26 },
-	};
-
-	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-		if (!strcmp(type->name, known[i].name))
-			return known[i].number;
-	return -1;
-}
-
-int
 keys_set_u32(struct manifest *m, const char *key, uint32_t value, struct err *e)
 {
 	char text[16];
@@ -58,7 +37,7 @@ most_common(const struct manifest *m)
 	for (size_t i = 0; types[i]; i++)
 		if (n[i] > n[best])
 			best = i;
-	return n[best] ? quant_file_type(types[best]) : -1;
+	return n[best] ? type_file_type(types[best]) : -1;
 }
 
 static bool

@@ -97,7 +97,7 @@ recipe_type(const struct type *type, struct err *e)
 
 	if (r) {
 		r->base = type;
-		r->file_type = quant_file_type(type);
+		r->file_type = type_file_type(type);
 		if (r->file_type < 0)
 			r->file_type = FILE_TYPE_NONE;
 		r->bare = true;

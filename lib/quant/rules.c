@@ -434,6 +434,6 @@ dequant_apply(struct manifest *m, const struct type *type, bool all,
 	if (r == 0)
 		r = keep_scales(&y, e);
 	if (r == 0 && rep->changed)
-		r = keys_set_u32(m, "general.file_type", (uint32_t)quant_file_type(type), e);
+		r = keys_set_u32(m, "general.file_type", (uint32_t)type_file_type(type), e);
 	return finish(&y, r, e);
 }

@@ -62,6 +62,25 @@ type_by_ggml(uint32_t number)
 	return NULL;
 }
 
+int
+type_file_type(const struct type *t)
+{
+	static const struct { const char *name; int number; } known[] = {
+		{ "F32", 0 }, { "F16", 1 }, { "BF16", 32 }, { "Q4_0", 2 }, { "Q4_1", 3 },
+		{ "Q5_0", 8 }, { "Q5_1", 9 }, { "Q8_0", 7 }, { "Q2_K", 10 }, { "Q3_K", 12 },
+		{ "Q4_K", 15 }, { "Q5_K", 17 }, { "Q6_K", 18 }, { "IQ2_XXS", 19 },
+		{ "IQ2_XS", 20 }, { "IQ3_XXS", 23 }, { "IQ1_S", 24 }, { "IQ4_NL", 25 },
+		{ "IQ3_S", 26 }, { "IQ2_S", 28 }, { "IQ4_XS", 30 }, { "IQ1_M", 31 },
+		{ "TQ1_0", 36 }, { "TQ2_0", 37 }, { "MXFP4", 38 }, { "NVFP4", 39 },
+		{ "Q1_0", 40 }, { "Q2_0", 41 },
+	};
+
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+		if (!strcmp(t->name, known[i].name))
+			return known[i].number;
+	return -1;
+}
+
 const struct type *
 type_by_safetensors(const char *dtype)
 {
