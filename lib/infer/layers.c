@@ -243,21 +243,34 @@ mixture(struct at *a, struct layer *y, struct err *e)
 	    stack(a, "ffn_down_exps.weight", d, f, &y->exp.down, e) < 0 ? -1 : 0;
 }
 
+static void
+fine(struct model *m, struct mat *w)
+{
+	w->fine = w->data && mat_packed(w, false);
+	if (w->fine && w->cols > m->fine)
+		m->fine = w->cols;
+}
+
 /*
  * An error of activations mostly stays as small as it is.  Not where a state
  * sums up what comes in; nor where routers choose by what all products before
  * them made: the smallest error may be another expert.
  */
 static void
-want_fine(const struct hparams *h, struct layer *y)
+want_fine(struct model *m, struct layer *y)
 {
-	struct mat *all[] = { &y->q, &y->k, &y->v, &y->o, &y->z, &y->out, &y->gate, &y->up, &y->down };
+	struct mat *state[] = { &y->qkv, &y->alpha, &y->beta };
+	struct mat *rest[] = { &y->q, &y->k, &y->v, &y->o, &y->z, &y->out, &y->gate, &y->up, &y->down };
 
-	y->qkv.fine = y->alpha.fine = y->beta.fine = true;
-	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-		all[i]->fine = h->n_expert > 0;
-	for (unsigned i = 0; y->router.data && i < h->n_expert; i++)
-		y->exp.gate[i].fine = y->exp.up[i].fine = y->exp.down[i].fine = true;
+	for (size_t i = 0; i < sizeof state / sizeof *state; i++)
+		fine(m, state[i]);
+	for (size_t i = 0; i < sizeof rest / sizeof *rest && m->h.n_expert > 0; i++)
+		fine(m, rest[i]);
+	for (unsigned i = 0; y->router.data && i < m->h.n_expert; i++) {
+		fine(m, &y->exp.gate[i]);
+		fine(m, &y->exp.up[i]);
+		fine(m, &y->exp.down[i]);
+	}
 }
 
 int
@@ -277,7 +290,7 @@ load_layers(struct load *l, struct model *m, struct err *e)
 		if ((load_has(l, block(&a, "ffn_gate_inp.weight")) ? mixture(&a, y, e) :
 		    dense(&a, y, e)) < 0)
 			return -1;
-		want_fine(&m->h, y);
+		want_fine(m, y);
 	}
 	return 0;
 }
