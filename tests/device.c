@@ -330,25 +330,20 @@ columns(void)
 	for (int r = 0; r < rounds; r++) {
 		size_t n = 1 + below(9), w = 1 + below(200), ld = w + below(3);
 		struct both x = some(n * ld, 0), y = some(n * ld, 0);
+		struct both from;
 		uint32_t list[9];
-		float weight[9];
 		size_t m = 0;
 
 		for (uint32_t i = 0; i < n; i++)
 			if (below(3))
 				list[m++] = i;
-		fill(weight, 9, 0);
 		if (m == 0)
 			list[m++] = 0;
+		from = both((float *)list, m);
 		EACH(gather, &(struct device_gather){ .y = r % 2 ? x.at[i] : y.at[i], .x = x.at[i],
-		    .ldy = ld, .ldx = ld, .n = m, .width = w, .from = list });
+		    .ldy = ld, .ldx = ld, .n = m, .width = w, .from = (uint32_t *)from.at[i] });
 		bad += differ(r % 2 ? &x : &y, "gather");
-		/* Some columns come more than once: in order. */
-		for (size_t i = 0; i < m; i++)
-			list[i] = (uint32_t)below(n);
-		EACH(scatter, &(struct device_scatter){ .y = y.at[i], .x = x.at[i], .ldy = ld,
-		    .ldx = ld, .n = m, .width = w, .to = list, .w = weight });
-		bad += differ(&y, "scatter");
+		drop(&from);
 		EACH(zero, y.at[i], w / 2 * 4, n, ld * 4);
 		bad += differ(&y, "zero");
 		EACH(copy, y.at[i], x.at[i] + 1, (n * ld - 1) * 4);
@@ -356,7 +351,7 @@ columns(void)
 		drop(&x);
 		drop(&y);
 	}
-	verdict("gather, scatter, zero, copy", bad);
+	verdict("gather, zero, copy", bad);
 }
 
 /* Several sequences' tokens, some to a batch, until a context is half full. */
@@ -450,6 +445,126 @@ delta(bool mod)
 	verdict(mod ? "Gated DeltaNet, heads in turn" : "Gated DeltaNet", bad);
 }
 
+/* A router's numbers for n columns: any, few different ones, far apart, none. */
+static struct both
+router(size_t n, size_t experts)
+{
+	float *x = memory(n * experts * sizeof *x);
+	struct both b;
+
+	for (size_t c = 0; c < n; c++) {
+		size_t how = below(6);
+
+		fill(x + c * experts, experts, how == 5 ? 6 : 0);
+		for (size_t i = 0; i < experts; i++)
+			if (how == 0 || (how == 1 && below(2)))
+				x[c * experts + i] = (float)below(3) - 1;
+			else if (how == 2)
+				x[c * experts + i] *= 300;
+	}
+	b = both(x, n * experts);
+	free(x);
+	return b;
+}
+
+static void
+routes(void)
+{
+	size_t bad = 0;
+
+	for (int r = 0; r < 4 * rounds; r++) {
+		size_t experts = r % 3 ? 1 + below(r % 3 == 1 ? 130 : 1024) : 128;
+		size_t used = r % 3 ? 1 + below(r % 5 ? experts : experts < 9 ? experts : 9) : 8;
+		size_t n = 1 + below(9);
+		struct both p = router(n, experts), x = some(n * used, 0), w = some(n * used, 0);
+
+		EACH(route, &(struct device_route){ .p = p.at[i], .n = n, .n_expert = experts,
+		    .n_used = used, .norm = r % 2, .expert = (uint32_t *)x.at[i],
+		    .weight = w.at[i] });
+		bad += differ(&x, "expert") + differ(&w, "weight");
+		drop(&p);
+		drop(&x);
+		drop(&w);
+	}
+	verdict("route", bad);
+}
+
+/* n matrices, of one tensor or of their own. */
+static void
+matrices(struct mat *m, size_t n, const struct type *t, const unsigned char *p, size_t rows,
+    size_t cols, bool fine, bool apart)
+{
+	size_t stride = (cols + t->block - 1) / t->block * t->bytes, bytes = rows * stride;
+	const void *own[16];
+
+	m[0] = (struct mat){ .type = t, .data = p + below(20) * t->bytes, .rows = n * rows,
+	    .cols = cols, .stride = stride, .scale = 0.02f };
+	m[0].fine = fine && mat_packed(m, false);
+	for (size_t i = n; i-- > 0; ) {
+		m[i] = mat_slice(m, i * rows, rows);
+		if (!apart)
+			continue;
+		own[i] = memcpy(name(bytes), (const unsigned char *)m[0].data + i * bytes, bytes);
+		m[i].data = own[i];
+	}
+	for (int i = 0; apart && i < 2; i++)
+		must(dev[i]->op->place_all(dev[i], own, n, bytes, &e) == 0);
+}
+
+static size_t
+mixture(const struct type *t, const unsigned char *p, int r)
+{
+	struct mat gate[16], up[16], down[16];
+	size_t n_expert = 1 + below(16), used = 1 + below(n_expert < 8 ? n_expert : 8);
+	size_t inner = 1 + below(90), outer = 1 + below(70), n = r % 3 ? 1 + below(60) : 1;
+	size_t ldx = outer + below(3), ldy = outer + below(3), bad;
+	bool apart = r % 4 == 1, fine = r % 2;
+	struct both p0 = router(n, n_expert), x = some(n * ldx, below(6)), y = some(n * ldy, 0);
+	struct both expert = some(n * used, 0), weight = some(n * used, 0);
+	const float none[2] = { 0, 0 };
+	size_t zeros = n * used > 1 && below(2) ? 8 : 4;
+
+	matrices(gate, n_expert, t, p, inner, outer, fine, apart);
+	matrices(up, n_expert, t, p, inner, outer, fine, apart);
+	matrices(down, n_expert, t, p, outer, inner, fine, apart);
+	EACH(route, &(struct device_route){ .p = p0.at[i], .n = n, .n_expert = n_expert,
+	    .n_used = used, .norm = true, .expert = (uint32_t *)expert.at[i],
+	    .weight = weight.at[i] });
+	/* Some that do not count, and sometimes none that does. */
+	EACH(write, weight.at[i] + n * used / 2, none, zeros);
+	for (int i = 0; i < 2; i++)
+		dev[i]->op->experts(dev[i], &(struct device_experts){ .gate = gate, .up = up,
+		    .down = down, .n = n, .n_expert = n_expert, .n_used = used,
+		    .expert = (const uint32_t *)expert.at[i], .weight = weight.at[i], .x = x.at[i],
+		    .ldx = ldx, .y = y.at[i], .ldy = ldy,
+		    .curve = r % 5 ? KERNEL_SILU : KERNEL_GELU });
+	bad = differ(&y, t->name);
+	drop(&p0);
+	drop(&x);
+	drop(&y);
+	drop(&expert);
+	drop(&weight);
+	return bad;
+}
+
+static void
+mixtures(void)
+{
+	const struct type *list[] = { &type_f32, &type_f16, type_by_ggml(12), type_by_ggml(14),
+	    type_by_ggml(10), type_by_ggml(18) };
+
+	for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
+		const unsigned char *p = pool(list[i]);
+		char what[64];
+		size_t bad = 0;
+
+		for (int r = 0; r < rounds; r++)
+			bad += mixture(list[i], p, r);
+		snprintf(what, sizeof what, "experts, %s", list[i]->name);
+		verdict(what, bad);
+	}
+}
+
 /* What was not given to the device is an error that is kept, and no crash. */
 static void
 strangers(const char *kind)
@@ -466,7 +581,8 @@ strangers(const char *kind)
 int
 main(int argc, char **argv)
 {
-	const struct device_need need = { .cols = 9216, .n = 64, .experts = 4, .head_dim = 130 };
+	const struct device_need need = { .cols = 9216, .fine = 100, .n = 64, .experts = 1024,
+	    .used = 8, .inner = 100, .outer = 80, .head_dim = 130 };
 	static const float caps[] = { 0, 5 };
 	const struct type *kv[] = { &type_f16, &type_f32, type_by_ggml(8) };
 
@@ -488,6 +604,8 @@ main(int argc, char **argv)
 	turns();
 	elements();
 	columns();
+	routes();
+	mixtures();
 	for (int i = 0; i < 3; i++)
 		for (int j = 0; j < 2; j++)
 			attention(kv[i], j ? 37 : 0, caps[(i + j) % 2]);

@@ -32,6 +32,8 @@ struct device_need {
 	size_t	 fine;		/* of the widest that wants fine activations */
 	size_t	 n;		/* columns at once */
 	size_t	 experts;	/* products at once: 2 of them, or 3 */
+	size_t	 used, inner, outer;	/* a mixture's: experts of a column, and
+					 * the columns that they make and take */
 	size_t	 head_dim;
 };
 /* The larger of each. */
@@ -130,15 +132,38 @@ struct device_gather {
 	float		*y;
 	const float	*x;
 	size_t		 ldy, ldx, n, width;
-	const uint32_t	*from;		/* the host's, n */
+	const uint32_t	*from;		/* the device's, n */
 };
-/* y's column to[i] += w[i] * x's column i, in order of i, each one fmaf. */
-struct device_scatter {
-	float		*y;
+
+/*
+ * Softmax over what a router says, n columns of n_expert; the n_used largest of
+ * each (of equals the first), in order of index, and their weights, which with
+ * `norm` sum to 1.
+ */
+struct device_route {
+	const float	*p;
+	size_t		 n, n_expert, n_used;	/* 1024 experts at most */
+	bool		 norm;
+	uint32_t	*expert;	/* n x n_used */
+	float		*weight;	/* n x n_used; 0 counts as not chosen */
+};
+
+/*
+ * y = the sum of weight * down(act(gate x) * (up x)) over a column's experts,
+ * in order of index, each one fmaf: what route() chose, in the device's memory,
+ * which nobody has to know here.
+ */
+struct device_experts {
+	const struct mat *gate, *up, *down;	/* n_expert each; see lacks_experts() */
+	size_t		 n, n_expert, n_used;
+	const uint32_t	*expert;
+	const float	*weight;
 	const float	*x;
-	size_t		 ldy, ldx, n, width;
-	const uint32_t	*to;		/* the host's, n */
-	const float	*w;		/* the host's, n */
+	size_t		 ldx;
+	float		*y;
+	size_t		 ldy;
+	enum kernel_curve curve;
+	bool		 precise;
 };
 
 /*
@@ -173,8 +198,13 @@ struct device_ops {
 	void	*(*alloc)(struct device *, size_t bytes, struct err *);
 	void	(*free)(struct device *, void *);
 	int	(*place)(struct device *, const void *, size_t bytes, struct err *);
+	/* n runs of that many, which then follow one another there. */
+	int	(*place_all)(struct device *, const void *const *, size_t n, size_t bytes,
+		    struct err *);
 	/* What keeps it from multiplying this, for a message; NULL: nothing. */
 	const char *(*lacks)(const struct device *, const struct mat *, bool precise);
+	/* And from taking these n as experts of one mixture. */
+	const char *(*lacks_experts)(const struct device *, const struct mat *, size_t n);
 	void	(*write)(struct device *, void *to, const void *from, size_t bytes);
 	int	(*read)(struct device *, void *to, const void *from, size_t bytes, struct err *);
 	/* Where to compute what read() then brings to `host`: memory of the
@@ -199,7 +229,8 @@ struct device_ops {
 	void	(*add)(struct device *, float *y, size_t ldy, const float *x, size_t ldx, float by,
 		    size_t width, size_t n);
 	void	(*gather)(struct device *, const struct device_gather *);
-	void	(*scatter)(struct device *, const struct device_scatter *);
+	void	(*route)(struct device *, const struct device_route *);
+	void	(*experts)(struct device *, const struct device_experts *);
 	void	(*delta)(struct device *, const struct device_delta *);
 };
 

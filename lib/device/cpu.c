@@ -17,22 +17,23 @@ of(struct device *d)
 
 /* Sizes of what reserve() takes; pick, work and tmp in elements or bytes. */
 struct sizes {
-	size_t	 act, tmp, work, pick, product;
+	size_t	 act, tmp, work, pick, product, mixture;
 };
 
 static struct sizes
 sizes(const struct device_need *n)
 {
 	struct mat one = { .cols = n->cols, .fine = n->fine > 0 };
-	size_t attend = cpu_attend_work(n->head_dim);
+	size_t attend = cpu_attend_work(n->head_dim), most = attend > n->cols ? attend : n->cols;
 	size_t act = act_scratch(n->cols, n->n), fine = act_scratch(n->fine, 2 * n->n);
 
 	return (struct sizes){
 		.act = (act > fine ? act : fine) + n->experts * sizeof(struct dot_act),
 		.tmp = (mat_scratch(&one) + 63) / 64 * 64,
-		.work = attend > n->cols ? attend : n->cols,
+		.work = n->experts > most ? n->experts : most,
 		.pick = n->n + 1,
 		.product = 2 * n->experts + 3,
+		.mixture = cpu_experts_work(n),
 	};
 }
 
@@ -49,7 +50,8 @@ scratch(const struct device *d, const struct device_need *n)
 	const struct cpu *c = (const struct cpu *)d;
 	struct sizes s = sizes(n);
 
-	return s.act + 4 * s.pick + crew_size(c->crew) * (s.tmp + 4 * (uint64_t)s.work);
+	return s.act + 4 * s.pick + 4 * s.mixture +
+	    crew_size(c->crew) * (s.tmp + 4 * (uint64_t)s.work);
 }
 
 static void
@@ -60,8 +62,11 @@ release(struct cpu *c)
 	free(c->work);
 	free(c->pick);
 	free(c->product);
+	free(c->mixture);
+	free(c->job);
 	c->act = c->tmp = NULL;
-	c->work = NULL;
+	c->work = c->mixture = NULL;
+	c->job = NULL;
 	c->pick = NULL;
 	c->product = NULL;
 }
@@ -81,7 +86,9 @@ reserve(struct device *d, const struct device_need *n, struct err *e)
 	if ((c->act = malloc(s.act)) && (c->tmp = aligned_alloc(64, s.tmp * jobs)) &&
 	    (c->work = malloc(s.work * sizeof *c->work * jobs)) &&
 	    (c->pick = malloc(s.pick * sizeof *c->pick)) &&
-	    (c->product = calloc(s.product, sizeof *c->product)))
+	    (c->product = calloc(s.product, sizeof *c->product)) &&
+	    (c->mixture = malloc(s.mixture * sizeof *c->mixture + 1)) &&
+	    (c->job = calloc(s.product, sizeof *c->job)))
 		return 0;
 	return err_set(e, "out of memory");
 }
@@ -125,6 +132,14 @@ place(struct device *d, const void *p, size_t bytes, struct err *e)
 	return 0;
 }
 
+static int
+place_all(struct device *d, const void *const *p, size_t n, size_t bytes, struct err *e)
+{
+	(void)p;
+	(void)n;
+	return place(d, NULL, bytes, e);
+}
+
 static const char *
 lacks(const struct device *d, const struct mat *m, bool precise)
 {
@@ -132,6 +147,13 @@ lacks(const struct device *d, const struct mat *m, bool precise)
 	(void)m;
 	(void)precise;
 	return NULL;
+}
+
+static const char *
+lacks_experts(const struct device *d, const struct mat *m, size_t n)
+{
+	(void)n;
+	return lacks(d, m, false);
 }
 
 static void
@@ -313,8 +335,8 @@ activate_some(void *arg, size_t from, size_t to, unsigned who)
 		    o->width, o->curve);
 }
 
-static void
-activate(struct device *d, const struct device_activate *o)
+void
+cpu_activate(struct device *d, const struct device_activate *o)
 {
 	crew_run(of(d)->crew, o->n, 4, activate_some, &(struct job){ of(d), o });
 }
@@ -344,31 +366,22 @@ add(struct device *d, float *y, size_t ldy, const float *x, size_t ldx, float by
 }
 
 /* In place too, as columns only move down. */
-static void
-gather(struct device *d, const struct device_gather *o)
+void
+cpu_gather(struct device *d, const struct device_gather *o)
 {
 	(void)d;
 	for (size_t i = 0; i < o->n; i++)
 		memmove(o->y + i * o->ldy, o->x + o->from[i] * o->ldx, o->width * sizeof *o->y);
 }
 
-static void
-scatter(struct device *d, const struct device_scatter *o)
-{
-	(void)d;
-	for (size_t i = 0; i < o->n; i++)
-		kernels()->f.blend(o->y + o->to[i] * o->ldy, 0, o->w + i, 0, 1,
-		    o->x + i * o->ldx, 0, 0, 1, o->width);
-}
-
 static const struct device_ops ops = {
 	.close = cpu_close, .memory = memory, .scratch = scratch, .reserve = reserve,
-	.alloc = allocate, .free = let_go, .place = place, .lacks = lacks,
-	.write = copy, .read = read_back, .result = result,
-	.copy = copy, .zero = zero,
-	.batch = batch, .embed = embed, .multiply = cpu_multiply, .norm = norm, .rope = rope,
-	.remember = cpu_remember, .attend = cpu_attend, .gate = gate, .activate = activate,
-	.add = add, .gather = gather, .scatter = scatter, .delta = cpu_delta,
+	.alloc = allocate, .free = let_go, .place = place,
+	.place_all = place_all, .lacks = lacks, .lacks_experts = lacks_experts, .write = copy, .read = read_back,
+	.result = result, .copy = copy, .zero = zero, .batch = batch, .embed = embed, .multiply = cpu_multiply, .norm = norm, .rope = rope,
+	.remember = cpu_remember, .attend = cpu_attend, .gate = gate,
+	.activate = cpu_activate, .add = add, .gather = cpu_gather, .route = cpu_route,
+	.experts = cpu_experts, .delta = cpu_delta,
 };
 
 static struct device *

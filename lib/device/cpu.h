@@ -29,6 +29,8 @@ struct cpu {
 	size_t		 work_floats;
 	uint32_t	*pick;		/* need.n + 1 */
 	struct multiplied *product;
+	float		*mixture;	/* cpu_experts_work() */
+	struct device_product *job;	/* as many as `product` */
 	const struct device_at *at;	/* the batch */
 	size_t		 n;
 };
@@ -39,6 +41,12 @@ size_t	cpu_attend_work(size_t head_dim);
 void	cpu_multiply(struct device *, const struct device_product *, size_t n, bool precise);
 void	cpu_remember(struct device *, const struct device_remember *);
 void	cpu_attend(struct device *, const struct device_attend *);
+void	cpu_activate(struct device *, const struct device_activate *);
+void	cpu_gather(struct device *, const struct device_gather *);
+/* Floats, or as many words, that a mixture wants. */
+size_t	cpu_experts_work(const struct device_need *);
+void	cpu_route(struct device *, const struct device_route *);
+void	cpu_experts(struct device *, const struct device_experts *);
 void	cpu_delta(struct device *, const struct device_delta *);
 
 #endif

@@ -30,11 +30,34 @@ groups(size_t cols, size_t n)
 	return n * ((cols + DOT_GROUP - 1) / DOT_GROUP);
 }
 
+/* What reserve() takes: the bytes of each piece. */
+enum { PIECES = 5 + GPU_MIXTURE };
+
+static void
+pieces(const struct device_need *n, size_t bytes[PIECES])
+{
+	size_t all = groups(n->cols, n->n), fine = groups(n->fine, n->n);
+	size_t inner = groups(n->inner, n->n * n->used);
+
+	all = all > inner ? all : inner;
+	if (fine > 0)
+		fine = fine > inner ? fine : inner;
+	memcpy(bytes, (size_t[]){ n->n * 8, all * 32, all * 16, fine * 32, fine * 16 },
+	    5 * sizeof *bytes);
+	gpu_experts_pieces(n, bytes + 5);
+}
+
 static uint64_t
 scratch(const struct device *d, const struct device_need *n)
 {
+	uint64_t all = 0;
+	size_t bytes[PIECES];
+
 	(void)d;
-	return ((uint64_t)groups(n->cols, n->n) + groups(n->fine, n->n)) * 48 + (uint64_t)n->n * 16;
+	pieces(n, bytes);
+	for (int i = 0; i < PIECES; i++)
+		all += bytes[i];
+	return all;
 }
 
 static uint64_t
@@ -48,25 +71,25 @@ reserve(struct device *d, const struct device_need *n, struct err *e)
 {
 	struct gpu *g = of(d);
 	struct device_need all = device_need_both(n, &g->need);
-	void **old[] = { &g->at, &g->list, &g->weight, &g->codes, &g->scales, &g->codes2,
-	    &g->scales2 };
+	void **to[PIECES] = { &g->at, &g->codes, &g->scales, &g->codes2, &g->scales2 };
+	size_t bytes[PIECES];
 
-	for (size_t i = 0; i < sizeof old / sizeof *old; i++) {
-		if (*old[i])
-			gpu_free(d, *old[i]);
-		*old[i] = NULL;
+	for (int i = 0; i < GPU_MIXTURE; i++)
+		to[5 + i] = &g->mixture[i];
+	for (int i = 0; i < PIECES; i++) {
+		if (*to[i])
+			gpu_free(d, *to[i]);
+		*to[i] = NULL;
 	}
 	free(g->row);
 	g->need = all;
 	if (!(g->row = malloc(2 * all.cols * sizeof *g->row)))
 		return err_set(e, "out of memory");
-	return (g->at = gpu_alloc(d, all.n * 8, e)) &&
-	    (g->list = gpu_alloc(d, all.n * 4, e)) &&
-	    (g->weight = gpu_alloc(d, all.n * 4, e)) &&
-	    (g->codes = gpu_alloc(d, groups(all.cols, all.n) * 32, e)) &&
-	    (g->scales = gpu_alloc(d, groups(all.cols, all.n) * 16, e)) &&
-	    (all.fine == 0 || ((g->codes2 = gpu_alloc(d, groups(all.fine, all.n) * 32, e)) &&
-	    (g->scales2 = gpu_alloc(d, groups(all.fine, all.n) * 16, e)))) ? 0 : -1;
+	pieces(&all, bytes);
+	for (int i = 0; i < PIECES; i++)
+		if (bytes[i] > 0 && !(*to[i] = gpu_alloc(d, bytes[i], e)))
+			return -1;
+	return 0;
 }
 
 static void
@@ -205,20 +228,8 @@ gather(struct device *d, const struct device_gather *o)
 {
 	struct gpu *c = of(d);
 
-	gpu_write(d, c->list, o->from, o->n * sizeof *o->from);
 	gpu_run(c, K_GATHER, NULL, ITEMS(o->width, 1, 1), 64, "pppuuuu", P(o->y), P(o->x),
-	    P(c->list), U(o->ldy), U(o->ldx), U(o->n), U(o->width));
-}
-
-static void
-scatter(struct device *d, const struct device_scatter *o)
-{
-	struct gpu *c = of(d);
-
-	gpu_write(d, c->list, o->to, o->n * sizeof *o->to);
-	gpu_write(d, c->weight, o->w, o->n * sizeof *o->w);
-	gpu_run(c, K_SCATTER, NULL, ITEMS(o->width, 1, 1), 64, "ppppuuuu", P(o->y),
-	    P(o->x), P(c->list), P(c->weight), U(o->ldy), U(o->ldx), U(o->n), U(o->width));
+	    P(o->from), U(o->ldy), U(o->ldx), U(o->n), U(o->width));
 }
 
 static void
@@ -238,9 +249,11 @@ delta(struct device *d, const struct device_delta *o)
 
 const struct device_ops gpu_ops = {
 	.close = gpu_close, .memory = memory, .scratch = scratch, .reserve = reserve,
-	.alloc = gpu_alloc, .free = gpu_free, .place = gpu_place, .lacks = gpu_lacks,
+	.alloc = gpu_alloc, .free = gpu_free, .place = gpu_place,
+	.place_all = gpu_place_all, .lacks = gpu_lacks, .lacks_experts = gpu_lacks_experts,
 	.write = gpu_write, .read = gpu_read, .result = result, .copy = gpu_copy,
 	.zero = zero, .batch = batch, .embed = embed, .multiply = gpu_multiply, .norm = norm,
 	.rope = rope, .remember = remember, .attend = attend, .gate = gate,
-	.activate = activate, .add = add, .gather = gather, .scatter = scatter, .delta = delta,
+	.activate = activate, .add = add, .gather = gather, .route = gpu_route,
+	.experts = gpu_experts, .delta = delta,
 };

@@ -11,7 +11,8 @@
 
 /* In the order of gpu_kernels.c's names.  K_PACKED is one a type. */
 enum gpu_kernel {
-	K_ZERO, K_NORM, K_ROPE, K_GATE, K_ACTIVATE, K_ADD, K_GATHER, K_SCATTER, K_REMEMBER,
+	K_ZERO, K_NORM, K_ROPE, K_GATE, K_ACTIVATE, K_ADD, K_GATHER, K_ROUTE, K_DEAL,
+	K_COMBINE, K_REMEMBER,
 	K_ATTEND, K_CONVOLVE, K_UNIT, K_RECUR, K_QUANTIZE, K_F32, K_F16, K_BF16, K_PACKED
 };
 
@@ -20,7 +21,9 @@ struct gpu_range {
 	uintptr_t	 at;
 	size_t		 bytes;
 	void		*mem;		/* the driver's name for them */
+	size_t		 from;		/* where they begin in it */
 	bool		 ours;		/* the address is ours, and no host's */
+	bool		 shared;	/* mem is another range's to give back */
 };
 
 /* A value for a kernel; with `mem` set the base of a buffer, else `bytes` of v. */
@@ -35,6 +38,20 @@ struct gpu_arg {
 	unsigned char	 bytes;
 };
 enum { GPU_ARGS = 32 };
+
+/* A mixture's memory, see experts.cl: choices, tiles, and what is made of all
+ * chosen columns. */
+enum gpu_mixture {
+	GPU_PLACE, GPU_COLUMN, GPU_TILE, GPU_UP, GPU_GATE, GPU_DOWN, GPU_MIXTURE
+};
+
+/* Products of experts, n_expert matrices that follow one another: the device
+ * knows which expert has which columns. */
+struct gpu_tiles {
+	const void	*tile;
+	const void	*column;	/* of x; NULL: as they stand */
+	size_t		 n, n_expert;
+};
 
 /* Work-groups in three dimensions, of `group` items in the first. */
 struct gpu_call {
@@ -71,10 +88,11 @@ struct gpu {
 	struct err	 first;		/* of the errors */
 	bool		 failed;
 	size_t		 columns;	/* of the batch */
-	/* reserve()'s: the batch's places, lists, activations. */
+	/* reserve()'s: the batch's places, activations, mixture. */
 	struct device_need need;
-	void		*at, *list, *weight, *codes, *scales;
+	void		*at, *codes, *scales;
 	void		*codes2, *scales2;	/* of fine activations, the second */
+	void		*mixture[GPU_MIXTURE];
 	void		*result;	size_t result_bytes;
 	float		*row;		/* the host's: a column's, twice */
 };
@@ -88,6 +106,9 @@ void	gpu_fail(struct gpu *, const char *what, const char *why);
 void	*gpu_alloc(struct device *, size_t bytes, struct err *);
 void	gpu_free(struct device *, void *);
 int	gpu_place(struct device *, const void *, size_t bytes, struct err *);
+int	gpu_place_all(struct device *, const void *const *, size_t n, size_t bytes, struct err *);
+/* Bytes from a to b, which lie in one buffer, or it is an error of the device's. */
+size_t	gpu_apart(struct gpu *, const void *a, const void *b);
 void	gpu_write(struct device *, void *to, const void *from, size_t bytes);
 int	gpu_read(struct device *, void *to, const void *from, size_t bytes, struct err *);
 void	gpu_copy(struct device *, void *to, const void *from, size_t bytes);
@@ -113,5 +134,15 @@ void	gpu_run(struct gpu *, enum gpu_kernel, const struct type *, const size_t it
 /* gpu_multiply.c */
 void	gpu_multiply(struct device *, const struct device_product *, size_t n, bool precise);
 const char *gpu_lacks(const struct device *, const struct mat *, bool precise);
+/* Each w is the first expert's; n: columns of x. */
+void	gpu_multiply_tiles(struct gpu *, const struct device_product *, size_t n, bool precise,
+	    const struct gpu_tiles *);
+
+/* gpu_experts.c */
+const char *gpu_lacks_experts(const struct device *, const struct mat *, size_t n);
+/* Bytes of each part. */
+void	gpu_experts_pieces(const struct device_need *, size_t bytes[GPU_MIXTURE]);
+void	gpu_route(struct device *, const struct device_route *);
+void	gpu_experts(struct device *, const struct device_experts *);
 
 #endif

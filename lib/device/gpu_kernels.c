@@ -9,7 +9,7 @@
 const char *const gpu_kernel_names[K_PACKED] = {
 	[K_ZERO] = "zero", [K_NORM] = "norm", [K_ROPE] = "rope", [K_GATE] = "gate",
 	[K_ACTIVATE] = "activate", [K_ADD] = "add", [K_GATHER] = "gather",
-	[K_SCATTER] = "scatter", [K_REMEMBER] = "remember", [K_ATTEND] = "attend",
+	[K_ROUTE] = "route", [K_DEAL] = "deal", [K_COMBINE] = "combine", [K_REMEMBER] = "remember", [K_ATTEND] = "attend",
 	[K_CONVOLVE] = "convolve", [K_UNIT] = "unit", [K_RECUR] = "recur",
 	[K_QUANTIZE] = "quantize", [K_F32] = "multiply_f32", [K_F16] = "multiply_f16",
 	[K_BF16] = "multiply_bf16",
@@ -85,7 +85,7 @@ address(struct gpu *g, struct gpu_call *c, const void *p)
 	const struct gpu_range *r = p ? gpu_range(g, p) : NULL;
 
 	value(c, (struct gpu_arg){ .base = true, .mem = r ? r->mem : NULL });
-	value(c, (struct gpu_arg){ .bytes = 8, .v.u64 = r ? (uintptr_t)p - r->at : UINT64_MAX });
+	value(c, (struct gpu_arg){ .bytes = 8, .v.u64 = r ? r->from + ((uintptr_t)p - r->at) : UINT64_MAX });
 }
 
 void

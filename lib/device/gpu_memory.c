@@ -10,6 +10,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include <apr/size.h>
+
 #include "gpu.h"
 
 enum { SLACK = 64 };		/* bytes that may be read behind a row's end */
@@ -49,6 +51,25 @@ gpu_range(struct gpu *g, const void *p)
 		err_set(&g->first, "an operation on memory that %s was not given", g->d.name);
 	g->failed = true;
 	return NULL;
+}
+
+/* Of p, in the buffer that it is in. */
+static size_t
+offset(const struct gpu_range *r, const void *p)
+{
+	return r->from + ((uintptr_t)p - r->at);
+}
+
+size_t
+gpu_apart(struct gpu *g, const void *a, const void *b)
+{
+	const struct gpu_range *r = gpu_range(g, a), *s = r ? gpu_range(g, b) : NULL;
+
+	if (!s)
+		return 0;
+	if (r->mem != s->mem)
+		gpu_fail(g, "experts", "they do not follow one another");
+	return offset(s, b) - offset(r, a);
 }
 
 static int
@@ -118,7 +139,8 @@ gpu_alloc(struct device *d, size_t bytes, struct err *e)
 static void
 drop(struct gpu *g, const struct gpu_range *r)
 {
-	g->driver->free(g, r->mem);
+	if (!r->shared)
+		g->driver->free(g, r->mem);
 	if (r->ours)
 		munmap((void *)r->at, r->bytes);
 }
@@ -169,6 +191,37 @@ gpu_place(struct device *d, const void *p, size_t bytes, struct err *e)
 	return -1;
 }
 
+/* The first range has the buffer. */
+int
+gpu_place_all(struct device *d, const void *const *p, size_t n, size_t bytes, struct err *e)
+{
+	struct gpu *g = of(d);
+	size_t i = n ? search(g, (uintptr_t)p[0]) : 0, all;
+	const char *why;
+	void *mem;
+
+	if (n == 0 || bytes == 0 || (i < g->n && g->range[i].at <= (uintptr_t)p[0]))
+		return 0;
+	if (size_mul(&all, n, bytes))
+		return err_set(e, "%zu times %zu bytes are too many", n, bytes);
+	if (!(mem = buffer(g, all + SLACK, e)))
+		return -1;
+	for (i = 0; i < n; i++) {
+		struct gpu_range r = { .at = (uintptr_t)p[i], .bytes = bytes, .mem = mem,
+		    .from = i * bytes, .shared = i > 0 };
+
+		if ((why = g->driver->write(g, mem, r.from, p[i], bytes)))
+			err_set(e, "%s: %zu bytes to it: %s", g->name, bytes, why);
+		if (!why && enter(g, r, e) == 0)
+			continue;
+		/* What was entered goes when all does. */
+		if (i == 0)
+			g->driver->free(g, mem);
+		return -1;
+	}
+	return 0;
+}
+
 void
 gpu_write(struct device *d, void *to, const void *from, size_t bytes)
 {
@@ -177,7 +230,7 @@ gpu_write(struct device *d, void *to, const void *from, size_t bytes)
 
 	if (bytes == 0 || g->failed || !(r = gpu_range(g, to)))
 		return;
-	gpu_fail(g, "bytes to it", g->driver->write(g, r->mem, (uintptr_t)to - r->at, from, bytes));
+	gpu_fail(g, "bytes to it", g->driver->write(g, r->mem, offset(r, to), from, bytes));
 }
 
 int
@@ -187,8 +240,7 @@ gpu_read(struct device *d, void *to, const void *from, size_t bytes, struct err 
 	const struct gpu_range *r;
 
 	if (bytes > 0 && !g->failed && (r = gpu_range(g, from)))
-		gpu_fail(g, "bytes from it", g->driver->read(g, to, r->mem, (uintptr_t)from - r->at,
-		    bytes));
+		gpu_fail(g, "bytes from it", g->driver->read(g, to, r->mem, offset(r, from), bytes));
 	if (!g->failed)
 		return 0;
 	*e = g->first;
@@ -203,6 +255,6 @@ gpu_copy(struct device *d, void *to, const void *from, size_t bytes)
 
 	if (bytes == 0 || g->failed || !(a = gpu_range(g, from)) || !(b = gpu_range(g, to)))
 		return;
-	gpu_fail(g, "a copy", g->driver->copy(g, b->mem, (uintptr_t)to - b->at, a->mem,
-	    (uintptr_t)from - a->at, bytes));
+	gpu_fail(g, "a copy", g->driver->copy(g, b->mem, offset(b, to), a->mem, offset(a, from),
+	    bytes));
 }

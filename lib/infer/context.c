@@ -15,13 +15,18 @@ head_bytes(const struct hparams *h, enum infer_kv kv)
 
 /* The widest column that a layer makes besides n_embd. */
 static size_t
-widest(const struct hparams *h)
+widest(const struct model *m)
 {
+	const struct hparams *h = &m->h;
+	bool dense = false;
 	size_t q = (size_t)h->n_head * h->head_dim * (h->q_gate ? 2 : 1);
 	size_t kv = 2 * (size_t)h->n_kv * h->head_dim;
 	size_t mix = 2 * (size_t)h->nk * h->dk + (size_t)h->nv * h->dv;
-	size_t w = h->n_embd, all[] = { q, kv, mix, h->n_ff, h->n_ff_exp };
+	size_t w = h->n_embd, all[] = { q, kv, mix, 0 };
 
+	for (unsigned i = 0; i < h->n_layer; i++)
+		dense |= !m->layer[i].router.data;
+	all[3] = dense ? h->n_ff : 0;
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
 		if (all[i] > w)
 			w = all[i];
@@ -52,7 +57,7 @@ state_floats(const struct hparams *h)
 
 /* Floats and bytes of the parts of a context. */
 struct plan {
-	size_t	 x, wide, rope, route, pick, gather;
+	size_t	 x, wide, rope, route, pick, used;
 	uint64_t kv, state, scratch;
 	struct device_need need;
 };
@@ -61,24 +66,30 @@ static void
 plan(const struct model *m, const struct infer_opts *o, struct plan *p)
 {
 	const struct hparams *h = &m->h;
-	size_t n = o->n_batch, w = widest(h);
+	size_t n = o->n_batch, w = widest(m);
 
 	p->x = n * h->n_embd;
 	p->wide = n * w;
 	p->rope = 2 * n * half_rot(m);
 	p->route = n * h->n_expert;
 	p->pick = n;
-	p->gather = h->n_expert ? n * h->n_embd : 0;
-	p->need = (struct device_need){ .cols = w, .fine = m->fine, .n = n, .experts = h->n_expert,
-	    .head_dim = h->head_dim };
+	p->used = h->n_expert ? n * h->n_used : 0;
+	p->need = (struct device_need){ .cols = w > h->n_ff_exp ? w : h->n_ff_exp, .fine = m->fine,
+	    .n = n, .head_dim = h->head_dim };
+	if (h->n_expert) {
+		p->need.experts = h->n_expert;
+		p->need.used = h->n_used;
+		p->need.inner = h->n_ff_exp;
+		p->need.outer = h->n_embd;
+	}
 	p->kv = p->state = 0;
 	for (unsigned i = 0; i < h->n_layer; i++)
 		if (m->layer[i].mixer == MIX_ATTENTION)
 			p->kv += 2 * (uint64_t)o->nseq * o->n_ctx * h->n_kv * head_bytes(h, o->kv);
 		else
 			p->state += 4 * (uint64_t)o->nseq * (state_floats(h) + conv_floats(h));
-	p->scratch = 4 * (2 * p->x + 3 * p->wide + 3 * p->rope + 2 * p->route + 2 * p->pick +
-	    p->gather);
+	p->scratch = 4 * (2 * p->x + 3 * p->wide + 3 * p->rope + p->route + 3 * p->pick +
+	    2 * p->used);
 }
 
 void
@@ -133,19 +144,17 @@ infer_free(struct infer *f)
 	let_go(f, f->c);
 	let_go(f, f->cos);
 	let_go(f, f->sin);
+	let_go(f, f->pick);
 	let_go(f, f->route);
-	let_go(f, f->gather);
+	let_go(f, f->expert);
+	let_go(f, f->weight);
 	free(f->cache);
 	free(f->len);
 	free(f->at);
 	free(f->id);
+	free(f->words);
 	free(f->angles);
 	free(f->seen);
-	free(f->route_host);
-	free(f->pick);
-	free(f->weight);
-	free(f->users);
-	free(f->product);
 	free(f);
 }
 
@@ -175,6 +184,12 @@ floats(struct infer *f, float **p, size_t n, struct err *e)
 	return (*p = f->d->op->alloc(f->d, n * sizeof **p, e)) != NULL;
 }
 
+static bool
+words(struct infer *f, uint32_t **p, size_t n, struct err *e)
+{
+	return (*p = f->d->op->alloc(f->d, n * sizeof **p, e)) != NULL;
+}
+
 static int
 allocate(struct infer *f, const struct plan *p, struct err *e)
 {
@@ -184,19 +199,17 @@ allocate(struct infer *f, const struct plan *p, struct err *e)
 	    !(f->len = calloc(f->o.nseq, sizeof *f->len)) ||
 	    !(f->at = calloc(f->o.n_batch, sizeof *f->at)) ||
 	    !(f->id = calloc(f->o.n_batch, sizeof *f->id)) ||
-	    !(f->angles = malloc(p->rope * sizeof(float) + 1)) ||
-	    !(f->route_host = malloc(p->route * sizeof(float) + 1)) ||
-	    !(f->pick = malloc(p->pick * sizeof *f->pick)) ||
-	    !(f->weight = malloc(p->pick * sizeof *f->weight)) ||
-	    !(f->users = calloc(h->n_expert + 1, sizeof *f->users)) ||
-	    !(f->product = calloc(2 * (size_t)h->n_expert + 1, sizeof *f->product)))
+	    !(f->words = calloc(f->o.n_batch, sizeof *f->words)) ||
+	    !(f->angles = malloc(p->rope * sizeof(float) + 1)))
 		return err_set(e, "out of memory");
 	if (f->d->op->reserve(f->d, &p->need, e) < 0 ||
 	    !floats(f, &f->x, p->x, e) || !floats(f, &f->h, p->x, e) ||
 	    !floats(f, &f->a, p->wide, e) || !floats(f, &f->b, p->wide, e) ||
 	    !floats(f, &f->c, p->wide, e) || !floats(f, &f->cos, p->rope, e) ||
-	    !floats(f, &f->sin, p->rope, e) || !floats(f, &f->route, p->route, e) ||
-	    !floats(f, &f->gather, p->gather, e))
+	    !floats(f, &f->sin, p->rope, e) || !words(f, &f->pick, p->pick, e))
+		return -1;
+	if (h->n_expert && (!floats(f, &f->route, p->route, e) ||
+	    !words(f, &f->expert, p->used, e) || !floats(f, &f->weight, p->used, e)))
 		return -1;
 	for (unsigned i = 0; i < h->n_layer; i++)
 		if (!new_cache(f, &f->cache[i], &f->m->layer[i], e))
@@ -226,7 +239,7 @@ infer_new(const struct model *m, const struct infer_opts *o, struct device *d, s
 	f->d = d;
 	f->kv = o->kv == KV_F32 ? &type_f32 : o->kv == KV_F16 ? &type_f16 : type_by_ggml(8);
 	f->head_bytes = head_bytes(h, o->kv);
-	f->wide = widest(h);
+	f->wide = widest(m);
 	f->rope_ld = half_rot(m);
 	if (infer_place(m, d, o->precise, e) == 0) {
 		if (allocate(f, &p, e) == 0)

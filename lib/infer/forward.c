@@ -123,12 +123,9 @@ static int
 output(struct infer *f, float *logits, struct err *e)
 {
 	const struct hparams *h = &f->m->h;
-	size_t n = 0, d = h->n_embd, row = h->n_vocab;
+	size_t n = f->npick, d = h->n_embd, row = h->n_vocab;
 	float *y;
 
-	for (size_t i = 0; i < f->n; i++)
-		if (f->tok[i].logits)
-			f->pick[n++] = (uint32_t)i;
 	if (n == 0)
 		return 0;
 	if (n < f->n)
@@ -151,6 +148,24 @@ output(struct infer *f, float *logits, struct err *e)
 	return 0;
 }
 
+/* All that the device has to know comes first: from here on to the logits it
+ * asks the host for nothing. */
+static void
+begin(struct infer *f)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		f->at[i] = (struct device_at){ f->tok[i].seq, f->tok[i].pos };
+		f->id[i] = f->tok[i].id;
+	}
+	f->d->op->batch(f->d, f->at, f->n);
+	f->npick = 0;
+	for (size_t i = 0; i < f->n; i++)
+		if (f->tok[i].logits)
+			f->words[f->npick++] = (uint32_t)i;
+	f->d->op->write(f->d, f->pick, f->words, f->npick * sizeof *f->pick);
+	infer_rope_tables(f);
+}
+
 int
 infer_run(struct infer *f, const struct infer_token *tok, size_t n, float *logits,
     struct err *e)
@@ -163,12 +178,7 @@ infer_run(struct infer *f, const struct infer_token *tok, size_t n, float *logit
 		return -1;
 	f->tok = tok;
 	f->n = n;
-	for (size_t i = 0; i < n; i++) {
-		f->at[i] = (struct device_at){ tok[i].seq, tok[i].pos };
-		f->id[i] = tok[i].id;
-	}
-	f->d->op->batch(f->d, f->at, n);
-	infer_rope_tables(f);
+	begin(f);
 	f->d->op->embed(f->d, &(struct device_embed){ .w = &f->m->embd, .pos = &f->m->pos_embd,
 	    .id = f->id, .at = f->at, .scale = h->embd_scale, .x = f->x });
 	if (hidden(f, 0, f->x, e) < 0)

@@ -39,13 +39,13 @@ struct infer {
 	size_t			 rope_ld;
 	float			*angles;	/* the host's: cos and sin of one rope */
 	float			*seen;		/* the host's: for a trace, n x wide */
+	uint32_t		*pick;		/* columns whose logits are wanted: */
+	size_t			 npick;
+	uint32_t		*words;		/* the host's, n: what goes to these lists */
 	/* Mixtures. */
-	float			*route, *route_host;	/* n x n_expert */
-	uint32_t		*pick;		/* the host's: n columns by number */
-	float			*weight;	/* the host's, n */
-	float			*gather;	/* columns of some experts */
-	uint32_t		*users;		/* of each expert: columns */
-	struct device_product	*product;	/* 2 x n_expert */
+	float			*route;		/* n x n_expert */
+	uint32_t		*expert;	/* n x n_used */
+	float			*weight;	/* n x n_used */
 };
 
 static inline size_t

@@ -49,6 +49,34 @@ matrix(struct placing *p, const struct mat *w, struct err *e)
 	return 0;
 }
 
+/* Those of one tensor follow one another as it is; those of many are to. */
+static int
+experts(struct placing *p, const struct mat *w, struct err *e)
+{
+	unsigned n = p->m->h.n_expert;
+	struct part *first = part_of(p->m, w->data), *at;
+	const char *lacks = p->d->op->lacks_experts(p->d, w, n);
+	const void **data;
+	int r;
+
+	if (lacks)
+		return err_set(e, "%s: %s cannot take %s", first->t->name, p->d->name, lacks);
+	if (n < 2 || part_of(p->m, w[1].data) == first)
+		return matrix(p, w, e);
+	if ((lacks = p->d->op->lacks(p->d, w, p->precise)))
+		return err_set(e, "%s: %s cannot multiply %s", first->t->name, p->d->name, lacks);
+	if (!(data = malloc(n * sizeof *data)))
+		return err_set(e, "out of memory");
+	for (unsigned i = 0; i < n; i++) {
+		at = part_of(p->m, w[i].data);
+		data[i] = at->data;
+		p->seen[at - p->m->part] = true;
+	}
+	r = p->d->op->place_all(p->d, data, n, (size_t)first->t->bytes, e);
+	free(data);
+	return r < 0 ? err_prefix(e, "%s", first->t->name) : 0;
+}
+
 static int
 vector(struct placing *p, const float *v, size_t n, struct err *e)
 {
@@ -91,11 +119,8 @@ inner(struct placing *p, const struct layer *l, struct err *e)
 	    matrix(p, &l->router, e) < 0 || vector(p, l->up_b, h->n_ff, e) < 0 ||
 	    vector(p, l->down_b, h->n_embd, e) < 0)
 		return -1;
-	for (unsigned i = 0; l->router.data && i < h->n_expert; i++)
-		if (matrix(p, &l->exp.gate[i], e) < 0 || matrix(p, &l->exp.up[i], e) < 0 ||
-		    matrix(p, &l->exp.down[i], e) < 0)
-			return -1;
-	return 0;
+	return !l->router.data ? 0 : experts(p, l->exp.gate, e) < 0 ||
+	    experts(p, l->exp.up, e) < 0 || experts(p, l->exp.down, e) < 0 ? -1 : 0;
 }
 
 static int

@@ -122,18 +122,3 @@ gather(BUF(float, y), BUF(const float, x), BUF(const uint, from), uint ldy, uint
 			AT(float, y)[(ulong)i * ldy + k] =
 			    CAT(float, x)[(ulong)CAT(uint, from)[i] * ldx + k];
 }
-
-KERNEL
-scatter(BUF(float, y), BUF(const float, x), BUF(const uint, to), BUF(const float, w), uint ldy,
-    uint ldx, uint n, uint width)
-{
-	uint k = ITEM(0);
-
-	if (k >= width)
-		return;
-	for (uint i = 0; i < n; i++) {
-		GLOBAL float *out = AT(float, y) + (ulong)CAT(uint, to)[i] * ldy + k;
-
-		*out = fma(CAT(float, w)[i], CAT(float, x)[(ulong)i * ldx + k], *out);
-	}
-}

@@ -7,6 +7,9 @@
  * takes a group of its row apart and makes its integer sums for all columns;
  * then it adds, for one column, the groups of all lanes in order.  Of fine
  * activations what the `second` gives is added to what the first gave.
+ *
+ * With tiles, see experts.cl, the matrix is the tile's expert's, of those that
+ * are `apart` bytes from each other; its columns are those of `column`, if any.
  */
 enum { MIN = 1, MIN_HALVES = 2, HALF_SCALES = 4, HALVES = 8 };
 enum { LANES = 8, ROWS = 8, SEGMENT = 4096 / 32 };
@@ -31,22 +34,28 @@ dot4(uint a, uint b, int sum)
 }
 
 /* Bytes of weights are `stride` from row to row. */
+#define OF_X(c)	(HAS(column) ? CAT(uint, column)[c] : (c))
+
 KERNEL
 multiply(BUF(const uchar, w), BUF(const ushort, grid), ulong stride, uint rows, float scale,
     BUF(const uint, q), BUF(const float, a), uint groups, uint n, BUF(const float, bias),
-    BUF(float, y), ulong ldy, uint second)
+    BUF(float, y), ulong ldy, uint second, BUF(const uint, tile), BUF(const uint, column),
+    ulong apart)
 {
 	LOCAL float s[ROWS][LANES], m[ROWS][LANES], m1[ROWS][LANES];
 	LOCAL float dot[ROWS][LANES][LANES], dot1[ROWS][LANES][LANES];
 	uint lane = LANE() % LANES, r = LANE() / LANES, row = GROUP(0) * ROWS + r;
-	uint first = GROUP(1) * LANES, cols = n - first < LANES ? n - first : LANES;
-	GLOBAL const uchar *p = CAT(uchar, w) + (row < rows ? row : 0) * stride;
+	GLOBAL const uint *t = CAT(uint, tile) + 3 * GROUP(1);
+	uint first = HAS(tile) ? t[1] : GROUP(1) * LANES;
+	uint cols = HAS(tile) ? t[2] : n - first < LANES ? n - first : LANES;
+	GLOBAL const uchar *p = CAT(uchar, w) + (HAS(tile) && cols > 0 ? t[0] * apart : 0) +
+	    (row < rows ? row : 0) * stride;
 	float acc = 0, sum = 0;
 
 	for (uint base = 0; base < groups; base += LANES) {
 		uint g = base + lane;
 
-		if (row < rows && g < groups) {
+		if (cols > 0 && row < rows && g < groups) {
 			struct scales k = { scale, 0, 0, 0, 0, 0 };
 			uint codes[8];
 
@@ -60,7 +69,7 @@ multiply(BUF(const uchar, w), BUF(const ushort, grid), ulong stride, uint rows, 
 				m1[r][lane] = k.m * (float)k.mk1;
 			for (uint c = 0; c < cols; c++) {
 				GLOBAL const uint *b = CAT(uint, q) +
-				    ((ulong)(first + c) * groups + g) * 8;
+				    ((ulong)OF_X(first + c) * groups + g) * 8;
 				int d0 = 0, d1 = 0;
 
 				for (uint i = 0; i < 4; i++) {
@@ -77,7 +86,7 @@ multiply(BUF(const uchar, w), BUF(const ushort, grid), ulong stride, uint rows, 
 		BARRIER();
 		for (uint j = 0; lane < cols && row < rows && j < LANES && base + j < groups; j++) {
 			GLOBAL const float *f = CAT(float, a) +
-			    ((ulong)(first + lane) * groups + base + j) * 4;
+			    ((ulong)OF_X(first + lane) * groups + base + j) * 4;
 
 			if ((base + j) % SEGMENT == 0 && base + j > 0) {
 				sum = base + j == SEGMENT ? acc : sum + acc;

@@ -3,7 +3,8 @@
  * multiply_float.cl -- weights that are floats times activations as they are:
  * 16 sums over the columns k with the same k mod 16.
  *
- * A work-group has 4 rows with 16 lanes each, and up to 8 columns.
+ * A work-group has 4 rows with 16 lanes each, and up to 8 columns; tiles are as
+ * multiply.cl has them.
  */
 enum { SUMS = 16, FROWS = 4, FCOLS = 8 };
 
@@ -14,23 +15,29 @@ FM_FN float bf16_at(GLOBAL const uchar *p) { return as_float(load16(p) << 16); }
 #define FLOATS(T) \
 KERNEL \
 multiply_##T(BUF(const uchar, w), ulong row_step, ulong col_step, uint rows, uint cols, \
-    BUF(const float, x), ulong ldx, uint n, BUF(const float, bias), BUF(float, y), ulong ldy) \
+    BUF(const float, x), ulong ldx, uint n, BUF(const float, bias), BUF(float, y), ulong ldy, \
+    BUF(const uint, tile), BUF(const uint, column), ulong apart) \
 { \
 	LOCAL float p[FROWS * FCOLS * SUMS]; \
 	uint lane = LANE() % SUMS, r = LANE() / SUMS, row = GROUP(0) * FROWS + r; \
-	uint first = GROUP(1) * FCOLS, nc = n - first < FCOLS ? n - first : FCOLS; \
-	GLOBAL const uchar *from = CAT(uchar, w) + (row < rows ? row : 0) * row_step; \
-	GLOBAL const float *v = CAT(float, x) + first * ldx; \
+	GLOBAL const uint *which = CAT(uint, tile) + 3 * GROUP(1); \
+	uint first = HAS(tile) ? which[1] : GROUP(1) * FCOLS; \
+	uint nc = HAS(tile) ? which[2] : n - first < FCOLS ? n - first : FCOLS; \
+	GLOBAL const uchar *from = CAT(uchar, w) + (HAS(tile) && nc > 0 ? which[0] * apart : 0) + \
+	    (row < rows ? row : 0) * row_step; \
+	ulong v[FCOLS]; \
 	float t[FCOLS], d; \
 \
-	for (uint c = 0; c < FCOLS; c++) \
+	for (uint c = 0; c < FCOLS; c++) { \
+		v[c] = c < nc ? (HAS(column) ? CAT(uint, column)[first + c] : first + c) * ldx : 0; \
 		t[c] = 0; \
-	for (uint k = lane; k < cols; k += SUMS) { \
+	} \
+	for (uint k = lane; nc > 0 && k < cols; k += SUMS) { \
 		float weight = T##_at(from + k * col_step); \
 \
 		for (uint c = 0; c < FCOLS; c++) \
 			if (c < nc) \
-				t[c] = fma(weight, v[c * ldx + k], t[c]); \
+				t[c] = fma(weight, CAT(float, x)[v[c] + k], t[c]); \
 	} \
 	for (uint c = 0; c < FCOLS; c++) \
 		p[(r * FCOLS + c) * SUMS + lane] = t[c]; \
