@@ -140,6 +140,26 @@ logits() { "${APR_BUILD:-$REPO/build}/test/logits" "$@"; }
 		apr-infer --jsonl --parallel 3 "$s" | jq -c .tokens | sort -u | cmp - want
 }
 
+@test "requests are answered as they come, and none is lost behind a long one" {
+	s=$REPO/examples/sample
+	mkfifo requests
+	apr-infer --jsonl "$s" <requests >answers &
+	exec 7>requests
+	for q in '12+7=' '1+1='; do
+		jq -nc --arg q "$q" '{id: $q, prompt: $q, max_tokens: 2}' >&7
+		for i in $(seq 100); do
+			! grep -qF "\"$q\"" answers || break
+			sleep 0.1
+		done
+		grep -F "\"$q\"" answers
+	done
+	exec 7>&-
+	wait $!
+	# More than may wait for the first.
+	jq -nc '{id: 0, prompt: "12+7=", max_tokens: 250}, (range(1; 4500) | {id: ., prompt: "1+1=", max_tokens: 1})' >in
+	apr-infer --jsonl --parallel 64 "$s" <in | jq .id | cmp - <(seq 0 4499)
+}
+
 @test "a request finds nothing of the one before it, whatever a layer remembers by" {
 	need hf/qwen3-5 hf/qwen3
 	for m in qwen3-5 qwen3; do
