@@ -182,7 +182,8 @@ logits() { "${APR_BUILD:-$REPO/build}/test/logits" "$@"; }
 	fails 1 apr-infer --memory 1000 -p x "$s"
 	says "are wanted"
 	apr-infer --plan --memory 1000 "$s" && return 1
-	apr-infer --bench -n 4 "$s" | jq -e '.decode_tokens_s > 0'
+	apr-infer --bench -n 4 "$s" | jq -e '.decode_tokens_s > 0 and .decode_tokens_s >= .decode_median_tokens_s and
+	    [.prompts[].tokens] == [.prompt] and [.batches[].sequences] == [2, 4, 8]'
 	apr-infer --ppl "$s/heldout.txt" --json "$s" | jq -e '.perplexity > 1 and .perplexity < 4'
 }
 

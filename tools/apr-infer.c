@@ -123,7 +123,7 @@ main(int argc, char **argv)
 {
 	struct run r = { .o = { .nseq = 1 }, .s = SAMPLE_DEFAULTS, .n = 256,
 	    .jobs = pool_cpus() };
-	unsigned parallel = 8;
+	unsigned parallel = 8, positions;
 	const char *ppl = NULL;
 	int c, status;
 
@@ -174,6 +174,7 @@ main(int argc, char **argv)
 		usage("--timing is part of --json's answer, of --ppl's or of --jsonl's");
 	if (mode == JSONL)
 		r.o.nseq = parallel;
+	positions = r.o.n_ctx;
 	run_open(&r, mode != PLAN && mode != BENCH && (!r.ids || (mode == PROMPT && !r.json)));
 	switch (mode) {
 	case JSONL: status = run_jsonl(&r); break;
@@ -181,7 +182,7 @@ main(int argc, char **argv)
 	case PPL: status = run_ppl(&r, ppl); break;
 	case STREAM: status = run_stream(&r); break;
 	case PLAN: status = run_plan(&r); break;
-	case BENCH: status = run_bench(&r); break;
+	case BENCH: status = run_bench(&r, positions, parallel); break;
 	default: status = run_prompt(&r);
 	}
 	run_close(&r);
