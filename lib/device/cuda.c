@@ -16,7 +16,7 @@ enum { STAGES = 2, STAGE = 16 << 20 };
 
 struct loaded {
 	cu_module	 module;
-	cu_function	 function;
+	cu_function	 function[K_TYPED];
 };
 
 struct cuda {
@@ -28,7 +28,7 @@ struct cuda {
 	cu_stream	 stream;
 	cu_module	 columns;
 	cu_function	 kernel[K_PACKED];
-	struct loaded	 packed[KERNEL_TYPES];	/* by slot, once they are wanted */
+	struct loaded	 packed[GPU_TYPES];	/* by slot, once they are wanted */
 	struct {
 		unsigned char	*p;
 		cu_event	 done;		/* its bytes are there */
@@ -118,16 +118,17 @@ build(struct cuda *c)
 }
 
 static const char *
-packed(struct cuda *c, const struct type *t, cu_function *to)
+packed(struct cuda *c, enum gpu_kernel which, const struct type *t, cu_function *to)
 {
 	struct loaded *l = &c->packed[gpu_type_slot(t)];
+	cu_function *f = &l->function[which - K_PACKED];
 	const char *why = NULL;
 
 	if (!l->module)
 		why = load(c, gpu_type_name(t), &l->module);
-	if (!why && !l->function)
-		why = function(c, l->module, "multiply", &l->function);
-	*to = l->function;
+	if (!why && !*f)
+		why = function(c, l->module, gpu_kernel_names[which], f);
+	*to = *f;
 	return why;
 }
 
@@ -138,8 +139,8 @@ call(struct gpu *g, const struct gpu_call *k)
 	void *arg[GPU_ARGS];
 	uint64_t base[GPU_ARGS];
 	union { uint64_t u64; uint32_t u32; float f32; } v[GPU_ARGS];
-	cu_function f = k->kernel == K_PACKED ? NULL : c->kernel[k->kernel];
-	const char *why = k->kernel == K_PACKED ? packed(c, k->type, &f) : NULL;
+	cu_function f = k->kernel >= K_PACKED ? NULL : c->kernel[k->kernel];
+	const char *why = k->kernel >= K_PACKED ? packed(c, k->kernel, k->type, &f) : NULL;
 
 	if (why)
 		return why;
@@ -263,7 +264,7 @@ cuda_close(struct gpu *g)
 
 	if (c->stream)
 		a->cuStreamSynchronize(c->stream);
-	for (int i = 0; i < KERNEL_TYPES; i++)
+	for (int i = 0; i < GPU_TYPES; i++)
 		if (c->packed[i].module)
 			a->cuModuleUnload(c->packed[i].module);
 	if (c->columns)
