@@ -193,7 +193,7 @@ void	ptx_arrive(struct warp *, uint32_t lanes, uint32_t n);
 
 /* Lane by lane, whole warps in a loop that a compiler can widen. */
 #ifdef __clang__
-#define ALIKE _Pragma("clang loop vectorize(assume_safety)")
+#define ALIKE
 #else
 #define ALIKE _Pragma("GCC ivdep")
 #endif
