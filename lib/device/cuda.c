@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "cuda_api.h"
+#include "cuda_tiles.h"
 #include "gpu.h"
 
 enum { STAGES = 2, STAGE = 16 << 20 };
@@ -17,6 +18,8 @@ enum { STAGES = 2, STAGE = 16 << 20 };
 struct loaded {
 	cu_module	 module;
 	cu_function	 function[K_TYPED];
+	cu_module	 tiles;
+	cu_function	 tile[CUDA_TILES];
 };
 
 struct cuda {
@@ -132,16 +135,39 @@ packed(struct cuda *c, enum gpu_kernel which, const struct type *t, cu_function 
 	return why;
 }
 
+/* CUDA's own kernel for a product, if it has one: then *k is dealt out to it. */
 static const char *
-call(struct gpu *g, const struct gpu_call *k)
+tiled(struct cuda *c, struct gpu_call *k, cu_function *to)
 {
+	struct loaded *l = &c->packed[gpu_type_slot(k->type)];
+	char module[32];
+	int i = cuda_tile_of(k, module, sizeof module);
+	const char *why = NULL;
+
+	if (i < 0 || !module_of(c, module))
+		return NULL;
+	if (!l->tiles)
+		why = load(c, module, &l->tiles);
+	if (!why && !l->tile[i])
+		why = function(c, l->tiles, cuda_tiles[i].kernel, &l->tile[i]);
+	*to = l->tile[i];
+	*k = cuda_tile_call(k, i);
+	return why;
+}
+
+static const char *
+call(struct gpu *g, const struct gpu_call *given)
+{
+	struct gpu_call own = *given, *k = &own;
 	struct cuda *c = of(g);
 	void *arg[GPU_ARGS];
 	uint64_t base[GPU_ARGS];
 	union { uint64_t u64; uint32_t u32; float f32; } v[GPU_ARGS];
 	cu_function f = k->kernel >= K_PACKED ? NULL : c->kernel[k->kernel];
-	const char *why = k->kernel >= K_PACKED ? packed(c, k->kernel, k->type, &f) : NULL;
+	const char *why = k->kernel == K_PACKED ? tiled(c, k, &f) : NULL;
 
+	if (!why && !f)
+		why = packed(c, k->kernel, k->type, &f);
 	if (why)
 		return why;
 	for (uint32_t i = 0; i < k->nargs; i++) {
@@ -264,9 +290,12 @@ cuda_close(struct gpu *g)
 
 	if (c->stream)
 		a->cuStreamSynchronize(c->stream);
-	for (int i = 0; i < GPU_TYPES; i++)
+	for (int i = 0; i < GPU_TYPES; i++) {
 		if (c->packed[i].module)
 			a->cuModuleUnload(c->packed[i].module);
+		if (c->packed[i].tiles)
+			a->cuModuleUnload(c->packed[i].tiles);
+	}
 	if (c->columns)
 		a->cuModuleUnload(c->columns);
 	for (int i = 0; i < STAGES; i++) {
