@@ -8,6 +8,7 @@
  * Prints TAP.  With APR_CPU=scalar it is the plain C that a device is held to.
  */
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -476,12 +477,30 @@ strangers(const char *kind)
 	device_close(d);
 }
 
+static void *
+everything(void *unused)
+{
+	static const float caps[] = { 0, 5 };
+	const struct type *kv[] = { &type_f16, &type_f32, type_by_ggml(8) };
+
+	products();
+	norms();
+	turns();
+	elements();
+	columns();
+	for (int i = 0; i < 3; i++)
+		for (int j = 0; j < 2; j++)
+			attention(kv[i], j ? 37 : 0, caps[(i + j) % 2]);
+	delta(false);
+	delta(true);
+	return unused;
+}
+
 int
 main(int argc, char **argv)
 {
 	const struct device_need need = { .cols = 9216, .n = 64, .experts = 4, .head_dim = 130 };
-	static const float caps[] = { 0, 5 };
-	const struct type *kv[] = { &type_f16, &type_f32, type_by_ggml(8) };
+	pthread_t thread;
 
 	if (argc < 2) {
 		fputs("usage: device KIND [--rounds N] [--seed N]\n", stderr);
@@ -496,16 +515,10 @@ main(int argc, char **argv)
 	must((dev[1] = device_open(argv[1], 2, &e)));
 	for (int i = 0; i < 2; i++)
 		must(dev[i]->op->reserve(dev[i], &need, &e) == 0);
-	products();
-	norms();
-	turns();
-	elements();
-	columns();
-	for (int i = 0; i < 3; i++)
-		for (int j = 0; j < 2; j++)
-			attention(kv[i], j ? 37 : 0, caps[(i + j) % 2]);
-	delta(false);
-	delta(true);
+	/* A device is used by one thread at a time, whichever that is. */
+	err_set(&e, "no thread");
+	must(pthread_create(&thread, NULL, everything, NULL) == 0);
+	pthread_join(thread, NULL);
 	device_close(dev[0]);
 	device_close(dev[1]);
 	forget();

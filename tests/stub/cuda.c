@@ -21,16 +21,16 @@
 #include "cuda.h"
 
 enum {
-	OK = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NOT_FOUND = 500, LANES = 64, ARGUMENTS = 32,
+	OK = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NO_CONTEXT = 201, NOT_FOUND = 500, NO_CAPTURE = 900, LANES = 64, ARGUMENTS = 32,
 	CALLS = 64, STACK = 1 << 16,
 };
 
 static const struct { int status; const char *name; } names[] = {
 	{ OK, "CUDA_SUCCESS" }, { INVALID_VALUE, "CUDA_ERROR_INVALID_VALUE" },
 	{ OUT_OF_MEMORY, "CUDA_ERROR_OUT_OF_MEMORY" }, { 3, "CUDA_ERROR_NOT_INITIALIZED" },
-	{ 100, "CUDA_ERROR_NO_DEVICE" }, { 218, "CUDA_ERROR_INVALID_PTX" },
+	{ 100, "CUDA_ERROR_NO_DEVICE" }, { NO_CONTEXT, "CUDA_ERROR_INVALID_CONTEXT" }, { 218, "CUDA_ERROR_INVALID_PTX" },
 	{ 222, "CUDA_ERROR_UNSUPPORTED_PTX_VERSION" }, { NOT_FOUND, "CUDA_ERROR_NOT_FOUND" },
-	{ 700, "CUDA_ERROR_ILLEGAL_ADDRESS" }, { 719, "CUDA_ERROR_LAUNCH_FAILED" },
+	{ 700, "CUDA_ERROR_ILLEGAL_ADDRESS" }, { NO_CAPTURE, "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED" }, { 719, "CUDA_ERROR_LAUNCH_FAILED" },
 	{ 803, "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH" },
 };
 
@@ -55,6 +55,8 @@ struct work {
 };
 
 static struct work *first, **last = &first;
+/* What is captured meanwhile, and is not to run. */
+static struct work *captured, **captured_last;
 static struct { const char *name; unsigned long n; } calls[CALLS];
 static long left;			/* things that are not given back */
 static size_t taken;
@@ -67,6 +69,8 @@ number(const char *name, unsigned long other)
 	return s ? strtoul(s, NULL, 10) : other;
 }
 
+static _Thread_local void *current;	/* the context */
+
 /* The status that this call is to have. */
 static int
 fault(const char *name)
@@ -74,6 +78,9 @@ fault(const char *name)
 	const char *s = getenv("STUB_CUDA_FAIL"), *p;
 	size_t len = strlen(name);
 	int i = 0;
+
+	if (!current && strncmp(name, "cuInit", 6) && strncmp(name, "cuD", 3) && strncmp(name, "cuCtx", 5))
+		return NO_CONTEXT;
 
 	while (calls[i].name && strcmp(calls[i].name, name) != 0)
 		i++;
@@ -87,6 +94,8 @@ fault(const char *name)
 	return p ? atoi(p + 1) : 999;
 }
 #define FAULT() do { int status_ = fault(__func__); if (status_) return status_; } while (0)
+/* What a stream that is captured does not take. */
+#define NO_GRAPH() do { if (captured_last) return NO_CAPTURE; } while (0)
 /* Of exported names that carry a version. */
 #define FAULT_OF(name) do { int status_ = fault(name); if (status_) return status_; } while (0)
 
@@ -191,10 +200,10 @@ run_all(void)
 static struct work *
 wait_for(void)
 {
-	struct work *w = calloc(1, sizeof *w);
+	struct work *w = calloc(1, sizeof *w), ***end = captured_last ? &captured_last : &last;
 
-	*last = w;
-	last = &w->next;
+	**end = w;
+	*end = &w->next;
 	return w;
 }
 
@@ -334,8 +343,8 @@ cuDevicePrimaryCtxRelease_v2(int d)
 int
 cuCtxSetCurrent(void *context)
 {
-	(void)context;
 	FAULT();
+	current = context;
 	return OK;
 }
 
@@ -369,6 +378,7 @@ cuStreamSynchronize(void *s)
 {
 	(void)s;
 	FAULT();
+	NO_GRAPH();
 	run_all();
 	return OK;
 }
@@ -402,6 +412,7 @@ cuEventSynchronize(void *e)
 {
 	(void)e;
 	FAULT();
+	NO_GRAPH();
 	run_all();
 	return OK;
 }
@@ -413,6 +424,7 @@ cuMemAlloc_v2(uint64_t *to, size_t bytes)
 	unsigned char *p;
 
 	FAULT_OF("cuMemAlloc");
+	NO_GRAPH();
 	if (taken + bytes > number("STUB_CUDA_MEMORY", 1ul << 30))
 		return OUT_OF_MEMORY;
 	p = thing(bytes + 64);
@@ -455,6 +467,7 @@ cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t bytes, void *s)
 {
 	(void)s;
 	FAULT_OF("cuMemcpyHtoDAsync");
+	NO_GRAPH();
 	return copy((void *)(uintptr_t)to, from, bytes);
 }
 
@@ -463,6 +476,7 @@ cuMemcpyDtoHAsync_v2(void *to, uint64_t from, size_t bytes, void *s)
 {
 	(void)s;
 	FAULT_OF("cuMemcpyDtoHAsync");
+	NO_GRAPH();
 	return copy(to, (void *)(uintptr_t)from, bytes);
 }
 
@@ -558,4 +572,103 @@ cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsigned b
 	for (int i = 0; f->kernel->size[i]; i++)
 		memcpy(w->arg[i], arg[i], f->kernel->size[i]);
 	return OK;
+}
+
+/* A graph is what was captured, an executable one a copy of it. */
+struct graph {
+	struct work	*first;
+};
+
+static void
+empty(struct work *w)
+{
+	for (struct work *next; w; w = next) {
+		next = w->next;
+		free(w);
+	}
+}
+
+int
+cuStreamBeginCapture_v2(void *s, int mode)
+{
+	(void)s;
+	FAULT_OF("cuStreamBeginCapture");
+	NO_GRAPH();
+	if (mode < 0 || mode > 2)
+		return INVALID_VALUE;
+	captured = NULL;
+	captured_last = &captured;
+	return OK;
+}
+
+int
+cuStreamEndCapture(void *s, void **to)
+{
+	int status = fault(__func__);
+	struct graph *g;
+
+	(void)s;
+	*to = NULL;
+	if (!captured_last)
+		return INVALID_VALUE;
+	captured_last = NULL;
+	if (status) {
+		empty(captured);
+		return status;
+	}
+	g = thing(sizeof *g);
+	g->first = captured;
+	*to = g;
+	return OK;
+}
+
+static void
+add_all(const struct work *from)
+{
+	for (; from; from = from->next) {
+		struct work *w = wait_for(), *next = w->next;
+
+		*w = *from;
+		w->next = next;
+	}
+}
+
+int
+cuGraphInstantiateWithFlags(void **to, void *graph, unsigned long long flags)
+{
+	struct graph *g;
+
+	FAULT_OF("cuGraphInstantiate");
+	NO_GRAPH();
+	if (flags)
+		return INVALID_VALUE;
+	g = thing(sizeof *g);
+	captured_last = &g->first;
+	add_all(((struct graph *)graph)->first);
+	captured_last = NULL;
+	*to = g;
+	return OK;
+}
+
+int
+cuGraphLaunch(void *exec, void *s)
+{
+	(void)s;
+	FAULT();
+	NO_GRAPH();
+	add_all(((struct graph *)exec)->first);
+	return OK;
+}
+
+int
+cuGraphDestroy(void *g)
+{
+	empty(((struct graph *)g)->first);
+	return gone(g);
+}
+
+int
+cuGraphExecDestroy(void *g)
+{
+	return cuGraphDestroy(g);
 }
