@@ -99,6 +99,7 @@ cpu_close(struct device *d)
 	struct cpu *c = of(d);
 
 	release(c);
+	free(c->sample);
 	crew_free(c->crew);
 	free(c);
 }
@@ -376,12 +377,12 @@ cpu_gather(struct device *d, const struct device_gather *o)
 
 static const struct device_ops ops = {
 	.close = cpu_close, .memory = memory, .scratch = scratch, .reserve = reserve,
-	.alloc = allocate, .free = let_go, .place = place,
-	.place_all = place_all, .lacks = lacks, .lacks_experts = lacks_experts, .write = copy, .read = read_back,
-	.result = result, .copy = copy, .zero = zero, .batch = batch, .embed = embed, .multiply = cpu_multiply, .norm = norm, .rope = rope,
-	.remember = cpu_remember, .attend = cpu_attend, .gate = gate,
+	.alloc = allocate, .free = let_go, .place = place, .place_all = place_all, .lacks = lacks,
+	.lacks_experts = lacks_experts, .write = copy, .read = read_back, .result = result,
+	.copy = copy, .zero = zero, .batch = batch, .embed = embed, .multiply = cpu_multiply,
+	.norm = norm, .rope = rope, .remember = cpu_remember, .attend = cpu_attend, .gate = gate,
 	.activate = cpu_activate, .add = add, .gather = cpu_gather, .route = cpu_route,
-	.experts = cpu_experts, .delta = cpu_delta,
+	.experts = cpu_experts, .delta = cpu_delta, .sample = cpu_sample,
 };
 
 static struct device *

@@ -33,6 +33,8 @@ struct cpu {
 	struct device_product *job;	/* as many as `product` */
 	const struct device_at *at;	/* the batch */
 	size_t		 n;
+	void		*sample;	/* once a token was drawn */
+	size_t		 sample_bytes;
 };
 
 /* A thread's floats for attention. */
@@ -48,5 +50,7 @@ size_t	cpu_experts_work(const struct device_need *);
 void	cpu_route(struct device *, const struct device_route *);
 void	cpu_experts(struct device *, const struct device_experts *);
 void	cpu_delta(struct device *, const struct device_delta *);
+int	cpu_sample(struct device *, const struct device_sample *, struct device_chosen *,
+	    struct err *);
 
 #endif

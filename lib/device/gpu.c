@@ -81,10 +81,7 @@ reserve(struct device *d, const struct device_need *n, struct err *e)
 			gpu_free(d, *to[i]);
 		*to[i] = NULL;
 	}
-	free(g->row);
 	g->need = all;
-	if (!(g->row = malloc(2 * all.cols * sizeof *g->row)))
-		return err_set(e, "out of memory");
 	pieces(&all, bytes);
 	for (int i = 0; i < PIECES; i++)
 		if (bytes[i] > 0 && !(*to[i] = gpu_alloc(d, bytes[i], e)))
@@ -98,7 +95,6 @@ gpu_close(struct device *d)
 	struct gpu *g = of(d);
 
 	gpu_memory_release(g);
-	free(g->row);
 	g->driver->close(g);
 }
 
@@ -130,28 +126,6 @@ batch(struct device *d, const struct device_at *at, size_t n)
 {
 	of(d)->columns = n;
 	gpu_write(d, of(d)->at, at, n * sizeof *at);
-}
-
-/* Few rows of many: the host looks them up. */
-static void
-embed(struct device *d, const struct device_embed *o)
-{
-	struct gpu *c = of(d);
-	size_t w = o->w->cols;
-	float *x = c->row, *pos = x + w;
-
-	for (size_t i = 0; i < c->columns; i++) {
-		mat_row(o->w, (size_t)o->id[i], x);
-		if (o->scale != 1)
-			for (size_t k = 0; k < w; k++)
-				x[k] *= o->scale;
-		if (o->pos->data) {
-			mat_row(o->pos, o->at[i].pos, pos);
-			for (size_t k = 0; k < w; k++)
-				x[k] += pos[k];
-		}
-		gpu_write(d, o->x + i * w, x, w * sizeof *x);
-	}
 }
 
 static void
@@ -252,7 +226,7 @@ const struct device_ops gpu_ops = {
 	.alloc = gpu_alloc, .free = gpu_free, .place = gpu_place,
 	.place_all = gpu_place_all, .lacks = gpu_lacks, .lacks_experts = gpu_lacks_experts,
 	.write = gpu_write, .read = gpu_read, .result = result, .copy = gpu_copy,
-	.zero = zero, .batch = batch, .embed = embed, .multiply = gpu_multiply, .norm = norm,
+	.zero = zero, .batch = batch, .embed = gpu_embed, .multiply = gpu_multiply, .norm = norm,
 	.rope = rope, .remember = remember, .attend = attend, .gate = gate,
 	.activate = activate, .add = add, .gather = gather, .route = gpu_route,
 	.experts = gpu_experts, .delta = delta,

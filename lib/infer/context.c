@@ -5,12 +5,24 @@
 
 #include "infer.h"
 
-static size_t
-head_bytes(const struct hparams *h, enum infer_kv kv)
+/* What a context keeps keys and values as. */
+static const struct type *
+kept(const struct model *m, const struct infer_opts *o)
 {
-	size_t hd = h->head_dim;
+	switch (o->kv) {
+	case KV_F16: return &type_f16;
+	case KV_F32: return &type_f32;
+	case KV_Q8_0: return type_by_ggml(8);
+	default: return o->precise || m->floats ? &type_f32 : &type_f16;
+	}
+}
 
-	return kv == KV_F32 ? hd * 4 : kv == KV_F16 ? hd * 2 : (hd + 31) / 32 * 34;
+static size_t
+head_bytes(const struct model *m, const struct infer_opts *o)
+{
+	const struct type *t = kept(m, o);
+
+	return (m->h.head_dim + t->block - 1) / t->block * t->bytes;
 }
 
 /* The widest column that a layer makes besides n_embd. */
@@ -75,7 +87,7 @@ plan(const struct model *m, const struct infer_opts *o, struct plan *p)
 	p->pick = n;
 	p->used = h->n_expert ? n * h->n_used : 0;
 	p->need = (struct device_need){ .cols = w > h->n_ff_exp ? w : h->n_ff_exp, .fine = m->fine,
-	    .n = n, .head_dim = h->head_dim };
+	    .n = n, .head_dim = h->head_dim, .rows = o->nseq, .vocab = h->n_vocab };
 	if (h->n_expert) {
 		p->need.experts = h->n_expert;
 		p->need.used = h->n_used;
@@ -85,7 +97,7 @@ plan(const struct model *m, const struct infer_opts *o, struct plan *p)
 	p->kv = p->state = 0;
 	for (unsigned i = 0; i < h->n_layer; i++)
 		if (m->layer[i].mixer == MIX_ATTENTION)
-			p->kv += 2 * (uint64_t)o->nseq * o->n_ctx * h->n_kv * head_bytes(h, o->kv);
+			p->kv += 2 * (uint64_t)o->nseq * o->n_ctx * h->n_kv * head_bytes(m, o);
 		else
 			p->state += 4 * (uint64_t)o->nseq * (state_floats(h) + conv_floats(h));
 	p->scratch = 4 * (2 * p->x + 3 * p->wide + 3 * p->rope + p->route + 3 * p->pick +
@@ -137,6 +149,7 @@ infer_free(struct infer *f)
 		let_go(f, f->cache[i].conv);
 		let_go(f, f->cache[i].state);
 	}
+	let_go(f, f->rows);
 	let_go(f, f->x);
 	let_go(f, f->h);
 	let_go(f, f->a);
@@ -144,6 +157,7 @@ infer_free(struct infer *f)
 	let_go(f, f->c);
 	let_go(f, f->cos);
 	let_go(f, f->sin);
+	let_go(f, f->id);
 	let_go(f, f->pick);
 	let_go(f, f->route);
 	let_go(f, f->expert);
@@ -151,7 +165,6 @@ infer_free(struct infer *f)
 	free(f->cache);
 	free(f->len);
 	free(f->at);
-	free(f->id);
 	free(f->words);
 	free(f->angles);
 	free(f->seen);
@@ -198,7 +211,6 @@ allocate(struct infer *f, const struct plan *p, struct err *e)
 	if (!(f->cache = calloc(h->n_layer, sizeof *f->cache)) ||
 	    !(f->len = calloc(f->o.nseq, sizeof *f->len)) ||
 	    !(f->at = calloc(f->o.n_batch, sizeof *f->at)) ||
-	    !(f->id = calloc(f->o.n_batch, sizeof *f->id)) ||
 	    !(f->words = calloc(f->o.n_batch, sizeof *f->words)) ||
 	    !(f->angles = malloc(p->rope * sizeof(float) + 1)))
 		return err_set(e, "out of memory");
@@ -206,7 +218,8 @@ allocate(struct infer *f, const struct plan *p, struct err *e)
 	    !floats(f, &f->x, p->x, e) || !floats(f, &f->h, p->x, e) ||
 	    !floats(f, &f->a, p->wide, e) || !floats(f, &f->b, p->wide, e) ||
 	    !floats(f, &f->c, p->wide, e) || !floats(f, &f->cos, p->rope, e) ||
-	    !floats(f, &f->sin, p->rope, e) || !words(f, &f->pick, p->pick, e))
+	    !floats(f, &f->sin, p->rope, e) || !words(f, &f->pick, p->pick, e) ||
+	    !(f->id = f->d->op->alloc(f->d, p->pick * sizeof *f->id, e)))
 		return -1;
 	if (h->n_expert && (!floats(f, &f->route, p->route, e) ||
 	    !words(f, &f->expert, p->used, e) || !floats(f, &f->weight, p->used, e)))
@@ -237,8 +250,8 @@ infer_new(const struct model *m, const struct infer_opts *o, struct device *d, s
 	f->m = m;
 	f->o = *o;
 	f->d = d;
-	f->kv = o->kv == KV_F32 ? &type_f32 : o->kv == KV_F16 ? &type_f16 : type_by_ggml(8);
-	f->head_bytes = head_bytes(h, o->kv);
+	f->kv = kept(m, o);
+	f->head_bytes = head_bytes(m, o);
 	f->wide = widest(m);
 	f->rope_ld = half_rot(m);
 	if (infer_place(m, d, o->precise, e) == 0) {

@@ -30,9 +30,11 @@ struct infer {
 	/* The batch: n tokens, columns of everything below. */
 	const struct infer_token *tok;
 	struct device_at	*at;		/* the host's */
-	int32_t			*id;		/* the host's */
+	int32_t			*id;
 	size_t			 n;
 	float			*x, *h;		/* n x n_embd */
+	float			*rows;		/* of logits that a token comes of */
+	size_t			 nrows;
 	float			*a, *b, *c;	/* n x `wide` each */
 	size_t			 wide;
 	float			*cos, *sin;	/* n x n_rot / 2, for each rope */

@@ -129,7 +129,8 @@ place(struct placing *p, struct err *e)
 	const struct model *m = p->m;
 	size_t d = m->h.n_embd;
 
-	if (matrix(p, &m->output, e) < 0 || vector(p, m->out_norm, d, e) < 0 ||
+	if (matrix(p, &m->output, e) < 0 || matrix(p, &m->embd, e) < 0 ||
+	    matrix(p, &m->pos_embd, e) < 0 || vector(p, m->out_norm, d, e) < 0 ||
 	    vector(p, m->out_norm_b, d, e) < 0)
 		return -1;
 	for (unsigned i = 0; i < m->h.n_layer; i++) {

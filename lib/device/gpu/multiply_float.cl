@@ -3,27 +3,24 @@
  * multiply_float.cl -- weights that are floats times activations as they are:
  * 16 sums over the columns k with the same k mod 16.
  *
- * A work-group has 4 rows with 16 lanes each, and up to 8 columns; tiles are as
- * multiply.cl has them.
+ * A work-group has 4 rows with 16 lanes each, and up to 8 columns.  `first`
+ * and the steps from row to row and from column to column are elements, as is
+ * `apart`; tiles are as multiply.cl has them.
  */
-enum { SUMS = 16, FROWS = 4, FCOLS = 8 };
-
-FM_FN float f32_at(GLOBAL const uchar *p) { return *(GLOBAL const float *)p; }
-FM_FN float f16_at(GLOBAL const uchar *p) { return half_at(p); }
-FM_FN float bf16_at(GLOBAL const uchar *p) { return as_float(load16(p) << 16); }
-
-#define FLOATS(T) \
+#define FLOATS(NAME, VALUE) \
 KERNEL \
-multiply_##T(BUF(const uchar, w), ulong row_step, ulong col_step, uint rows, uint cols, \
-    BUF(const float, x), ulong ldx, uint n, BUF(const float, bias), BUF(float, y), ulong ldy, \
-    BUF(const uint, tile), BUF(const uint, column), ulong apart) \
+NAME(BUF(const uchar, w), BUF(const ushort, grid), ulong at, ulong row_step, ulong col_step, \
+    float scale, uint rows, uint cols, BUF(const float, x), ulong ldx, uint n, \
+    BUF(const float, bias), BUF(float, y), ulong ldy, BUF(const uint, tile), \
+    BUF(const uint, column), ulong apart) \
 { \
+	enum { SUMS = 16, FROWS = 4, FCOLS = 8 }; \
 	LOCAL float p[FROWS * FCOLS * SUMS]; \
 	uint lane = LANE() % SUMS, r = LANE() / SUMS, row = GROUP(0) * FROWS + r; \
 	GLOBAL const uint *which = CAT(uint, tile) + 3 * GROUP(1); \
 	uint first = HAS(tile) ? which[1] : GROUP(1) * FCOLS; \
 	uint nc = HAS(tile) ? which[2] : n - first < FCOLS ? n - first : FCOLS; \
-	GLOBAL const uchar *from = CAT(uchar, w) + (HAS(tile) && nc > 0 ? which[0] * apart : 0) + \
+	ulong from = at + (HAS(tile) && nc > 0 ? which[0] * apart : 0) + \
 	    (row < rows ? row : 0) * row_step; \
 	ulong v[FCOLS]; \
 	float t[FCOLS], d; \
@@ -33,7 +30,7 @@ multiply_##T(BUF(const uchar, w), ulong row_step, ulong col_step, uint rows, uin
 		t[c] = 0; \
 	} \
 	for (uint k = lane; nc > 0 && k < cols; k += SUMS) { \
-		float weight = T##_at(from + k * col_step); \
+		float weight = VALUE(CAT(uchar, w), from + k * col_step, scale, CAT(ushort, grid)); \
 \
 		for (uint c = 0; c < FCOLS; c++) \
 			if (c < nc) \
@@ -49,6 +46,13 @@ multiply_##T(BUF(const uchar, w), ulong row_step, ulong col_step, uint rows, uin
 	} \
 }
 
-FLOATS(f32)
-FLOATS(f16)
-FLOATS(bf16)
+#ifdef TYPE
+FLOATS(multiply_value, PASTE(TYPE, value))
+#else
+FLOATS(multiply_f32, f32_value)
+FLOATS(multiply_f16, f16_value)
+FLOATS(multiply_bf16, bf16_value)
+FLOATS(multiply_f64, f64_value)
+FLOATS(multiply_f8_e4m3, f8_e4m3_value)
+FLOATS(multiply_f8_e5m2, f8_e5m2_value)
+#endif
