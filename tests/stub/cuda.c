@@ -20,7 +20,7 @@ enum { CALLS = 96 };
 static const struct { int status; const char *name; } names[] = {
 	{ OK, "CUDA_SUCCESS" }, { INVALID_VALUE, "CUDA_ERROR_INVALID_VALUE" },
 	{ OUT_OF_MEMORY, "CUDA_ERROR_OUT_OF_MEMORY" }, { 3, "CUDA_ERROR_NOT_INITIALIZED" },
-	{ 100, "CUDA_ERROR_NO_DEVICE" }, { CUDA_INVALID_IMAGE, "CUDA_ERROR_INVALID_IMAGE" },
+	{ 100, "CUDA_ERROR_NO_DEVICE" }, { NO_CONTEXT, "CUDA_ERROR_INVALID_CONTEXT" }, { CUDA_INVALID_IMAGE, "CUDA_ERROR_INVALID_IMAGE" },
 	{ CUDA_NO_BINARY, "CUDA_ERROR_NO_BINARY_FOR_GPU" }, { CUDA_INVALID_PTX, "CUDA_ERROR_INVALID_PTX" },
 	{ CUDA_OLD_PTX, "CUDA_ERROR_UNSUPPORTED_PTX_VERSION" }, { 400, "CUDA_ERROR_INVALID_HANDLE" },
 	{ NOT_FOUND, "CUDA_ERROR_NOT_FOUND" }, { CUDA_ILLEGAL_ADDRESS, "CUDA_ERROR_ILLEGAL_ADDRESS" },
@@ -38,6 +38,7 @@ static pthread_mutex_t inside = PTHREAD_MUTEX_INITIALIZER;
 static size_t taken;
 long stub_left;
 int stub_broken;
+static _Thread_local void *current;	/* the thread's context */
 
 unsigned long
 stub_number(const char *name, unsigned long other)
@@ -61,6 +62,9 @@ stub_enter(const char *name)
 	int i = 0;
 
 	pthread_mutex_lock(&inside);
+	if (!current && strcmp(name, "cuInit") != 0 && strncmp(name, "cuD", 3) != 0 &&
+	    strncmp(name, "cuCtx", 5) != 0)
+		return NO_CONTEXT;
 	while (calls[i].name && strcmp(calls[i].name, name) != 0)
 		i++;
 	calls[i].name = name;
@@ -232,8 +236,8 @@ cuDevicePrimaryCtxRelease_v2(int d)
 int
 cuCtxSetCurrent(void *context)
 {
-	(void)context;
 	CALL();
+	current = context;
 	return OK;
 }
 
@@ -345,10 +349,11 @@ tell(const char *why, unsigned n, const int *option, void **value)
 int
 cuModuleLoadDataEx(void **to, const void *ptx, unsigned n, const int *option, void **value)
 {
-	char why[256] = "ptxas fatal\nof the stub";
+	char why[256];
 	int status;
-	CALL_OF((tell(why, n, option, value), __func__));
 
+	tell("ptxas fatal\nof the stub", n, option, value);
+	CALL();
 	tell("", n, option, value);
 	if (stub_forbidden())
 		return CAPTURE_UNSUPPORTED;
