@@ -198,3 +198,15 @@ calls() {
 	[ "$got" = 1 ]
 	jq -e '.device == "cuda" and .available == 200000 and (.fits | not) and .weights_placed > 200000' plan
 }
+
+@test "bench-gpu without a card says so, and that is all" {
+	mkdir none
+	: >none/libcuda.so.1
+	LD_LIBRARY_PATH=$T/none "$REPO/scripts/bench-gpu" >said 2>&1
+	[ "$(wc -l <said)" = 1 ]
+	grep '^no card: libcuda.so.1 is not there: ' said
+	LD_LIBRARY_PATH=$T/none "$REPO/scripts/bench-gpu" --json | jq -e '.card == null and (.why | test("libcuda"))'
+	LD_LIBRARY_PATH=$T/none fails 1 "${APR_BUILD:-$REPO/build}/test/bench-gpu"
+	says 'libcuda.so.1 is not there'
+	fails 2 "$REPO/scripts/bench-gpu" --sideways
+}

@@ -177,12 +177,17 @@ pool(const struct type *t)
 			    t->ggml == 14 ? 208 : t->ggml == 34 ? 52 : t->ggml == 35 ? 64 : 2 * i;
 
 			if (at + 1 < t->bytes && (i == 0 || at != 2 || t->ggml == 12 ||
-			    t->ggml == 13 || t->ggml == 3 || t->ggml == 7))
+			    t->ggml == 13 || t->ggml == 3 || t->ggml == 7 ||
+			    t == &type_lattice_q4))
 				p[b + at + 1] = (unsigned char)((p[b + at + 1] & 0x83) | 0x20);
 		}
-	if (t->flags & TYPE_PLAIN)
-		for (size_t i = t->bytes - 1u; i < POOL; i += t->bytes)
+	for (size_t i = t->bytes - 1u; t->block == 1 && i < POOL; i += t->bytes)
+		if (t == &type_f64)
+			p[i] = below(500) ? (unsigned char)((p[i] & 0x80) | (below(9) ? 0x3f : 0x38)) : p[i];
+		else if (t->bytes > 1)
 			p[i] = (unsigned char)((p[i] & 0x83) | 0x38);
+		else if ((p[i] & 0x7f) > 0x7b && below(5000))	/* F8 that is none */
+			p[i] &= 0xbf;
 	for (int i = 0; i < 2; i++)
 		must(dev[i]->op->place(dev[i], p, POOL, &e) == 0);
 	return p;
@@ -193,25 +198,33 @@ product(const struct type *t, const unsigned char *p, const float *bias)
 {
 	struct mat w = { .type = t, .rows = 1 + below(40), .cols = 1 + below(700), .scale = 0.0123f };
 	size_t n = 1 + below(20), bad;
+	bool precise = below(3) == 0;
 	struct device_product job = { .w = &w, .n = n, .bias = below(2) ? bias : NULL };
 	struct both x, y;
 
 	if (below(6) == 0)	/* more than a segment */
 		w.cols = 4096 + below(5000), w.rows = 1 + below(9);
-	if (t->flags & TYPE_FLAT || below(4))
+	if (below(4))
 		w.cols = (w.cols + t->block - 1) / t->block * t->block;
-	w.stride = (w.cols + t->block - 1) / t->block * t->bytes;
-	if (t->flags & TYPE_PLAIN && below(2)) {
-		w.transposed = true;
-		w.stride = w.rows * t->bytes;
-	}
-	if (w.rows * w.cols > POOL / 8)
+	if (w.rows * w.cols > POOL / 32)
 		w.rows = 1;
+	/* As it lies: whole, one that begins inside of others, padded, across. */
+	if (t->flags & TYPE_FLAT)
+		w.skip = below(2) * below(100) * (below(2) ? t->block : 1);
+	w.stride = ((w.cols + t->block - 1) / t->block + below(3)) * t->bytes;
+	if (below(3) == 0) {
+		w.transposed = true;
+		w.skip = below(2) * below(70);
+		w.stride = (w.rows + w.skip + t->block - 1) / t->block + below(3);
+		w.stride *= t->flags & TYPE_FLAT ? t->block : t->bytes;
+		if (w.stride * w.cols > POOL / 2)
+			w.cols = POOL / 2 / w.stride;
+	}
 	job.ldx = w.cols + below(3);
 	job.ldy = w.rows + below(3);
 	w.data = p + below(20) * t->bytes;
-	if (dev[1]->op->lacks(dev[1], &w, false)) {
-		printf("# %s lacks %s\n", dev[1]->name, dev[1]->op->lacks(dev[1], &w, false));
+	if (dev[1]->op->lacks(dev[1], &w, precise)) {
+		printf("# %s lacks %s\n", dev[1]->name, dev[1]->op->lacks(dev[1], &w, precise));
 		return 1;
 	}
 	x = some(n * job.ldx, below(7));
@@ -219,7 +232,7 @@ product(const struct type *t, const unsigned char *p, const float *bias)
 	for (int i = 0; i < 2; i++) {
 		job.x = x.at[i];
 		job.y = y.at[i];
-		dev[i]->op->multiply(dev[i], &job, 1, false);
+		dev[i]->op->multiply(dev[i], &job, 1, precise);
 	}
 	bad = differ(&y, t->name);
 	drop(&x);
@@ -237,7 +250,7 @@ products(void)
 		const unsigned char *p;
 		size_t bad = 0;
 
-		if (!dot_type(t) && t != &type_f32 && t != &type_f16 && t != &type_bf16)
+		if (!t->to_f32 && !(t->flags & TYPE_WHOLE))
 			continue;
 		p = pool(t);
 		for (int r = 0; r < rounds; r++)

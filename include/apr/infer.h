@@ -20,7 +20,9 @@
 struct model;
 struct infer;
 
-enum infer_kv { KV_F16, KV_F32, KV_Q8_0 };
+/* KV_DEFAULT: no coarser than activations (`precise`) and weights are, so F32
+ * where all weights are floats of 16 bits and more, F16 elsewhere. */
+enum infer_kv { KV_DEFAULT, KV_F16, KV_F32, KV_Q8_0 };
 
 struct infer_opts {
 	unsigned	 n_ctx;		/* positions of a sequence */

@@ -17,7 +17,7 @@ enum { STAGES = 2, STAGE = 16 << 20 };
 
 struct loaded {
 	cu_module	 module;
-	cu_function	 function;
+	cu_function	 function[K_TYPED];
 };
 
 struct cuda {
@@ -30,7 +30,7 @@ struct cuda {
 	struct cuda_graphs *graphs;
 	cu_module	 columns;
 	cu_function	 kernel[K_PACKED];
-	struct loaded	 packed[KERNEL_TYPES];	/* by slot, once they are wanted */
+	struct loaded	 packed[GPU_TYPES];	/* by slot, once they are wanted */
 	struct {
 		unsigned char	*p;
 		cu_event	 done;		/* its bytes are there */
@@ -128,16 +128,17 @@ build(struct cuda *c)
 }
 
 static const char *
-packed(struct cuda *c, const struct type *t, cu_function *to)
+packed(struct cuda *c, enum gpu_kernel which, const struct type *t, cu_function *to)
 {
 	struct loaded *l = &c->packed[gpu_type_slot(t)];
+	cu_function *f = &l->function[which - K_PACKED];
 	const char *why = NULL;
 
 	if (!l->module && !(why = enter(c)))
 		why = load(c, gpu_type_name(t), &l->module);
-	if (!why && !l->function)
-		why = function(c, l->module, "multiply", &l->function);
-	*to = l->function;
+	if (!why && !*f)
+		why = function(c, l->module, gpu_kernel_names[which], f);
+	*to = *f;
 	return why;
 }
 
@@ -154,9 +155,9 @@ static const char *
 call(struct gpu *g, const struct gpu_call *k)
 {
 	struct cuda *c = of(g);
-	bool typed = k->kernel == K_PACKED;
+	bool typed = k->kernel >= K_PACKED;
 	cu_function f = typed ? NULL : c->kernel[k->kernel];
-	const char *why = typed ? packed(c, k->type, &f) : NULL;
+	const char *why = typed ? packed(c, k->kernel, k->type, &f) : NULL;
 
 	return why ? why : cuda_graphs_call(c->graphs, f, typed ? gpu_type_name(k->type) :
 	    gpu_kernel_names[k->kernel], k);
@@ -278,7 +279,7 @@ cuda_close(struct gpu *g)
 	if (c->stream)
 		a->cuStreamSynchronize(c->stream);
 	cuda_graphs_free(c->graphs);
-	for (int i = 0; i < KERNEL_TYPES; i++)
+	for (int i = 0; i < GPU_TYPES; i++)
 		if (c->packed[i].module)
 			a->cuModuleUnload(c->packed[i].module);
 	if (c->columns)

@@ -85,14 +85,21 @@ begin(struct batch *b, unsigned i, struct serve_job *j, struct err *e)
 static int
 fill(struct batch *b, struct err *e)
 {
+	bool busy = false;
+
+	for (unsigned i = 0; i < b->o->nseq; i++)
+		busy |= b->slot[i].used;
 	for (unsigned i = 0; i < b->o->nseq && !b->dry; i++) {
 		struct serve_job j = { .sample = SAMPLE_DEFAULTS };
 		int r;
 
 		if (b->slot[i].used)
 			continue;
-		if ((r = b->s->next(b->s->ctx, &j, e)) < 0)
+		if ((r = b->s->next(b->s->ctx, busy, &j, e)) < 0)
 			return -1;
+		if (r == 2)
+			break;
+		busy = true;
 		if (r == 0)
 			b->dry = true;
 		else if (j.n == 0 || j.n > b->o->n_ctx)
