@@ -17,6 +17,7 @@ void	stub_barrier(void);
 #define CONSTANT	static const
 #define TABLE(T, x)	const T *x
 #define SHARED(T, x)	const T *x
+#define SCRATCH(T, x)	T *x
 #define GLOBAL
 #define LOCAL		static
 #define BUF(T, x)	T *x##_base, ulong x##_at
@@ -24,6 +25,8 @@ void	stub_barrier(void);
 #define CAT(T, x)	((const T *)((const uchar *)x##_base + x##_at))
 #define HAS(x)		(x##_at != ~0UL)
 #define BARRIER()	stub_barrier()
+#define BARRIER_ALL()	stub_barrier()
+#define LANES_HERE()	(stub_items)
 #define GROUP(i)	(stub_group[i])
 #define LANE()		(stub_lane)
 #define ITEM(i)		((i) == 0 ? stub_group[0] * stub_items + stub_lane : stub_group[i])
