@@ -72,6 +72,7 @@ usage(FILE *f)
 	    "  --no-vocab       .gguf: it says that it has none\n"
 	    "  --shards N       directory: N files and an index\n"
 	    "  --rows N, --cols N   of one-tensor\n"
+	    "  --layers N       only so many, of a shape's own widths\n"
 	    "  -n, --check      write nothing, print the sums; OUT may be absent\n"
 	    "  -h, --help\n"
 	    "exit status: 0, 1 (cannot write), 2 (usage)\n", f);
@@ -115,11 +116,13 @@ main(int argc, char **argv)
 		{ "walk", 0, 0, 'w' }, { "no-vocab", 0, 0, 'V' },
 		{ "tokenizer", 1, 0, 'T' }, { "shards", 1, 0, 'S' },
 		{ "rows", 1, 0, 'r' }, { "cols", 1, 0, 'c' },
+		{ "layers", 1, 0, 'l' },
 		{ "check", 0, 0, 'n' }, { "help", 0, 0, 'h' }, { 0 }
 	};
 	struct shape *s = NULL;
 	struct timespec t0, t1;
 	const char *out;
+	uint64_t layers = 0;
 	bool walk = false;
 	double sec;
 	int c, kind;
@@ -145,6 +148,7 @@ main(int argc, char **argv)
 		case 'S': opt.shards = number(optarg, 1); break;
 		case 'r': opt.rows = number(optarg, 1); break;
 		case 'c': opt.cols = number(optarg, 1); break;
+		case 'l': layers = number(optarg, 1); break;
 		case 'n': opt.check = true; break;
 		case 'h': usage(stdout);
 		default: usage(stderr);
@@ -165,6 +169,10 @@ main(int argc, char **argv)
 		s->hidden = s->head_dim = opt.rows;
 		s->ffn = opt.cols;
 	}
+	if (layers > s->layers)
+		die(2, "%s has %" PRIu64 " layers", s->name, s->layers);
+	if (layers)
+		s->layers = layers;
 	if (walk && (kind != DIR || opt.type != F32 || s->parts == synth_one ||
 	    s->flags & (MOE | UNTIED)))
 		die(2, "--walk is for a directory in f32, dense and tied");
