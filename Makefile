@@ -98,7 +98,7 @@ $(BUILD)/device_%.o: $(BUILD)/device_%.c $(BUILD)/flags
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 # As PTX it is the same whatever else is built how.
 PTX = $(if $(filter build/%,$(BUILD)),build,$(BUILD))/ptx.c
-$(PTX): $(wildcard lib/device/gpu/*.cl) include/apr/fmath.h scripts/ptx
+$(PTX): $(wildcard lib/device/gpu/*.cl lib/device/gpu/cuda/*.cu) include/apr/fmath.h scripts/ptx
 	@mkdir -p $(@D); echo "  PTX $@"
 	$(Q)scripts/ptx $@
 $(BUILD)/ptx.o: $(PTX) lib/device/cuda_api.h $(BUILD)/flags

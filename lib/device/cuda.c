@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "cuda_graph.h"
+#include "cuda_tiles.h"
 #include "gpu.h"
 
 enum { STAGES = 2, STAGE = 16 << 20 };
@@ -18,6 +19,8 @@ enum { STAGES = 2, STAGE = 16 << 20 };
 struct loaded {
 	cu_module	 module;
 	cu_function	 function[K_TYPED];
+	cu_module	 tiles;
+	cu_function	 tile[CUDA_TILES];
 };
 
 struct cuda {
@@ -151,15 +154,37 @@ flush(struct cuda *c)
 	return why ? why : cuda_graphs_flush(c->graphs);
 }
 
+/* CUDA's own kernel for a product, if it has one: then *k is dealt out to it. */
 static const char *
-call(struct gpu *g, const struct gpu_call *k)
+tiled(struct cuda *c, struct gpu_call *k, cu_function *to)
 {
-	struct cuda *c = of(g);
-	bool typed = k->kernel >= K_PACKED;
-	cu_function f = typed ? NULL : c->kernel[k->kernel];
-	const char *why = typed ? packed(c, k->kernel, k->type, &f) : NULL;
+	struct loaded *l = &c->packed[gpu_type_slot(k->type)];
+	char module[32];
+	int i = cuda_tile_of(k, module, sizeof module);
+	const char *why = NULL;
 
-	return why ? why : cuda_graphs_call(c->graphs, f, typed ? gpu_type_name(k->type) :
+	if (i < 0 || !module_of(c, module))
+		return NULL;
+	if (!l->tiles && !(why = enter(c)))
+		why = load(c, module, &l->tiles);
+	if (!why && !l->tile[i])
+		why = function(c, l->tiles, cuda_tiles[i].kernel, &l->tile[i]);
+	*to = l->tile[i];
+	*k = cuda_tile_call(k, i);
+	return why;
+}
+
+static const char *
+call(struct gpu *g, const struct gpu_call *given)
+{
+	struct gpu_call own = *given, *k = &own;
+	struct cuda *c = of(g);
+	cu_function f = k->kernel >= K_PACKED ? NULL : c->kernel[k->kernel];
+	const char *why = k->kernel == K_PACKED ? tiled(c, k, &f) : NULL;
+
+	if (!why && !f)
+		why = packed(c, k->kernel, k->type, &f);
+	return why ? why : cuda_graphs_call(c->graphs, f, k->type ? gpu_type_name(k->type) :
 	    gpu_kernel_names[k->kernel], k);
 }
 
@@ -279,9 +304,12 @@ cuda_close(struct gpu *g)
 	if (c->stream)
 		a->cuStreamSynchronize(c->stream);
 	cuda_graphs_free(c->graphs);
-	for (int i = 0; i < GPU_TYPES; i++)
+	for (int i = 0; i < GPU_TYPES; i++) {
 		if (c->packed[i].module)
 			a->cuModuleUnload(c->packed[i].module);
+		if (c->packed[i].tiles)
+			a->cuModuleUnload(c->packed[i].tiles);
+	}
 	if (c->columns)
 		a->cuModuleUnload(c->columns);
 	for (int i = 0; i < STAGES; i++) {

@@ -15,15 +15,13 @@ enum {
 	RAW = STEP * 32 / BLOCK * BYTES,/* their bytes, */
 	PIECES = (RAW + 15 + 15) / 16,	/* and the pieces of 16 that these touch */
 	PITCH = STEP + 4,		/* floats from row to row: banks apart */
+	SEGMENT = 4096 / 32,		/* groups */
 };
 
 struct product {
 	const uchar	*w;
 	ulong		 stride;
 	uint		 rows;
-	float		 scale;
-	const ushort	*grid_base;
-	ulong		 grid_at;
 	const uint	*q;		/* columns' codes */
 	const float	*a;		/* and scales */
 	uint		 groups, n;
@@ -152,8 +150,7 @@ gemv(const struct product *p)
 			uint off = (uint)(ulong)(mine + (uint)k * RAW) & 15;
 			struct group to;
 
-			take((const uchar *)ring[(uint)k % S][r] + off, g, p->scale, p->grid_base,
-			    p->grid_at, &to);
+			take((const uchar *)ring[(uint)k % S][r] + off, g, &to);
 			((float *)s[k % 2][r])[g] = to.k.s;
 			if (FLAGS & MIN)
 				((float *)m[FLAGS & MIN ? k % 2 : 0][r])[g] = -to.k.m;
@@ -181,19 +178,21 @@ gemv(const struct product *p)
 	}
 }
 
-#define PRODUCT(name, run) \
+/* Arguments are multiply.cl's. */
+#define PRODUCT(name, ...) \
 KERNEL \
 name(BUF(const uchar, w), BUF(const ushort, grid), ulong stride, uint rows, float scale, \
     BUF(const uint, q), BUF(const float, a), uint groups, uint n, BUF(const float, bias), \
     BUF(float, y), ulong ldy, uint second) \
 { \
-	struct product p = { CAT(uchar, w), stride, rows, scale, grid_base, grid_at, CAT(uint, q), \
-	    CAT(float, a), groups, n, HAS(bias) ? CAT(float, bias) : 0, AT(float, y), ldy, second }; \
+	struct product p = { CAT(uchar, w), stride, rows, CAT(uint, q), CAT(float, a), groups, n, \
+	    HAS(bias) ? CAT(float, bias) : 0, AT(float, y), ldy, second }; \
 \
-	run(&p); \
+	(void)grid_base; (void)grid_at; (void)scale; \
+	__VA_ARGS__(&p); \
 }
 
-PRODUCT(gemv_1, (gemv<1, 8, 3>))
-PRODUCT(gemv_2, (gemv<2, 8, 3>))
-PRODUCT(gemv_4, (gemv<4, 4, 3>))
-PRODUCT(gemv_8, (gemv<8, 4, 3>))
+PRODUCT(gemv_1, gemv<1, 8, 3>)
+PRODUCT(gemv_2, gemv<2, 8, 3>)
+PRODUCT(gemv_4, gemv<4, 4, 3>)
+PRODUCT(gemv_8, gemv<8, 4, 3>)

@@ -118,8 +118,7 @@ mma(const struct product *p)
 
 			if (g >= groups)
 				continue;
-			take(p->w + (at < p->rows ? at : p->rows - 1) * p->stride, g, p->scale, p->grid_base,
-			    p->grid_at, &to);
+			take(p->w + (at < p->rows ? at : p->rows - 1) * p->stride, g, &to);
 			rows[i / DEEP][i % DEEP * 2] = (uint4){ to.q[0], to.q[1], to.q[2], to.q[3] };
 			rows[i / DEEP][i % DEEP * 2 + 1] = (uint4){ to.q[4], to.q[5], to.q[6], to.q[7] };
 			records[i % DEEP][i / DEEP] = record(&to);
@@ -138,5 +137,6 @@ mma(const struct product *p)
 	}
 }
 
-PRODUCT(mma_16, (mma<4, 1, 1, 2>))
-PRODUCT(mma_64, (mma<2, 2, 2, 4>))
+PRODUCT(mma_16, mma<4, 1, 1, 2>)
+PRODUCT(mma_32, mma<4, 1, 1, 4>)
+PRODUCT(mma_64, mma<2, 2, 2, 4>)

@@ -2,8 +2,6 @@
 /*
  * words.cu -- what only CUDA's kernels say, on cards from sm_80 on: products
  * of bytes, copies that nobody waits for, tensor cores.
- *
- * HOST: the same in words of the host's, for tests that have no card.
  */
 typedef uint uint2 __attribute__((ext_vector_type(2)));
 typedef uint uint4 __attribute__((ext_vector_type(4)));
@@ -13,18 +11,11 @@ typedef float float4 __attribute__((ext_vector_type(4)));
 #define SHARED_AT(p)	((uint)(ulong)(__attribute__((address_space(3))) const void *)(p))
 #define GLOBAL_AT(p)	((ulong)(__attribute__((address_space(1))) const void *)(p))
 
-/* sum + four products of signed bytes; of bytes with signed ones. */
+/* sum + four products of signed bytes. */
 FM_FN int
 dp4(uint a, uint b, int sum)
 {
 	asm("dp4a.s32.s32 %0, %1, %2, %0;" : "+r"(sum) : "r"(a), "r"(b));
-	return sum;
-}
-
-FM_FN int
-dp4_unsigned(uint a, uint b, int sum)
-{
-	asm("dp4a.u32.s32 %0, %1, %2, %0;" : "+r"(sum) : "r"(a), "r"(b));
 	return sum;
 }
 
@@ -44,12 +35,6 @@ copies_end(void)
 
 /* All but the last n groups of this thread's are there. */
 #define COPIES_LEFT(n)	asm volatile("cp.async.wait_group %0;" :: "n"(n) : "memory")
-
-FM_FN void
-warp_sync(void)
-{
-	asm volatile("bar.warp.sync 0xffffffff;" ::: "memory");
-}
 
 /*
  * d += a b: 16 rows of 32 bytes times 8 columns of as many.  Of lane l, with
@@ -84,7 +69,7 @@ half_to(uint h)
 	return f;
 }
 
-/* Word at any even address of shared memory: two aligned ones are read. */
+/* The word that begins `bits` up in two. */
 FM_FN uint
 across(uint low, uint high, uint bits)
 {
