@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # The CUDA device without a card: tests/stub plays the driver, and runs the
-# kernels as C, whose bits must be the CPU's.
+# library's PTX, whose bits must be the CPU's.
 load helper
 
 ALL='llama smollm llama3 mistral qwen2 qwen2-odd qwen3 qwen3-moe qwen3-5 gpt2 gemma2 gemma3

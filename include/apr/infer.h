@@ -64,6 +64,10 @@ void	infer_set_trace(struct infer *, infer_trace, void *ctx);
  */
 int	infer_run(struct infer *, const struct infer_token *, size_t n, float *logits,
 	    struct err *) APR_MUSTCHECK;
+/* The same, and then each such token's logits are a token: one that the device
+ * chooses, so that no logits come back. */
+int	infer_choose(struct infer *, const struct infer_token *, size_t n,
+	    const struct device_choice *, struct device_chosen *, struct err *) APR_MUSTCHECK;
 /* A sequence begins anew, or as a copy of the first n positions of another
  * (not where a state cannot be cut: then only all of it). */
 void	infer_clear(struct infer *, uint32_t seq);

@@ -92,6 +92,7 @@ cpu_close(struct device *d)
 	struct cpu *c = of(d);
 
 	release(c);
+	free(c->sample);
 	crew_free(c->crew);
 	free(c);
 }
@@ -338,6 +339,7 @@ static const struct device_ops ops = {
 	.batch = batch, .embed = embed, .multiply = cpu_multiply, .norm = norm,
 	.remember = cpu_remember, .attend = cpu_attend, .gate = gate, .activate = activate,
 	.add = add, .gather = gather, .scatter = scatter, .delta = cpu_delta,
+	.sample = cpu_sample,
 };
 
 static struct device *

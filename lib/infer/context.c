@@ -82,7 +82,7 @@ plan(const struct model *m, const struct infer_opts *o, struct plan *p)
 	p->pick = n;
 	p->gather = h->n_expert ? n * h->n_embd : 0;
 	p->need = (struct device_need){ .cols = w, .fine = m->fine, .n = n, .experts = h->n_expert,
-	    .head_dim = h->head_dim };
+	    .head_dim = h->head_dim, .rows = o->nseq, .vocab = h->n_vocab };
 	p->kv = p->state = 0;
 	for (unsigned i = 0; i < h->n_layer; i++)
 		if (m->layer[i].mixer == MIX_ATTENTION)
@@ -138,6 +138,7 @@ infer_free(struct infer *f)
 		let_go(f, f->cache[i].conv);
 		let_go(f, f->cache[i].state);
 	}
+	let_go(f, f->rows);
 	let_go(f, f->x);
 	let_go(f, f->h);
 	let_go(f, f->a);
