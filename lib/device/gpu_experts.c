@@ -73,7 +73,7 @@ gpu_experts(struct device *d, const struct device_experts *o)
 	    (unsigned)n_tiles);
 	gpu_multiply_tiles(g, p, 2, o->precise, &t);
 	d->op->activate(d, &(struct device_activate){ .y = up, .gate = gate, .ld = wide, .n = n,
-	    .width = wide, .curve = o->curve });
+	    .width = wide, .curve = o->curve, .next = o->precise ? NULL : o->down });
 	t.column = NULL;
 	gpu_multiply_tiles(g, &q, 1, o->precise, &t);
 	gpu_run(g, K_COMBINE, NULL, (size_t[]){ out, o->n, 1 }, 64, "ppppuuuu",

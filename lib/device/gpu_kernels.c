@@ -8,7 +8,7 @@
 #include "gpu.h"
 
 const char *const gpu_kernel_names[K_KERNELS] = {
-	[K_ZERO] = "zero", [K_NORM] = "norm", [K_ROPE] = "rope", [K_GATE] = "gate",
+	[K_ZERO] = "zero", [K_NORM] = "norm", [K_GATE] = "gate",
 	[K_ACTIVATE] = "activate", [K_ADD] = "add", [K_GATHER] = "gather",
 	[K_ROUTE] = "route", [K_DEAL] = "deal", [K_COMBINE] = "combine", [K_REMEMBER] = "remember", [K_ATTEND] = "attend",
 	[K_CONVOLVE] = "convolve", [K_UNIT] = "unit", [K_RECUR] = "recur",
@@ -18,6 +18,10 @@ const char *const gpu_kernel_names[K_KERNELS] = {
 	[K_ROW_F32] = "row_f32", [K_ROW_F16] = "row_f16", [K_ROW_BF16] = "row_bf16",
 	[K_ROW_F64] = "row_f64", [K_ROW_F8_E4M3] = "row_f8_e4m3",
 	[K_ROW_F8_E5M2] = "row_f8_e5m2", [K_ROW] = "row_value",
+	[K_SAMPLE_BEGIN] = "sample_begin", [K_SAMPLE_ADJUST] = "sample_adjust",
+	[K_SAMPLE_TOP] = "sample_top", [K_SAMPLE_WEIGH] = "sample_weigh",
+	[K_SAMPLE_SUM] = "sample_sum", [K_SAMPLE_SELECT] = "sample_select",
+	[K_SAMPLE_SETTLE] = "sample_settle", [K_SAMPLE_DRAW] = "sample_draw",
 	[K_PACKED] = "multiply", [K_VALUE] = "multiply_value",
 };
 
@@ -126,6 +130,9 @@ gpu_run(struct gpu *g, enum gpu_kernel k, const struct type *type, const size_t 
 
 	if (g->failed || !items[0] || !items[1] || !items[2])
 		return;
+	/* Whatever is no product may change what was coded. */
+	if (k < K_F32)
+		g->coded.x = NULL;
 	va_start(ap, form);
 	for (; *form && c.nargs + 2 <= GPU_ARGS; form++)
 		switch (*form) {

@@ -8,7 +8,7 @@
  * of expert, first column, columns.  Nothing here is known to the host, whose
  * grid is for as many tiles as there may be: those that are not have no columns.
  */
-enum { MOST = 1024, TILE = 8, CREW = 64, NOBODY = 0xffffffff };
+enum { EXPERTS = 1024, COLUMNS = 8, DEALERS = 64, NOBODY = 0xffffffff };
 
 /* Is i before j among equals?  (They are all NaN, or none is.) */
 FM_FN uint
@@ -21,22 +21,22 @@ beats(float a, uint i, float b, uint j)
 KERNEL
 route(BUF(const float, p), uint n, uint used, uint norm, BUF(uint, expert), BUF(float, weight))
 {
-	LOCAL float v[MOST], part[CREW], sum[16], best[MOST];
-	LOCAL uint taken[MOST];
+	LOCAL float v[EXPERTS], part[DEALERS], sum[16], best[EXPERTS];
+	LOCAL uint taken[EXPERTS];
 	GLOBAL const float *in = CAT(float, p) + (ulong)GROUP(0) * n;
 	uint lane = LANE();
 	float max = in[0], all = 0, kept = 0;
 
-	for (uint i = lane; i < n; i += CREW)
+	for (uint i = lane; i < n; i += DEALERS)
 		if (in[i] > max)
 			max = in[i];
 	part[lane] = max;
 	BARRIER();
 	max = part[0];
-	for (uint i = 1; i < CREW; i++)
+	for (uint i = 1; i < DEALERS; i++)
 		if (part[i] > max)
 			max = part[i];
-	for (uint i = lane; i < n; i += CREW)
+	for (uint i = lane; i < n; i += DEALERS)
 		v[i] = fm_exp(in[i] - max);
 	BARRIER();
 	if (lane < 16) {
@@ -46,11 +46,11 @@ route(BUF(const float, p), uint n, uint used, uint norm, BUF(uint, expert), BUF(
 	}
 	BARRIER();
 	all = finish(sum);
-	for (uint i = lane; i < n; i += CREW)
+	for (uint i = lane; i < n; i += DEALERS)
 		v[i] = v[i] / all;
 	BARRIER();
 	/* Places by size are all different. */
-	for (uint i = lane; i < n; i += CREW) {
+	for (uint i = lane; i < n; i += DEALERS) {
 		uint place = 0;
 
 		for (uint j = 0; j < n; j++)
@@ -62,7 +62,7 @@ route(BUF(const float, p), uint n, uint used, uint norm, BUF(uint, expert), BUF(
 	BARRIER();
 	for (uint k = 0; k < used; k++)
 		kept += best[k];
-	for (uint i = lane; i < n; i += CREW) {
+	for (uint i = lane; i < n; i += DEALERS) {
 		uint place = 0;
 
 		if (!taken[i])
@@ -79,16 +79,16 @@ KERNEL
 deal(BUF(const uint, expert), BUF(const float, weight), uint n, uint used, uint experts,
     BUF(uint, place), BUF(uint, column), BUF(uint, tile), uint tiles)
 {
-	LOCAL uint users[MOST], begin[MOST], mine[CREW], end;
+	LOCAL uint users[EXPERTS], begin[EXPERTS], mine[DEALERS], end;
 	GLOBAL uint *to = AT(uint, place), *t = AT(uint, tile);
 	uint lane = LANE();
 
-	for (uint x = lane; x < experts; x += CREW)
+	for (uint x = lane; x < experts; x += DEALERS)
 		users[x] = 0;
 	BARRIER();
 	/* As many choices at a time as there are lanes: how many before it are of
 	 * the same expert. */
-	for (uint base = 0; base < n; base += CREW) {
+	for (uint base = 0; base < n; base += DEALERS) {
 		uint i = base + lane, x = NOBODY, before = 0, behind = 0;
 
 		if (i < n && CAT(float, weight)[i] != 0)
@@ -96,7 +96,7 @@ deal(BUF(const uint, expert), BUF(const float, weight), uint n, uint used, uint 
 		mine[lane] = x;
 		BARRIER();
 		if (x != NOBODY) {
-			for (uint j = 0; j < CREW; j++)
+			for (uint j = 0; j < DEALERS; j++)
 				if (mine[j] == x) {
 					before += j < lane;
 					behind += j > lane;
@@ -109,26 +109,26 @@ deal(BUF(const uint, expert), BUF(const float, weight), uint n, uint used, uint 
 			users[x] = before + 1;
 	}
 	BARRIER();
-	for (uint x = lane; x < experts; x += CREW) {
+	for (uint x = lane; x < experts; x += DEALERS) {
 		uint first = 0, at = 0;
 
 		for (uint j = 0; j < x; j++) {
 			first += users[j];
-			at += (users[j] + TILE - 1) / TILE;
+			at += (users[j] + COLUMNS - 1) / COLUMNS;
 		}
 		begin[x] = first;
-		for (uint k = 0; k < users[x]; k += TILE, at++) {
+		for (uint k = 0; k < users[x]; k += COLUMNS, at++) {
 			t[3 * at] = x;
 			t[3 * at + 1] = first + k;
-			t[3 * at + 2] = users[x] - k < TILE ? users[x] - k : TILE;
+			t[3 * at + 2] = users[x] - k < COLUMNS ? users[x] - k : COLUMNS;
 		}
 		if (x == experts - 1)
 			end = at;
 	}
 	BARRIER();
-	for (uint k = end + lane; k < tiles; k += CREW)
+	for (uint k = end + lane; k < tiles; k += DEALERS)
 		t[3 * k + 2] = 0;
-	for (uint i = lane; i < n; i += CREW)
+	for (uint i = lane; i < n; i += DEALERS)
 		if (CAT(float, weight)[i] != 0) {
 			to[i] += begin[CAT(uint, expert)[i]];
 			AT(uint, column)[to[i]] = i / used;
