@@ -597,7 +597,7 @@ everything(void *unused)
 int
 main(int argc, char **argv)
 {
-	const struct device_need need = { .cols = 9216, .fine = 9216, .n = 64, .experts = 4, .head_dim = 130 };
+	const struct device_need need = { .cols = 9216, .fine = 9216, .n = 96, .experts = 4, .head_dim = 130 };
 	pthread_t thread;
 
 	if (argc < 2) {
