@@ -183,6 +183,24 @@ calls() {
 	[ "$(calls cuGraphLaunch)" -gt 2 ]
 }
 
+@test "a device that goes away, whenever it does: one line" {
+	cuda
+	STUB_CUDA_IDLE=1 STUB_CUDA_COUNT=$T/count stub apr-infer --device cuda --ids 1,2 -n 4 --json "$REPO/examples/sample"
+	all=$(awk '{ n += $2 } END { print n }' count)
+	[ "$all" -gt 300 ]
+	for i in 1 2 4 8 16 64 $((all / 8)) $((all / 4)) $((all / 2)) $((all * 3 / 4)); do
+		broken STUB_CUDA_GONE="$i"
+		says 'CUDA_ERROR_DEVICE_UNAVAILABLE'
+	done
+}
+
+@test "the same tokens however they are chosen, and their logarithms" {
+	cuda
+	asked | awk 'NR % 3 == 1' | jq -c '.max_tokens = 4' >asked
+	apr-infer --jsonl --parallel 3 "$REPO/examples/sample" <asked >want
+	stub apr-infer --device cuda --jsonl --parallel 5 "$REPO/examples/sample" <asked | cmp - want
+}
+
 @test "what the compiler of kernels says is in the line" {
 	cuda
 	broken STUB_CUDA_FAIL=cuModuleLoadDataEx:1:218

@@ -106,8 +106,9 @@ send(struct gpu *g, const struct device_sample *o, uint32_t *wants, size_t *most
 		return err_set(e, "out of memory");
 	for (size_t i = 0; i < o->n; i++) {
 		words(w + i * CHOICE, &o->choice[i], at);
-		gpu_write(&g->d, (struct device_mark *)g->sample.mark + at, o->choice[i].mark,
-		    o->choice[i].nmark * sizeof *o->choice[i].mark);
+		if (o->choice[i].nmark > 0)
+			gpu_write(&g->d, (struct device_mark *)g->sample.mark + at,
+			    o->choice[i].mark, o->choice[i].nmark * sizeof *o->choice[i].mark);
 		at += o->choice[i].nmark;
 	}
 	gpu_write(&g->d, g->sample.choice, w, o->n * CHOICE * sizeof *w);
