@@ -34,7 +34,8 @@ static uint64_t
 scratch(const struct device *d, const struct device_need *n)
 {
 	(void)d;
-	return ((uint64_t)groups(n->cols, n->n) + groups(n->fine, n->n)) * 48 + (uint64_t)n->n * 16;
+	return ((uint64_t)groups(n->cols, n->n) + groups(n->fine, n->n)) * 48 + (uint64_t)n->n * 16 +
+	    gpu_sample_bytes(n->rows, n->vocab);
 }
 
 static uint64_t
@@ -276,4 +277,5 @@ const struct device_ops gpu_ops = {
 	.zero = zero, .batch = batch, .embed = embed, .multiply = gpu_multiply, .norm = norm,
 	.remember = remember, .attend = attend, .gate = gate,
 	.activate = activate, .add = add, .gather = gather, .scatter = scatter, .delta = delta,
+	.sample = gpu_sample,
 };

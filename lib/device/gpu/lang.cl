@@ -34,6 +34,8 @@
 #define fm_from_bits(i)	as_float(i)
 #define fm_bits(x)	as_int(x)
 typedef int int32_t;
+typedef uint uint32_t;
+typedef ulong uint64_t;
 
 #else
 
@@ -71,6 +73,8 @@ typedef unsigned short ushort;
 typedef unsigned int uint;
 typedef unsigned long ulong;
 typedef int int32_t;
+typedef uint uint32_t;
+typedef ulong uint64_t;
 
 #endif
 
