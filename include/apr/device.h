@@ -245,6 +245,9 @@ struct device_ops {
 	void	(*gather)(struct device *, const struct device_gather *);
 	void	(*scatter)(struct device *, const struct device_scatter *);
 	void	(*delta)(struct device *, const struct device_delta *);
+	/* What sample() will want of n rows, said before the pass that makes
+	 * them, which then is not interrupted; logits are not looked at. */
+	int	(*choices)(struct device *, const struct device_sample *, struct err *);
 	/* A token from each row: waits for it, as read() does. */
 	int	(*sample)(struct device *, const struct device_sample *,
 		    struct device_chosen *, struct err *);

@@ -339,7 +339,7 @@ static const struct device_ops ops = {
 	.batch = batch, .embed = embed, .multiply = cpu_multiply, .norm = norm,
 	.remember = cpu_remember, .attend = cpu_attend, .gate = gate, .activate = activate,
 	.add = add, .gather = gather, .scatter = scatter, .delta = cpu_delta,
-	.sample = cpu_sample,
+	.choices = cpu_choices, .sample = cpu_sample,
 };
 
 static struct device *

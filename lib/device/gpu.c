@@ -277,5 +277,5 @@ const struct device_ops gpu_ops = {
 	.zero = zero, .batch = batch, .embed = embed, .multiply = gpu_multiply, .norm = norm,
 	.remember = remember, .attend = attend, .gate = gate,
 	.activate = activate, .add = add, .gather = gather, .scatter = scatter, .delta = delta,
-	.sample = gpu_sample,
+	.choices = gpu_choices, .sample = gpu_sample,
 };

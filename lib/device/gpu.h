@@ -73,6 +73,9 @@ struct gpu_driver {
 struct gpu_sample {
 	void		*z, *part, *state, *choice, *mark, *out;
 	size_t		 rows, vocab, marks;
+	const struct device_choice *sent;	/* that is there already; NULL: none */
+	size_t		 most;		/* marks of a row, */
+	uint32_t	 wants;		/* and flags of all */
 };
 
 /* What `codes` and `scales` are of; x: NULL is nothing. */
@@ -140,6 +143,7 @@ void	gpu_multiply(struct device *, const struct device_product *, size_t n, bool
 const char *gpu_lacks(const struct device *, const struct mat *, bool precise);
 
 /* gpu_sample.c */
+int	gpu_choices(struct device *, const struct device_sample *, struct err *);
 int	gpu_sample(struct device *, const struct device_sample *, struct device_chosen *,
 	    struct err *);
 uint64_t gpu_sample_bytes(size_t rows, size_t vocab);

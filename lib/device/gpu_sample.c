@@ -86,19 +86,22 @@ words(uint32_t *to, const struct device_choice *c, size_t mark)
 	memcpy(to, all, sizeof all);
 }
 
-/* The choices and their marks go there; what all of them want comes back. */
-static int
-send(struct gpu *g, const struct device_sample *o, uint32_t *wants, size_t *most, struct err *e)
+/* The choices and their marks go there; what all of them want stays here. */
+int
+gpu_choices(struct device *d, const struct device_sample *o, struct err *e)
 {
+	struct gpu *g = (struct gpu *)d;
+	struct gpu_sample *s = &g->sample;
 	size_t marks = 0, at = 0;
 	uint32_t *w;
 
-	*wants = 0;
-	*most = 0;
+	s->sent = NULL;
+	s->wants = 0;
+	s->most = 0;
 	for (size_t i = 0; i < o->n; i++) {
 		marks += o->choice[i].nmark;
-		*most = o->choice[i].nmark > *most ? o->choice[i].nmark : *most;
-		*wants |= flags(&o->choice[i]);
+		s->most = o->choice[i].nmark > s->most ? o->choice[i].nmark : s->most;
+		s->wants |= flags(&o->choice[i]);
 	}
 	if (room(g, o, marks, e) < 0)
 		return -1;
@@ -113,6 +116,7 @@ send(struct gpu *g, const struct device_sample *o, uint32_t *wants, size_t *most
 	}
 	gpu_write(&g->d, g->sample.choice, w, o->n * CHOICE * sizeof *w);
 	free(w);
+	s->sent = o->choice;
 	return 0;
 }
 
@@ -147,25 +151,25 @@ gpu_sample(struct device *d, const struct device_sample *o, struct device_chosen
 {
 	struct gpu *g = (struct gpu *)d;
 	struct gpu_sample *s = &g->sample;
-	size_t items[3] = { chunks(o->n_vocab) * ITEMS, o->n, 1 }, marks;
-	uint32_t wants;
+	size_t items[3] = { chunks(o->n_vocab) * ITEMS, o->n, 1 };
 
-	if (send(g, o, &wants, &marks, e) < 0)
+	if (s->sent != o->choice && gpu_choices(d, o, e) < 0)
 		return -1;
+	s->sent = NULL;
 	d->op->zero(d, s->state, o->n * STATE * 8, 1, 0);
 	gpu_run(g, K_SAMPLE_BEGIN, NULL, items, ITEMS, "pppppuuff", ROW(s, o), (double)o->scale,
 	    (double)o->cap);
 	settle(g, o, AFTER_BEGIN, 0);
-	if (marks > 0)
-		gpu_run(g, K_SAMPLE_ADJUST, NULL, (size_t[]){ marks, o->n, 1 }, ITEMS, "pppppuup",
+	if (s->most > 0)
+		gpu_run(g, K_SAMPLE_ADJUST, NULL, (size_t[]){ s->most, o->n, 1 }, ITEMS, "pppppuup",
 		    ROW(s, o), (const void *)s->mark);
 	gpu_run(g, K_SAMPLE_TOP, NULL, items, ITEMS, "pppppuu", ROW(s, o));
 	settle(g, o, AFTER_TOP, 0);
-	if (wants & DRAWN) {
+	if (s->wants & DRAWN) {
 		gpu_run(g, K_SAMPLE_WEIGH, NULL, items, ITEMS, "pppppuu", ROW(s, o));
 		settle(g, o, AFTER_WEIGH, 0);
 		for (unsigned i = 0; i < CUTS; i++)
-			if (wants >> i & 1)
+			if (s->wants >> i & 1)
 				cut(g, o, items, i);
 		gpu_run(g, K_SAMPLE_SUM, NULL, items, ITEMS, "pppppuu", ROW(s, o));
 	}
