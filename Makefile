@@ -134,7 +134,8 @@ $(STUBOBJ): $(BUILD)/%.o: %.c tests/stub/cuda.h tests/stub/parse.h tests/stub/pt
 	$(Q)$(CC) -std=gnu11 -O3 -g -ffp-contract=off -fno-math-errno -Wall -Wextra -fPIC -c -o $@ $<
 $(STUB): $(STUBOBJ)
 	@mkdir -p $(@D); echo "  LD $@"
-	$(Q)$(CC) -shared -pthread -o $@ $^ -lm
+	$(Q)$(CC) -shared -pthread -Wl,-soname,$(@F) -o $@ $^ -lm
+$(BUILD)/test/ptx: $(STUB)
 
 # And an OpenCL whose device goes away.
 OPENCL_STUB = $(BUILD)/test/stub/opencl/libOpenCL.so.1

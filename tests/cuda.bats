@@ -65,6 +65,12 @@ broken() {
 	done
 }
 
+@test "threads do not race for shared memory" {
+	cuda
+	STUB_CUDA_RACES=1 both gguf/qwen3-5.q4_k_m.gguf -b 3
+	STUB_CUDA_RACES=1 both gguf/llama3.q8_0.gguf -b 8
+}
+
 @test "every type that is multiplied" {
 	cuda
 	for m in "$F"/gguf/llama3.*.gguf; do

@@ -7,6 +7,7 @@
  *	STUB_CUDA_COUNT=FILE		how often each was called, in the end
  *	STUB_CUDA_DEVICES, _VERSION, _ARCH, _MEMORY, _PROCESSORS	what there is
  *	STUB_CUDA_IDLE=1		kernels do nothing
+ *	STUB_CUDA_RACES=1		races for shared memory fail
  *	STUB_CUDA_LEFT=1		what is not given back in the end is told
  */
 #include <pthread.h>

@@ -212,6 +212,8 @@ name(struct warp *w, const struct ins *i, uint32_t lanes) \
 	unsigned char *p[WARP]; \
 	if (!where(w, i, lanes, 0, i->n * (unsigned)sizeof(T), p)) \
 		return; \
+	if (w->block->trace) \
+		ptx_trace(w, i, lanes, p, i->n * (unsigned)sizeof(T), false); \
 	for (unsigned k = 0; k < i->n; k++) { \
 		uint##R##_t *d; \
 		if (i->o[1 + k] < 0) \
@@ -252,6 +254,8 @@ name(struct warp *w, const struct ins *i, uint32_t lanes) \
 	unsigned char *p[WARP]; \
 	if (!where(w, i, lanes, 0, i->n * (unsigned)sizeof(T), p)) \
 		return; \
+	if (w->block->trace) \
+		ptx_trace(w, i, lanes, p, i->n * (unsigned)sizeof(T), true); \
 	for (unsigned k = 0; k < i->n; k++) { \
 		const uint##R##_t *a = r##R(w, i, 1 + (int)k); \
 		for (uint32_t left = lanes; left; left &= left - 1) { \
@@ -385,6 +389,8 @@ ptx_copy_async(struct warp *w, const struct ins *i, uint32_t lanes)
 	from.narrow = false;
 	if (!where(w, &to, lanes, 0, i->n, p))
 		return;
+	if (w->block->trace)
+		ptx_trace(w, i, lanes, p, i->n, true);
 	for (uint32_t left = lanes; left; left &= left - 1) {
 		int l = __builtin_ctz(left);
 		unsigned n = i->o[2] < 0 ? i->n : r32(w, i, 2)[l];
@@ -403,7 +409,7 @@ ptx_copy_async(struct warp *w, const struct ins *i, uint32_t lanes)
 				abort();
 		}
 		c = &w->copy[w->copies++];
-		*c = (struct copy){ .to = p[l], .group = w->group[l], .n = i->n, .lane = (uint8_t)l };
+		*c = (struct copy){ .from = i, .to = p[l], .group = w->group[l], .n = i->n, .lane = (uint8_t)l };
 		if (n > 0)
 			memcpy(c->bytes, q[l], n);
 		memset(p[l], 0xff, i->n);
@@ -418,10 +424,16 @@ ptx_arrive(struct warp *w, uint32_t lanes, uint32_t n)
 	for (uint32_t j = 0; j < w->copies; j++) {
 		struct copy *c = &w->copy[j];
 
-		if (lanes >> c->lane & 1 && c->group + n < w->group[c->lane])
+		if (lanes >> c->lane & 1 && c->group + n < w->group[c->lane]) {
+			unsigned char *p[WARP];
+
+			p[c->lane] = c->to;
+			if (w->block->trace)
+				ptx_trace(w, c->from, 1u << c->lane, p, c->n, true);
 			memcpy(c->to, c->bytes, c->n);
-		else
+		} else {
 			w->copy[k++] = *c;
+		}
 	}
 	w->copies = k;
 }
@@ -464,6 +476,8 @@ ptx_ldmatrix(struct warp *w, const struct ins *i, uint32_t lanes)
 	at.space = PTX_SHARED;
 	if (!where(w, &at, i->n == 4 ? EVERY : (1u << 8 * i->n) - 1, 0, 16, p))
 		return;
+	if (w->block->trace)
+		ptx_trace(w, i, i->n == 4 ? EVERY : (1u << 8 * i->n) - 1, p, 16, false);
 	for (int j = 0; j < i->n; j++) {
 		uint32_t *d = r32(w, i, 1 + j), v[WARP];
 

@@ -681,6 +681,8 @@ cuGraphGetNodes(void *graph, void **node, size_t *n)
 int
 cuGraphExecDestroy(void *graph)
 {
+	if (!graph)
+		return INVALID_VALUE;
 	drop(((struct graph *)graph)->first);
 	return stub_gone(graph);
 }
@@ -688,6 +690,8 @@ cuGraphExecDestroy(void *graph)
 int
 cuGraphDestroy(void *graph)
 {
+	if (!graph)
+		return INVALID_VALUE;
 	drop(((struct graph *)graph)->first);
 	return stub_gone(graph);
 }
