@@ -153,14 +153,3 @@ broken() {
 	broken STUB_CUDA_FAIL=cuMemcpyDtoHAsync:1:700
 	says 'cuMemcpyDtoHAsync: CUDA_ERROR_ILLEGAL_ADDRESS'
 }
-
-@test "what does not fit is told before anything is there" {
-	cuda
-	broken STUB_CUDA_MEMORY=200000 STUB_CUDA_COUNT="$T/count"
-	says 'are wanted, 200000 are there'
-	run ! grep cuMemAlloc count
-	got=0
-	STUB_CUDA_MEMORY=200000 stub apr-infer --device cuda --plan --json "$REPO/examples/sample" >plan || got=$?
-	[ "$got" = 1 ]
-	jq -e '.device == "cuda" and .available == 200000 and (.fits | not) and .weights_placed > 200000' plan
-}

@@ -22,6 +22,7 @@ struct run {
 	const char		*stop[16];
 	size_t			 nstop;
 	bool			 json, timing, logits, show_special;
+	bool			 dump;		/* --dump-weights */
 	uint64_t		 memory;	/* --memory; 0: what the system has */
 
 	struct weights		*w;
@@ -30,15 +31,18 @@ struct run {
 	struct infer		*infer;
 	struct vocab		*vocab;		/* NULL: none, or not wanted */
 	struct tokenizer	*tk;
-	double			 load;		/* seconds */
+	double			 start, load;	/* when it began, seconds until it was there */
+	double			 load_bytes, load_s;	/* weights, and how long they took */
 };
 
 /* infer_open.c: everything that the mode wants, or die. */
 void	run_open(struct run *, bool text);
-/* The sizes, as a table; exit status. */
-int	run_plan(struct run *);
-void	run_context(struct run *);	/* infer, for o */
 void	run_close(struct run *);
+
+/* infer_plan.c: the sizes, as a table; exit status. */
+int	run_plan(struct run *);
+/* The context for o, if there is room for all, and then the weights. */
+void	run_context(struct run *);
 double	run_clock(void);		/* seconds, of no particular beginning */
 /* The object of that name: seconds to the first token and to the last, and what
  * memory the process had at its most. */
@@ -76,5 +80,6 @@ int	run_jsonl(struct run *);
 int	run_chat(struct run *);
 int	run_ppl(struct run *, const char *path);
 int	run_bench(struct run *);
+int	run_dump(struct run *);		/* --dump-weights */
 
 #endif

@@ -47,6 +47,7 @@ run_ppl(struct run *r, const char *path)
 		die("%s: %zu tokens: nothing to predict", path, ids.n);
 	if (step < r->o.n_batch)
 		r->o.n_batch = step ? (unsigned)step : 1;
+	r->o.n_logits = r->o.n_batch;
 	run_context(r);
 	tok = calloc(r->o.n_batch, sizeof *tok);
 	logits = malloc(r->o.n_batch * vocab * sizeof *logits);
@@ -160,11 +161,13 @@ run_bench(struct run *r)
 	infer_size(r->m, &one, r->device, &bytes, &scratch);
 	bytes += model_token_bytes(r->m);
 	printf("{\"threads\":%u,\"token_bytes\":%llu,\"token_weights\":%llu,\"prompt\":%u,"
-	    "\"prompt_tokens_s\":%.2f,\"prompt_gops\":%.2f,\"decode_tokens_s\":%.2f,\"decode_gb_s\":%.3f,\"batch\":%u,\"batch_tokens_s\":%.2f}\n",
+	    "\"prompt_tokens_s\":%.2f,\"prompt_gops\":%.2f,\"decode_tokens_s\":%.2f,\"decode_gb_s\":%.3f,\"batch\":%u,\"batch_tokens_s\":%.2f,"
+	    "\"load_bytes\":%.0f,\"load_s\":%.4f,\"load_gb_s\":%.3f}\n",
 	    r->jobs, (unsigned long long)bytes,
 	    (unsigned long long)model_token_weights(r->m), prompt, prompt / best_p,
 	    2 * (double)model_token_weights(r->m) * prompt / best_p / 1e9, 1 / best_d,
-	    (double)bytes / best_d / 1e9, nb, nb / best_b);
+	    (double)bytes / best_d / 1e9, nb, nb / best_b,
+	    r->load_bytes, r->load_s, r->load_s > 0 ? r->load_bytes / 1e9 / r->load_s : 0);
 	tool_flush();
 	free(tok);
 	free(logits);

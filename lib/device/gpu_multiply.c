@@ -51,6 +51,22 @@ quantize(struct gpu *g, const struct device_product *p, size_t groups)
 		    (unsigned)p->w->cols, (unsigned)groups);
 }
 
+int
+gpu_grid(struct gpu *g, const struct type *t, struct err *e)
+{
+	size_t points;
+	const uint16_t *grid = gpu_type_grid(t, &points);
+	uint64_t before = g->taken;
+
+	if (!grid)
+		return 0;
+	if (gpu_place(&g->d, grid, points * sizeof *grid, NULL, e) < 0)
+		return -1;
+	if (g->taken != before)
+		gpu_write(&g->d, (void *)(uintptr_t)grid, grid, points * sizeof *grid);
+	return 0;
+}
+
 static void
 packed(struct gpu *g, const struct device_product *p, bool again)
 {
@@ -61,8 +77,7 @@ packed(struct gpu *g, const struct device_product *p, bool again)
 	const unsigned char *data = w->data;
 	struct err e;
 
-	/* There once, however often it is placed. */
-	if (grid && gpu_place(&g->d, grid, points * sizeof *grid, &e) < 0) {
+	if (gpu_grid(g, w->type, &e) < 0) {
 		gpu_fail(g, w->type->name, e.msg);
 		return;
 	}

@@ -83,7 +83,8 @@ parts(struct load *l, struct model *m, struct err *e)
 		size_t t = l->named[i].tensor;
 
 		if (l->w->data[t])
-			m->part[m->nparts++] = (struct part){ &l->w->m->tensor[t], l->w->data[t] };
+			m->part[m->nparts++] = (struct part){ .t = &l->w->m->tensor[t],
+			    .data = l->w->data[t] };
 	}
 	qsort(m->part, m->nparts, sizeof *m->part, by_data);
 	return 0;
@@ -148,6 +149,7 @@ model_new(struct weights *w, unsigned n_ctx, struct err *e)
 		err_set(e, "out of memory");
 		return NULL;
 	}
+	l.model = m;
 	l.arena = &m->arena;
 	if (open_arch(&l, e) == 0 && load_names(&l, e) == 0) {
 		m->source = l.arch;
@@ -160,6 +162,9 @@ model_new(struct weights *w, unsigned n_ctx, struct err *e)
 			r = account(&l, m, e);
 		if (r == 0)
 			r = parts(&l, m, e);
+		model_sort_vectors(m);
+		if (r == 0 && !source_is_stream(w->source))
+			r = model_take_all(m, w, e);
 	} else {
 		m->source = l.arch;
 	}
@@ -178,6 +183,7 @@ model_free(struct model *m)
 	arch_close(m->source);
 	free(m->rope[0].inv);
 	free(m->rope[1].inv);
+	free(m->vector);
 	arena_release(&m->arena);
 	free(m);
 }

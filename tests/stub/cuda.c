@@ -7,6 +7,8 @@
  *	STUB_CUDA_FAIL=NAME:N:STATUS	the N-th call of NAME fails so
  *	STUB_CUDA_COUNT=FILE		how often each was called, in the end
  *	STUB_CUDA_DEVICES, _VERSION, _ARCH, _MEMORY	what there is
+ *	STUB_CUDA_BYTES=FILE		bytes of memory at the most, and those written
+ *	STUB_CUDA_FAR=1			memory is no part of this process's, nearly
  *	STUB_CUDA_IDLE=1		kernels do nothing
  *	STUB_CUDA_LEFT=1		what is not given back in the end is told
  */
@@ -16,7 +18,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 #include "cuda.h"
 
@@ -52,12 +56,13 @@ struct work {
 	void		*to;
 	const void	*from;
 	size_t		 bytes;
+	int		 up;		/* to the card */
 };
 
 static struct work *first, **last = &first;
 static struct { const char *name; unsigned long n; } calls[CALLS];
 static long left;			/* things that are not given back */
-static size_t taken;
+static size_t taken, most, written;
 
 static unsigned long
 number(const char *name, unsigned long other)
@@ -172,6 +177,44 @@ compute(struct work *w)
 			}
 }
 
+/* A card's memory: a file's pages, if it is to be FAR, that go from this process
+ * once something was written to them. */
+enum { HEAD = 4096 };
+
+static unsigned char *
+memory(size_t bytes)
+{
+	int fd = getenv("STUB_CUDA_FAR") ? memfd_create("card", 0) : -1;
+	void *p;
+
+	left++;
+	if (fd < 0)
+		return calloc(1, HEAD + bytes);
+	p = ftruncate(fd, (off_t)(HEAD + bytes)) ? MAP_FAILED :
+	    mmap(NULL, HEAD + bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static void
+forget(unsigned char *p, size_t bytes)
+{
+	left--;
+	if (getenv("STUB_CUDA_FAR"))
+		munmap(p, HEAD + bytes);
+	else
+		free(p);
+}
+
+static void
+put_away(void *p, size_t bytes)
+{
+	uintptr_t from = (uintptr_t)p / HEAD * HEAD, to = ((uintptr_t)p + bytes) / HEAD * HEAD;
+
+	if (getenv("STUB_CUDA_FAR") && to > from)
+		madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
 static void
 run_all(void)
 {
@@ -180,8 +223,11 @@ run_all(void)
 
 		if (!(first = w->next))
 			last = &first;
-		if (!w->f.kernel)
+		if (!w->f.kernel) {
 			memcpy(w->to, w->from, w->bytes);
+			if (w->up)
+				put_away(w->to, w->bytes);
+		}
 		else if (!getenv("STUB_CUDA_IDLE"))
 			compute(w);
 		free(w);
@@ -199,21 +245,28 @@ wait_for(void)
 }
 
 static int
-copy(void *to, const void *from, size_t bytes)
+copy(void *to, const void *from, size_t bytes, int up)
 {
 	struct work *w = wait_for();
 
 	w->to = to;
 	w->from = from;
 	w->bytes = bytes;
+	w->up = up;
 	return OK;
 }
 
 __attribute__((destructor)) static void
 end(void)
 {
-	const char *path = getenv("STUB_CUDA_COUNT");
-	FILE *f = path ? fopen(path, "w") : NULL;
+	const char *path = getenv("STUB_CUDA_COUNT"), *bytes = getenv("STUB_CUDA_BYTES");
+	FILE *f = bytes ? fopen(bytes, "w") : NULL;
+
+	if (f) {
+		fprintf(f, "%zu %zu\n", most, written);
+		fclose(f);
+	}
+	f = path ? fopen(path, "w") : NULL;
 
 	for (int i = 0; f && i < CALLS && calls[i].name; i++)
 		fprintf(f, "%s %lu\n", calls[i].name, calls[i].n);
@@ -415,23 +468,26 @@ cuMemAlloc_v2(uint64_t *to, size_t bytes)
 	FAULT_OF("cuMemAlloc");
 	if (taken + bytes > number("STUB_CUDA_MEMORY", 1ul << 30))
 		return OUT_OF_MEMORY;
-	p = thing(bytes + 64);
+	if (!(p = memory(bytes)))
+		return OUT_OF_MEMORY;
 	memcpy(p, &bytes, sizeof bytes);
 	taken += bytes;
-	*to = (uintptr_t)(p + 64);
+	most = taken > most ? taken : most;
+	*to = (uintptr_t)(p + HEAD);
 	return OK;
 }
 
 int
 cuMemFree_v2(uint64_t at)
 {
-	unsigned char *p = (unsigned char *)(uintptr_t)at - 64;
+	unsigned char *p = (unsigned char *)(uintptr_t)at - HEAD;
 	size_t bytes;
 
 	run_all();
 	memcpy(&bytes, p, sizeof bytes);
 	taken -= bytes;
-	return gone(p);
+	forget(p, bytes);
+	return OK;
 }
 
 int
@@ -455,7 +511,8 @@ cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t bytes, void *s)
 {
 	(void)s;
 	FAULT_OF("cuMemcpyHtoDAsync");
-	return copy((void *)(uintptr_t)to, from, bytes);
+	written += bytes;
+	return copy((void *)(uintptr_t)to, from, bytes, 1);
 }
 
 int
@@ -463,7 +520,7 @@ cuMemcpyDtoHAsync_v2(void *to, uint64_t from, size_t bytes, void *s)
 {
 	(void)s;
 	FAULT_OF("cuMemcpyDtoHAsync");
-	return copy(to, (void *)(uintptr_t)from, bytes);
+	return copy(to, (void *)(uintptr_t)from, bytes, 0);
 }
 
 int
@@ -471,7 +528,7 @@ cuMemcpyDtoDAsync_v2(uint64_t to, uint64_t from, size_t bytes, void *s)
 {
 	(void)s;
 	FAULT_OF("cuMemcpyDtoDAsync");
-	return copy((void *)(uintptr_t)to, (void *)(uintptr_t)from, bytes);
+	return copy((void *)(uintptr_t)to, (void *)(uintptr_t)from, bytes, 0);
 }
 
 /* Begins "// NAME", where a packed type has its own. */
