@@ -55,7 +55,7 @@ ABS     = $(abspath $(BUILD))
 # Tests sync what they write: in memory that costs nothing.
 RUN_ENV = TMPDIR="$${TMPDIR:-$$(test -w /dev/shm && echo /dev/shm || echo /tmp)}" APR_BUILD="$(ABS)" PATH="$(ABS)/bin:$$PATH"
 
-all: $(BIN) $(TESTS:%=$(BUILD)/test/%) $(BUILD)/test/stub/libcuda.so.1
+all: $(BIN) $(TESTS:%=$(BUILD)/test/%) $(BUILD)/test/stub/libcuda.so.1 $(BUILD)/test/bench-gpu
 
 # Says at once, and in one line, what a machine without the libraries lacks.
 HEADERS = archive.h zstd.h xxhash.h libdeflate.h yajl/yajl_parse.h zlib.h jq.h pcre2.h utf8proc.h
@@ -89,8 +89,8 @@ $(BUILD)/presets.o: $(BUILD)/presets.c $(BUILD)/flags
 # What a GPU compiles is in the library as text.
 GPU = $(1:%=lib/device/gpu/%.cl)
 GPU_BEGIN = $(call GPU,lang) include/apr/fmath.h $(call GPU,numbers)
-$(BUILD)/device_columns.c: $(GPU_BEGIN) $(call GPU,columns attend delta act multiply_float)
-$(BUILD)/device_packed.c: $(GPU_BEGIN) $(call GPU,groups multiply)
+$(BUILD)/device_columns.c: $(GPU_BEGIN) $(call GPU,columns attend delta act plain multiply_float)
+$(BUILD)/device_packed.c: $(GPU_BEGIN) $(call GPU,groups values multiply multiply_float)
 $(BUILD)/device_%.c: scripts/embed
 	@mkdir -p $(@D)
 	$(Q)scripts/embed device_$* $(filter-out scripts/embed,$^) >$@
@@ -98,7 +98,7 @@ $(BUILD)/device_%.o: $(BUILD)/device_%.c $(BUILD)/flags
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 # As PTX it is the same whatever else is built how.
 PTX = $(if $(filter build/%,$(BUILD)),build,$(BUILD))/ptx.c
-$(PTX): $(wildcard lib/device/gpu/*.cl) include/apr/fmath.h scripts/ptx
+$(PTX): $(wildcard lib/device/gpu/*.cl lib/device/gpu/cuda/*.cu) include/apr/fmath.h scripts/ptx
 	@mkdir -p $(@D); echo "  PTX $@"
 	$(Q)scripts/ptx $@
 $(BUILD)/ptx.o: $(PTX) lib/device/cuda_api.h $(BUILD)/flags
@@ -118,16 +118,23 @@ $(BUILD)/test/%: $(BUILD)/tests/%.o $(BUILD)/libapr.a
 	@mkdir -p $(@D); echo "  LD $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-# A driver without a card, for tests: the kernels as C, and no sanitizer, whose
-# stacks they would not fit.
-STUB = $(BUILD)/test/stub/libcuda.so.1
-$(BUILD)/test/stub/kernels.c: $(wildcard lib/device/gpu/*.cl) include/apr/fmath.h $(wildcard tests/stub/*)
+# What a card can do, beside which make bench-gpu puts models.
+$(BUILD)/bench_ptx.c: scripts/bench-gpu.ptx scripts/embed
 	@mkdir -p $(@D)
-	$(Q)tests/stub/kernels $(CC) >$@
-$(STUB): tests/stub/cuda.c $(BUILD)/test/stub/kernels.c
-	@echo "  LD $@"
-	$(Q)$(CC) -I. -Itests/stub -std=gnu11 -O2 -g -ffp-contract=off -w -fPIC -shared \
-	    '-DKERNEL=static void' -o $@ $^ -lm
+	$(Q)scripts/embed bench_ptx $< >$@
+$(BUILD)/test/bench-gpu: scripts/bench-gpu.c $(BUILD)/bench_ptx.c $(BUILD)/libapr.a
+	@mkdir -p $(@D); echo "  LD $@"
+	$(Q)$(CC) -I. $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# A driver without a card, for tests, that runs PTX.
+STUB = $(BUILD)/test/stub/libcuda.so.1
+STUBOBJ = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/stub/*.c))
+$(STUBOBJ): $(BUILD)/%.o: %.c tests/stub/cuda.h tests/stub/parse.h tests/stub/ptx.h $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O3 -g -ffp-contract=off -fno-math-errno -Wall -Wextra -fPIC -c -o $@ $<
+$(STUB): $(STUBOBJ)
+	@mkdir -p $(@D); echo "  LD $@"
+	$(Q)$(CC) -shared -pthread -o $@ $^ -lm
 
 # check and demo set the machine up first; a second make then sees the packages.
 check: setup
@@ -182,6 +189,8 @@ bench-quant: all
 	@$(RUN_ENV) CC="$(CC)" scripts/bench-quant
 bench-infer: all
 	@$(RUN_ENV) CC="$(CC)" scripts/bench-infer
+bench-gpu: all
+	@$(RUN_ENV) CC="$(CC)" scripts/bench-gpu
 
 # The sample from checkpoint to tokens, beside transformers'; FAULTS=1: and the
 # faults of tests/faults are found where they are.
@@ -274,7 +283,7 @@ deb: dist
 	mv $(BUILD)/deb/*_* $(BUILD) && rm -rf $(BUILD)/deb
 clean:
 	rm -rf $(BUILD)
-.PHONY: all check demo setup golden kernel floats suite demo-now lint machines oracles bench bench-quant bench-infer e2e mutants asan qemu fuzz fuzz-now codebook high dot \
+.PHONY: all check demo setup golden kernel floats suite demo-now lint machines oracles bench bench-quant bench-infer bench-gpu e2e mutants asan qemu fuzz fuzz-now codebook high dot \
 	install install-files uninstall dist deb clean force
 .DELETE_ON_ERROR:
 .SECONDARY:

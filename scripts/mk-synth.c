@@ -61,15 +61,18 @@ usage(FILE *f)
 		    shapes[i].name);
 	fputs("\noptions:\n"
 	    "  --type T         f16 (default), f32, bf16, q4_k ...: 1-D tensors of\n"
-	    "                   block types, and what llama.cpp needs, are F32\n"
+	    "                   block types, and what llama.cpp needs, are F32;\n"
+	    "                   q4_k_m: llama-quantize's mix, in .gguf\n"
 	    "  --keep-f32 GLOB  tensors with such names are F32; may be repeated\n"
 	    "  --seed N         other values (default 1)\n"
 	    "  --sparse         zeros, as holes in the file\n"
 	    "  --walk           token u + 1 follows token u, whatever the quantization;\n"
 	    "                   a directory in f32, of a dense shape with tied embedding\n"
 	    "  --tokenizer N    add a tokenizer of about N bytes\n"
+	    "  --no-vocab       .gguf: it says that it has none\n"
 	    "  --shards N       directory: N files and an index\n"
 	    "  --rows N, --cols N   of one-tensor\n"
+	    "  --layers N       only so many, of a shape's own widths\n"
 	    "  -n, --check      write nothing, print the sums; OUT may be absent\n"
 	    "  -h, --help\n"
 	    "exit status: 0, 1 (cannot write), 2 (usage)\n", f);
@@ -110,14 +113,16 @@ main(int argc, char **argv)
 	static const struct option longs[] = {
 		{ "type", 1, 0, 't' }, { "keep-f32", 1, 0, 'k' },
 		{ "seed", 1, 0, 's' }, { "sparse", 0, 0, 'z' },
-		{ "walk", 0, 0, 'w' },
+		{ "walk", 0, 0, 'w' }, { "no-vocab", 0, 0, 'V' },
 		{ "tokenizer", 1, 0, 'T' }, { "shards", 1, 0, 'S' },
 		{ "rows", 1, 0, 'r' }, { "cols", 1, 0, 'c' },
+		{ "layers", 1, 0, 'l' },
 		{ "check", 0, 0, 'n' }, { "help", 0, 0, 'h' }, { 0 }
 	};
 	struct shape *s = NULL;
 	struct timespec t0, t1;
 	const char *out;
+	uint64_t layers = 0;
 	bool walk = false;
 	double sec;
 	int c, kind;
@@ -126,7 +131,8 @@ main(int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "hn", longs, NULL)) != -1)
 		switch (c) {
 		case 't':
-			if ((opt.type = type_named(optarg)) == NULL)
+			opt.mix = !strcmp(optarg, "q4_k_m");
+			if ((opt.type = type_named(opt.mix ? "q4_k" : optarg)) == NULL)
 				die(2, "%s: no such type here", optarg);
 			break;
 		case 'k':
@@ -137,10 +143,12 @@ main(int argc, char **argv)
 		case 's': opt.seed = number(optarg, 0); break;
 		case 'z': opt.sparse = true; break;
 		case 'w': walk = true; break;
+		case 'V': opt.no_vocab = true; break;
 		case 'T': opt.tokenizer = number(optarg, 1); break;
 		case 'S': opt.shards = number(optarg, 1); break;
 		case 'r': opt.rows = number(optarg, 1); break;
 		case 'c': opt.cols = number(optarg, 1); break;
+		case 'l': layers = number(optarg, 1); break;
 		case 'n': opt.check = true; break;
 		case 'h': usage(stdout);
 		default: usage(stderr);
@@ -161,9 +169,15 @@ main(int argc, char **argv)
 		s->hidden = s->head_dim = opt.rows;
 		s->ffn = opt.cols;
 	}
+	if (layers > s->layers)
+		die(2, "%s has %" PRIu64 " layers", s->name, s->layers);
+	if (layers)
+		s->layers = layers;
 	if (walk && (kind != DIR || opt.type != F32 || s->parts == synth_one ||
 	    s->flags & (MOE | UNTIED)))
 		die(2, "--walk is for a directory in f32, dense and tied");
+	if (opt.mix && kind != GGUF)
+		die(2, "q4_k_m is for .gguf");
 	opt.walk = walk ? s : NULL;
 	if (opt.shards > 1 && kind != DIR)
 		die(2, "--shards is for a directory");

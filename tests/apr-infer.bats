@@ -140,6 +140,26 @@ logits() { "${APR_BUILD:-$REPO/build}/test/logits" "$@"; }
 		apr-infer --jsonl --parallel 3 "$s" | jq -c .tokens | sort -u | cmp - want
 }
 
+@test "requests are answered as they come, and none is lost behind a long one" {
+	s=$REPO/examples/sample
+	mkfifo requests
+	apr-infer --jsonl "$s" <requests >answers &
+	exec 7>requests
+	for q in '12+7=' '1+1='; do
+		jq -nc --arg q "$q" '{id: $q, prompt: $q, max_tokens: 2}' >&7
+		for i in $(seq 100); do
+			! grep -qF "\"$q\"" answers || break
+			sleep 0.1
+		done
+		grep -F "\"$q\"" answers
+	done
+	exec 7>&-
+	wait $!
+	# More than may wait for the first.
+	jq -nc '{id: 0, prompt: "12+7=", max_tokens: 250}, (range(1; 4500) | {id: ., prompt: "1+1=", max_tokens: 1})' >in
+	apr-infer --jsonl --parallel 64 "$s" <in | jq .id | cmp - <(seq 0 4499)
+}
+
 @test "a request finds nothing of the one before it, whatever a layer remembers by" {
 	need hf/qwen3-5 hf/qwen3
 	for m in qwen3-5 qwen3; do
@@ -162,7 +182,8 @@ logits() { "${APR_BUILD:-$REPO/build}/test/logits" "$@"; }
 	fails 1 apr-infer --memory 1000 -p x "$s"
 	says "are wanted"
 	apr-infer --plan --memory 1000 "$s" && return 1
-	apr-infer --bench -n 4 "$s" | jq -e '.decode_tokens_s > 0'
+	apr-infer --bench -n 4 "$s" | jq -e '.decode_tokens_s > 0 and .decode_tokens_s >= .decode_median_tokens_s and
+	    [.prompts[].tokens] == [.prompt] and [.batches[].sequences] == [2, 4, 8]'
 	apr-infer --ppl "$s/heldout.txt" --json "$s" | jq -e '.perplexity > 1 and .perplexity < 4'
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # The CUDA device without a card: tests/stub plays the driver, and runs the
-# kernels as C, whose bits must be the CPU's.
+# library's PTX, whose bits must be the CPU's.
 load helper
 
 ALL='llama smollm llama3 mistral qwen2 qwen2-odd qwen3 qwen3-moe qwen3-5 gpt2 gemma2 gemma3
@@ -39,7 +39,7 @@ both() {
 # broken VARIABLE=VALUE... -- with these the stub's driver makes apr-infer fail.
 broken() {
 	local -x LD_LIBRARY_PATH=$STUB STUB_CUDA_IDLE=1 "$@"
-	fails 1 apr-infer --device cuda --ids 1,2 -n 2 --json "$REPO/examples/sample"
+	fails 1 apr-infer --device cuda --ids 1,2 -n 4 --json "$REPO/examples/sample"
 }
 
 @test "all models: the CPU's bits" {
@@ -109,7 +109,7 @@ broken() {
 
 @test "any call of the driver that fails is one line, and a device that does not open leaves nothing" {
 	cuda
-	STUB_CUDA_LEFT=1 STUB_CUDA_IDLE=1 STUB_CUDA_COUNT=$T/count stub apr-infer --device cuda --ids 1,2 -n 2 --json "$REPO/examples/sample" >out 2>said
+	STUB_CUDA_LEFT=1 STUB_CUDA_IDLE=1 STUB_CUDA_COUNT=$T/count stub apr-infer --device cuda --ids 1,2 -n 4 --json "$REPO/examples/sample" >out 2>said
 	[ ! -s said ]
 	n=0
 	while read -r call times; do
@@ -138,8 +138,42 @@ broken() {
 	done <count
 	echo "$n failures"
 	# As many kinds of calls as the device makes.
-	[ "$(grep -cE '^(cuMemAlloc|cuMemHostAlloc|cuModuleLoadDataEx|cuModuleGetFunction|cuLaunchKernel|cuMemcpyHtoDAsync|cuMemcpyDtoHAsync|cuStreamSynchronize|cuStreamCreate|cuEventCreate|cuDevicePrimaryCtxRetain) ' count)" = 11 ]
+	[ "$(grep -cE '^(cuMemAlloc|cuMemHostAlloc|cuModuleLoadDataEx|cuModuleGetFunction|cuLaunchKernel|cuMemcpyHtoDAsync|cuMemcpyDtoHAsync|cuStreamSynchronize|cuStreamCreate|cuEventCreate|cuDevicePrimaryCtxRetain|cuStreamBeginCapture|cuStreamEndCapture|cuGraphInstantiate|cuGraphLaunch) ' count)" = 15 ]
 	[ "$n" -gt 60 ]
+}
+
+# calls NAME -- how often the driver was asked for it.
+calls() {
+	sed -n "s/^$1 //p" count | grep . || echo 0
+}
+
+@test "from its second time on a pass is one launch, with the bits of many" {
+	cuda
+	need gguf/llama3.q4_k_m.gguf
+	m=$F/gguf/llama3.q4_k_m.gguf
+	local -x STUB_CUDA_COUNT=$T/count
+	APR_CUDA_GRAPH=0 stub apr-infer --device cuda --ids $IDS -n 32 --json "$m" | jq -c .tokens >want
+	[ "$(calls cuGraphLaunch)" = 0 ]
+	APR_CUDA_GRAPH=0 stub apr-infer --device cuda --ids $IDS -n 1 --json "$m"
+	prompt=$(calls cuLaunchKernel)
+	APR_CUDA_GRAPH=0 stub apr-infer --device cuda --ids $IDS -n 2 --json "$m"
+	token=$(($(calls cuLaunchKernel) - prompt))
+	stub apr-infer --device cuda --ids $IDS -n 32 --json "$m" | jq -c .tokens >got
+	cmp want got
+	# 31 tokens are fed back: one by calls, one by calls that are captured.
+	[ "$(calls cuLaunchKernel)" = $((prompt + 2 * token)) ]
+	[ "$(calls cuGraphLaunch)" = 30 ]
+	[ "$(calls cuGraphInstantiate)" = 1 ]
+	# Requests that end one by one: graphs for several numbers of columns.
+	for n in 3 9 5 7 9; do
+		echo "{\"prompt\":\"$n+2=\",\"max_tokens\":$n}"
+	done >requests
+	for g in 0 1; do
+		APR_CUDA_GRAPH=$g stub apr-infer --device cuda --jsonl "$REPO/examples/sample" <requests | jq -c .text >text.$g
+	done
+	[ -s text.0 ]
+	cmp text.0 text.1
+	[ "$(calls cuGraphLaunch)" -gt 2 ]
 }
 
 @test "what the compiler of kernels says is in the line" {
@@ -149,7 +183,19 @@ broken() {
 	broken STUB_CUDA_FAIL=cuModuleGetFunction:2:500
 	says 'Stub 0: cuModuleGetFunction: CUDA_ERROR_NOT_FOUND (norm)'
 	broken STUB_CUDA_FAIL=cuLaunchKernel:3:719
-	says 'cuLaunchKernel: CUDA_ERROR_LAUNCH_FAILED'
+	says 'cuLaunchKernel: CUDA_ERROR_LAUNCH_FAILED ('
 	broken STUB_CUDA_FAIL=cuMemcpyDtoHAsync:1:700
 	says 'cuMemcpyDtoHAsync: CUDA_ERROR_ILLEGAL_ADDRESS'
+}
+
+@test "bench-gpu without a card says so, and that is all" {
+	mkdir none
+	: >none/libcuda.so.1
+	LD_LIBRARY_PATH=$T/none "$REPO/scripts/bench-gpu" >said 2>&1
+	[ "$(wc -l <said)" = 1 ]
+	grep '^no card: libcuda.so.1 is not there: ' said
+	LD_LIBRARY_PATH=$T/none "$REPO/scripts/bench-gpu" --json | jq -e '.card == null and (.why | test("libcuda"))'
+	LD_LIBRARY_PATH=$T/none fails 1 "${APR_BUILD:-$REPO/build}/test/bench-gpu"
+	says 'libcuda.so.1 is not there'
+	fails 2 "$REPO/scripts/bench-gpu" --sideways
 }

@@ -2,40 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The OpenCL device on PoCL, whose bits must be the CPU's.
 load helper
-
-# What it compiles is kept for this file's tests, and not in anyone's home.
-setup_file() {
-	export POCL_CACHE_DIR=$BATS_FILE_TMPDIR/pocl
-	mkdir -p "$POCL_CACHE_DIR"
-}
-
-ALL='llama smollm llama3 mistral qwen2 qwen2-odd qwen3 qwen3-moe qwen3-5 gpt2 gemma2 gemma3
-	phi3 mixtral olmo2 granite'
-IDS=5,17,2,9,30,7,4,8,1,3,22,11
-
-# opencl -- skip where no device can be used; APR_ENFORCE=1 makes that a failure.
-opencl() {
-	local said
-	said=$(apr-infer --devices | grep '^opencl: ')
-	case $said in
-	*MiB) return 0 ;;
-	esac
-	if [ "${APR_ENFORCE:-0}" = 1 ]; then
-		echo "$said" >&2
-		return 1
-	fi
-	skip "$said"
-}
-
-# both MODEL [OPTION...] -- the logits of both devices.
-both() {
-	local m=$1
-	shift
-	need "$m"
-	apr-infer --logits "$@" --ids $IDS "$F/$m" >want
-	apr-infer --device opencl --logits "$@" --ids $IDS "$F/$m" >got
-	cmp got want || { echo "$m $*" >&2; return 1; }
-}
+load opencl
 
 @test "devices, and what is none" {
 	apr-infer --devices >list
@@ -68,7 +35,7 @@ both() {
 @test "each operation and type against the scalar code" {
 	opencl
 	APR_CPU=scalar "${APR_BUILD:-$REPO/build}/test/device" opencl --rounds 8 >tap || { grep -v '^ok' tap; return 1; }
-	[ "$(grep -c '^ok' tap)" = 45 ]
+	[ "$(grep -c '^ok' tap)" = 49 ]
 }
 
 @test "logits of all models, from checkpoints and in Q4_K_M" {
@@ -88,6 +55,49 @@ both() {
 	    qwen3-moe.mxfp4_moe; do
 		both "gguf/$f.gguf"
 	done
+}
+
+@test "packed weights across, over row ends, padded; doubles and F8" {
+	opencl
+	need hf/gpt2
+	need hf/qwen2-odd
+	for t in q4_k q6_k q8_0 apr_q4 apr_q8 lattice_q4 f64; do
+		apr-cat "$F/hf/gpt2" | apr-quant -q --rules=apr $t | stream
+		apr-cat "$F/hf/qwen2-odd" | apr-quant -q --rules=apr --fallback=pad $t | stream
+	done
+	# The upper byte of an F16 is an E5M2, and some E4M3.
+	s=$REPO/examples/sample
+	n=$(od -An -tu8 -N8 "$s/model.safetensors")
+	mkdir eight
+	cp "$s"/*.json eight
+	tail -c +$((9 + n)) "$s/model.safetensors" | od -An -v -tx1 -w2 |
+	    sed 's/^ .. /\\x/' | tr -d '\n' | fold -w 400000 >codes
+	for t in F8_E5M2 F8_E4M3; do
+		head -c $((8 + n)) "$s/model.safetensors" | tail -c "$n" | jq -c --arg t $t \
+		    'map_values(if .dtype then .dtype = $t | .data_offsets |= map(. / 2) else . end)' |
+		    tr -d '\n' >head
+		n8=$(wc -c <head)
+		{
+			for i in 0 8 16 24 32 40 48 56; do
+				printf '%b' "\\0$(printf %o $((n8 >> i & 255)))"
+			done
+			cat head
+			while read -r line || [ "$line" ]; do printf '%b' "$line"; done <codes
+		} >eight/model.safetensors
+		apr-ls eight | grep -q $t
+		apr-cat eight | stream
+	done
+}
+
+@test "weights as floats, with --precise" {
+	opencl
+	need hf/gpt2
+	for f in llama3.q2_k llama3.q3_k_s llama3.q4_k_m llama3.q5_1 llama3.q8_0 llama3.im.iq1_m \
+	    llama3.im.iq2_xs llama3.im.iq3_xxs llama3.iq4_xs llama3.tq1_0 qwen3-moe.mxfp4_moe; do
+		both "gguf/$f.gguf" --precise
+	done
+	both hf/gpt2 --precise -b 3
+	apr-cat "$F/hf/gpt2" | apr-quant -q --rules=apr apr_q8 | stream --precise
 }
 
 @test "the same token by token, in batches of 3 and 8, in other caches, from a stream" {
@@ -122,13 +132,6 @@ both() {
 @test "what it cannot do it names, and leaves to nobody" {
 	opencl
 	s=$REPO/examples/sample
-	need gguf/llama3.q4_k_m.gguf
-	fails 1 apr-infer --device opencl --precise --logits --ids 1 "$F/gguf/llama3.q4_k_m.gguf"
-	says 'token_embd.weight: opencl cannot multiply packed weights as floats'
-	need hf/gpt2
-	apr-cat --as apr "$F/hf/gpt2" | apr-quant -q --rules=apr q4_k | apr-pack -q q.apr
-	fails 1 apr-infer --device opencl --logits --ids 1 q.apr
-	says 'packed weights that lie transposed'
 	fails 1 apr-infer --device opencl --memory 1000 --logits --ids 1 "$s"
 	says 'model.embed_tokens.weight: '
 	says ' of 1000 are free'

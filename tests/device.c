@@ -8,6 +8,7 @@
  * Prints TAP.  With APR_CPU=scalar it is the plain C that a device is held to.
  */
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -199,12 +200,17 @@ pool(const struct type *t)
 			    t->ggml == 14 ? 208 : t->ggml == 34 ? 52 : t->ggml == 35 ? 64 : 2 * i;
 
 			if (at + 1 < t->bytes && (i == 0 || at != 2 || t->ggml == 12 ||
-			    t->ggml == 13 || t->ggml == 3 || t->ggml == 7))
+			    t->ggml == 13 || t->ggml == 3 || t->ggml == 7 ||
+			    t == &type_lattice_q4))
 				p[b + at + 1] = (unsigned char)((p[b + at + 1] & 0x83) | 0x20);
 		}
-	if (t->flags & TYPE_PLAIN)
-		for (size_t i = t->bytes - 1u; i < POOL; i += t->bytes)
+	for (size_t i = t->bytes - 1u; t->block == 1 && i < POOL; i += t->bytes)
+		if (t == &type_f64)
+			p[i] = below(500) ? (unsigned char)((p[i] & 0x80) | (below(9) ? 0x3f : 0x38)) : p[i];
+		else if (t->bytes > 1)
 			p[i] = (unsigned char)((p[i] & 0x83) | 0x38);
+		else if ((p[i] & 0x7f) > 0x7b && below(5000))	/* F8 that is none */
+			p[i] &= 0xbf;
 	for (int i = 0; i < 2; i++)
 		place(dev[i], p, POOL, t);
 	return p;
@@ -215,25 +221,33 @@ product(const struct type *t, const unsigned char *p, const float *bias)
 {
 	struct mat w = { .type = t, .rows = 1 + below(40), .cols = 1 + below(700), .scale = 0.0123f };
 	size_t n = 1 + below(20), bad;
+	bool precise = below(3) == 0;
 	struct device_product job = { .w = &w, .n = n, .bias = below(2) ? bias : NULL };
 	struct both x, y;
 
 	if (below(6) == 0)	/* more than a segment */
 		w.cols = 4096 + below(5000), w.rows = 1 + below(9);
-	if (t->flags & TYPE_FLAT || below(4))
+	if (below(4))
 		w.cols = (w.cols + t->block - 1) / t->block * t->block;
-	w.stride = (w.cols + t->block - 1) / t->block * t->bytes;
-	if (t->flags & TYPE_PLAIN && below(2)) {
-		w.transposed = true;
-		w.stride = w.rows * t->bytes;
-	}
-	if (w.rows * w.cols > POOL / 8)
+	if (w.rows * w.cols > POOL / 32)
 		w.rows = 1;
+	/* As it lies: whole, one that begins inside of others, padded, across. */
+	if (t->flags & TYPE_FLAT)
+		w.skip = below(2) * below(100) * (below(2) ? t->block : 1);
+	w.stride = ((w.cols + t->block - 1) / t->block + below(3)) * t->bytes;
+	if (below(3) == 0) {
+		w.transposed = true;
+		w.skip = below(2) * below(70);
+		w.stride = (w.rows + w.skip + t->block - 1) / t->block + below(3);
+		w.stride *= t->flags & TYPE_FLAT ? t->block : t->bytes;
+		if (w.stride * w.cols > POOL / 2)
+			w.cols = POOL / 2 / w.stride;
+	}
 	job.ldx = w.cols + below(3);
 	job.ldy = w.rows + below(3);
 	w.data = p + below(20) * t->bytes;
-	if (dev[1]->op->lacks(dev[1], &w, false)) {
-		printf("# %s lacks %s\n", dev[1]->name, dev[1]->op->lacks(dev[1], &w, false));
+	if (dev[1]->op->lacks(dev[1], &w, precise)) {
+		printf("# %s lacks %s\n", dev[1]->name, dev[1]->op->lacks(dev[1], &w, precise));
 		return 1;
 	}
 	x = some(n * job.ldx, below(7));
@@ -241,7 +255,7 @@ product(const struct type *t, const unsigned char *p, const float *bias)
 	for (int i = 0; i < 2; i++) {
 		job.x = x.at[i];
 		job.y = y.at[i];
-		dev[i]->op->multiply(dev[i], &job, 1, false);
+		dev[i]->op->multiply(dev[i], &job, 1, precise);
 	}
 	bad = differ(&y, t->name);
 	drop(&x);
@@ -259,7 +273,7 @@ products(void)
 		const unsigned char *p;
 		size_t bad = 0;
 
-		if (!dot_type(t) && t != &type_f32 && t != &type_f16 && t != &type_bf16)
+		if (!t->to_f32 && !(t->flags & TYPE_WHOLE))
 			continue;
 		p = pool(t);
 		for (int r = 0; r < rounds; r++)
@@ -486,12 +500,30 @@ strangers(const char *kind)
 	device_close(d);
 }
 
+static void *
+everything(void *unused)
+{
+	static const float caps[] = { 0, 5 };
+	const struct type *kv[] = { &type_f16, &type_f32, type_by_ggml(8) };
+
+	products();
+	norms();
+	turns();
+	elements();
+	columns();
+	for (int i = 0; i < 3; i++)
+		for (int j = 0; j < 2; j++)
+			attention(kv[i], j ? 37 : 0, caps[(i + j) % 2]);
+	delta(false);
+	delta(true);
+	return unused;
+}
+
 int
 main(int argc, char **argv)
 {
 	const struct device_need need = { .cols = 9216, .n = 64, .experts = 4, .head_dim = 130 };
-	static const float caps[] = { 0, 5 };
-	const struct type *kv[] = { &type_f16, &type_f32, type_by_ggml(8) };
+	pthread_t thread;
 
 	if (argc < 2) {
 		fputs("usage: device KIND [--rounds N] [--seed N]\n", stderr);
@@ -506,16 +538,10 @@ main(int argc, char **argv)
 	must((dev[1] = device_open(argv[1], 2, &e)));
 	for (int i = 0; i < 2; i++)
 		must(dev[i]->op->reserve(dev[i], &need, &e) == 0);
-	products();
-	norms();
-	turns();
-	elements();
-	columns();
-	for (int i = 0; i < 3; i++)
-		for (int j = 0; j < 2; j++)
-			attention(kv[i], j ? 37 : 0, caps[(i + j) % 2]);
-	delta(false);
-	delta(true);
+	/* A device is used by one thread at a time, whichever that is. */
+	err_set(&e, "no thread");
+	must(pthread_create(&thread, NULL, everything, NULL) == 0);
+	pthread_join(thread, NULL);
 	device_close(dev[0]);
 	device_close(dev[1]);
 	forget();

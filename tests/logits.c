@@ -100,7 +100,7 @@ run(const struct model *m, const int32_t *ids, size_t n, unsigned jobs, unsigned
     bool precise, infer_trace trace, void *ctx)
 {
 	struct infer_opts o = { .n_ctx = (unsigned)n, .nseq = 1, .n_batch = batch,
-	    .precise = precise, .kv = precise ? KV_F32 : KV_F16 };
+	    .precise = precise };
 	size_t vocab = model_vocab(m);
 	float *logits = need(malloc(n * vocab * sizeof *logits));
 	struct infer_token *tok = need(calloc(n, sizeof *tok));

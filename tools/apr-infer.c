@@ -126,9 +126,8 @@ main(int argc, char **argv)
 {
 	struct run r = { .o = { .nseq = 1 }, .s = SAMPLE_DEFAULTS, .n = 256,
 	    .jobs = pool_cpus() };
-	unsigned parallel = 8;
+	unsigned parallel = 8, positions;
 	const char *ppl = NULL;
-	bool kv_given = false;
 	int c, status;
 
 	tool_init(argv);
@@ -152,7 +151,7 @@ main(int argc, char **argv)
 		case OPT_BENCH: set_mode(BENCH); break;
 		case OPT_JSON: r.json = true; break;
 		case OPT_TIMING: r.timing = true; break;
-		case OPT_KV: r.o.kv = kv(optarg); kv_given = true; break;
+		case OPT_KV: r.o.kv = kv(optarg); break;
 		case OPT_PRECISE: r.o.precise = true; break;
 		case OPT_DEVICE: r.device_name = run_device(optarg); break;
 		case OPT_DEVICES: run_devices(); return STATUS_OK;
@@ -177,10 +176,9 @@ main(int argc, char **argv)
 		usage("the model is standard input, so the prompt must be -p or --ids");
 	if (r.timing && mode != JSONL && (!r.json || (mode != PROMPT && mode != PPL)))
 		usage("--timing is part of --json's answer, of --ppl's or of --jsonl's");
-	if (r.o.precise && !kv_given)
-		r.o.kv = KV_F32;
 	if (mode == JSONL)
 		r.o.nseq = parallel;
+	positions = r.o.n_ctx;
 	run_open(&r, mode < PLAN && (!r.ids || (mode == PROMPT && !r.json)));
 	switch (mode) {
 	case JSONL: status = run_jsonl(&r); break;
@@ -188,7 +186,7 @@ main(int argc, char **argv)
 	case PPL: status = run_ppl(&r, ppl); break;
 	case STREAM: status = run_stream(&r); break;
 	case PLAN: status = run_plan(&r); break;
-	case BENCH: status = run_bench(&r); break;
+	case BENCH: status = run_bench(&r, positions, parallel); break;
 	case DUMP: status = run_dump(&r); break;
 	default: status = run_prompt(&r);
 	}

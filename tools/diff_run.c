@@ -60,8 +60,7 @@ diff_run_models(const struct diff_opts *o)
 	text_read(o->run, &text);
 	for (int k = 0; k < 2; k++) {
 		r[k] = (struct run){ .path = o->path[k], .jobs = o->jobs, .o = { .n_batch = 512,
-		    .nseq = 1, .n_ctx = o->context, .precise = o->precise,
-		    .kv = o->precise ? KV_F32 : KV_F16 } };
+		    .nseq = 1, .n_ctx = o->context, .precise = o->precise } };
 		run_open(&r[k], true);
 	}
 	agree(r, &text, &ids);

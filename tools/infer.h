@@ -79,7 +79,9 @@ int	run_stream(struct run *);	/* --logits, --trace */
 int	run_jsonl(struct run *);
 int	run_chat(struct run *);
 int	run_ppl(struct run *, const char *path);
-int	run_bench(struct run *);
+/* Prompts of 512 and, where it is more, of as many positions as were asked for,
+ * 0: none were; up to so many sequences at once. */
+int	run_bench(struct run *, unsigned positions, unsigned sequences);
 int	run_dump(struct run *);		/* --dump-weights */
 
 #endif

@@ -17,10 +17,11 @@ struct talk {
 };
 
 static int
-next(void *ctx, struct serve_job *j, struct err *e)
+next(void *ctx, bool busy, struct serve_job *j, struct err *e)
 {
 	struct talk *t = ctx;
 
+	(void)busy;
 	(void)e;
 	if (t->given)
 		return 0;

@@ -206,6 +206,8 @@ run_context(struct run *r)
 	}
 	if (!(r->infer = infer_new(r->m, &r->o, r->device, &e)))
 		die("%s", e.msg);
+	if (r->load_s > 0)
+		return;		/* another context: the weights stay where they are */
 	load(r);
 	if (loaded)
 		note("weights: %.3f GB in %.3f s, %.2f GB/s", r->load_bytes / 1e9, r->load_s,

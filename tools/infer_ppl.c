@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* infer_ppl.c -- perplexity of a text, and speed. */
+/* infer_ppl.c -- perplexity of a text. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,80 +96,5 @@ run_ppl(struct run *r, const char *path)
 	free(tok);
 	free(logits);
 	ids_release(&ids);
-	return STATUS_OK;
-}
-
-/* Prompts of 512, single tokens, and eight sequences at once. */
-int
-run_bench(struct run *r)
-{
-	unsigned prompt = r->o.n_ctx < 512 ? r->o.n_ctx : 512, made = r->n ? r->n : 64, at;
-	struct infer_token *tok;
-	double t, best_p = 1e9, best_d = 1e9, best_b = 1e9;
-	struct infer_opts one;
-	uint64_t bytes, scratch;
-	unsigned vocab = model_vocab(r->m), nb = 8;
-	float *logits;
-	struct err e;
-
-	if (prompt + made > r->o.n_ctx)
-		made = r->o.n_ctx > prompt ? r->o.n_ctx - prompt : 1;
-	r->o.nseq = nb;
-	r->o.n_ctx = prompt + made;
-	if (r->o.n_batch < prompt)
-		r->o.n_batch = prompt;
-	run_context(r);
-	tok = calloc(prompt > nb ? prompt : nb, sizeof *tok);
-	logits = malloc((size_t)nb * vocab * sizeof *logits);
-	if (!tok || !logits)
-		die("out of memory");
-	for (int round = 0; round < 3; round++) {
-		infer_clear(r->infer, 0);
-		for (unsigned i = 0; i < prompt; i++)
-			tok[i] = (struct infer_token){ (int32_t)((i * 7919u + 13) % vocab), 0, i, i + 1 == prompt };
-		t = run_clock();
-		if (infer_run(r->infer, tok, prompt, logits, &e) < 0)
-			die("%s", e.msg);
-		t = run_clock() - t;
-		best_p = t < best_p ? t : best_p;
-	}
-	for (at = 0; at < made; at++) {
-		tok[0] = (struct infer_token){ (int32_t)((at * 31u + 5) % vocab), 0, prompt + at, true };
-		if (prompt + at >= r->o.n_ctx)
-			break;
-		t = run_clock();
-		if (infer_run(r->infer, tok, 1, logits, &e) < 0)
-			die("%s", e.msg);
-		t = run_clock() - t;
-		best_d = t < best_d ? t : best_d;
-	}
-	for (unsigned i = 0; i < nb; i++)
-		infer_clear(r->infer, i);
-	for (at = 0; at < 16 && at < r->o.n_ctx; at++) {
-		for (unsigned i = 0; i < nb; i++)
-			tok[i] = (struct infer_token){ (int32_t)((at * 31u + i) % vocab), i, at, true };
-		t = run_clock();
-		if (infer_run(r->infer, tok, nb, logits, &e) < 0)
-			die("%s", e.msg);
-		t = run_clock() - t;
-		best_b = t < best_b ? t : best_b;
-	}
-	/* What a token reads: weights, and keys and values behind the prompt. */
-	one = r->o;
-	one.nseq = 1;
-	one.n_ctx = prompt;
-	infer_size(r->m, &one, r->device, &bytes, &scratch);
-	bytes += model_token_bytes(r->m);
-	printf("{\"threads\":%u,\"token_bytes\":%llu,\"token_weights\":%llu,\"prompt\":%u,"
-	    "\"prompt_tokens_s\":%.2f,\"prompt_gops\":%.2f,\"decode_tokens_s\":%.2f,\"decode_gb_s\":%.3f,\"batch\":%u,\"batch_tokens_s\":%.2f,"
-	    "\"load_bytes\":%.0f,\"load_s\":%.4f,\"load_gb_s\":%.3f}\n",
-	    r->jobs, (unsigned long long)bytes,
-	    (unsigned long long)model_token_weights(r->m), prompt, prompt / best_p,
-	    2 * (double)model_token_weights(r->m) * prompt / best_p / 1e9, 1 / best_d,
-	    (double)bytes / best_d / 1e9, nb, nb / best_b,
-	    r->load_bytes, r->load_s, r->load_s > 0 ? r->load_bytes / 1e9 / r->load_s : 0);
-	tool_flush();
-	free(tok);
-	free(logits);
 	return STATUS_OK;
 }

@@ -99,10 +99,11 @@ struct one {
 };
 
 static int
-next(void *ctx, struct serve_job *j, struct err *e)
+next(void *ctx, bool busy, struct serve_job *j, struct err *e)
 {
 	struct one *o = ctx;
 
+	(void)busy;
 	(void)e;
 	if (o->given)
 		return 0;

@@ -35,7 +35,8 @@ struct device_need {
 	size_t	 experts;	/* products at once: 2 of them, or 3 */
 	size_t	 head_dim;
 	size_t	 result;	/* bytes, of result() */
-	uint64_t types;		/* of packed weights: 1 << ggml's number */
+	uint64_t types;		/* of weights: 1 << ggml's number */
+	size_t	 rows, vocab;	/* of logits from which tokens are chosen */
 };
 /* The larger of each. */
 struct device_need device_need_both(const struct device_need *, const struct device_need *);
@@ -195,6 +196,37 @@ struct device_delta {
 	bool		 mod;		/* value head p has key head p mod nk, else p div nv/nk */
 };
 
+/* What is said about a token: its logit is moved, and then made less likely
+ * for having been seen at all, or so often among those that were made. */
+struct device_mark {
+	uint32_t	 id;
+	float		 add;
+	uint32_t	 seen, made;
+};
+
+/* How one token is chosen: see sample.h. */
+struct device_choice {
+	float		 temperature;
+	uint32_t	 top_k;
+	float		 top_p, min_p, typical, repetition, presence, frequency;
+	uint64_t	 random;	/* any 64 bits, if there is a temperature */
+	bool		 logprob;	/* wanted */
+	struct device_mark *mark;	/* the host's; a token has one, or none */
+	size_t		 nmark;
+};
+/* An id of -1 says that a logit is no number: that logit then. */
+struct device_chosen {
+	int32_t		 id;
+	float		 logprob;
+};
+/* Rows of logits, which are changed, over scale and bent to below cap. */
+struct device_sample {
+	float		*logits;	/* n x n_vocab */
+	size_t		 n, n_vocab;	/* up to 2^24 of them */
+	float		 scale, cap;
+	const struct device_choice *choice;	/* the host's, n; marks are changed */
+};
+
 struct device;
 
 struct device_ops {
@@ -248,6 +280,9 @@ struct device_ops {
 	void	(*gather)(struct device *, const struct device_gather *);
 	void	(*scatter)(struct device *, const struct device_scatter *);
 	void	(*delta)(struct device *, const struct device_delta *);
+	/* A token from each row: waits for it, as read() does. */
+	int	(*sample)(struct device *, const struct device_sample *,
+		    struct device_chosen *, struct err *);
 };
 
 struct device {

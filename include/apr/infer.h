@@ -20,7 +20,9 @@
 struct model;
 struct infer;
 
-enum infer_kv { KV_F16, KV_F32, KV_Q8_0 };
+/* KV_DEFAULT: no coarser than activations (`precise`) and weights are, so F32
+ * where all weights are floats of 16 bits and more, F16 elsewhere. */
+enum infer_kv { KV_DEFAULT, KV_F16, KV_F32, KV_Q8_0 };
 
 struct infer_opts {
 	unsigned	 n_ctx;		/* positions of a sequence */
@@ -68,6 +70,10 @@ void	infer_set_trace(struct infer *, infer_trace, void *ctx);
  */
 int	infer_run(struct infer *, const struct infer_token *, size_t n, float *logits,
 	    struct err *) APR_MUSTCHECK;
+/* The same, and then each such token's logits are a token: one that the device
+ * chooses, so that no logits come back. */
+int	infer_choose(struct infer *, const struct infer_token *, size_t n,
+	    const struct device_choice *, struct device_chosen *, struct err *) APR_MUSTCHECK;
 /* A sequence begins anew, or as a copy of the first n positions of another
  * (not where a state cannot be cut: then only all of it). */
 void	infer_clear(struct infer *, uint32_t seq);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* sample.h -- from logits to a token.  Greedy unless told otherwise; the same
- * seed and logits give the same tokens on every machine. */
+/* sample.h -- how the next token is chosen.  Greedy unless told otherwise; the
+ * same seed and logits give the same tokens on every machine. */
 #ifndef APR_SAMPLE_H
 #define APR_SAMPLE_H
 
 #include <stddef.h>
 #include <stdint.h>
 
+#include <apr/device.h>
 #include <apr/err.h>
 
 struct sample_bias {
@@ -27,14 +28,27 @@ struct sample_opts {
 };
 #define SAMPLE_DEFAULTS { .top_p = 1, .typical = 1, .repetition = 1 }
 
+/*
+ * A token's probability is that of its logit over the temperature.  Cuts come
+ * in this order, each of what the one before left, the likeliest first (of
+ * equals the one with the lower number): top_k tokens; those whose surprise is
+ * closest to the mean surprise, until they have `typical` of what there is
+ * then; the likeliest until they have top_p of what there was before all cuts;
+ * those at least min_p as likely as the first.  Sums are of whole numbers
+ * (odds.h): no order of them, and so no device, makes another token.
+ */
 struct sampler;
 
 struct sampler *sampler_new(const struct sample_opts *, unsigned n_vocab, struct err *);
-/* A token of the prompt, or one that was generated. */
+/* A token of the prompt, or one that was generated; and as if it had not been. */
 void	sampler_saw(struct sampler *, int32_t id, int generated);
-/* Logits (n_vocab, changed in place) to a token; *logprob is its natural
- * logarithm of probability before any of this, if asked for. */
-int32_t	sampler_pick(struct sampler *, float *logits, float *logprob);
+void	sampler_undo(struct sampler *, int32_t id);
+/* Marks that a choice has now, at most. */
+size_t	sampler_marks(const struct sampler *);
+/* How to choose the next token, with marks in the caller's memory; of a token
+ * its natural logarithm of probability before any of this, if asked for. */
+void	sampler_choice(struct sampler *, bool logprob, struct device_choice *,
+	    struct device_mark *);
 void	sampler_free(struct sampler *);
 
 #endif

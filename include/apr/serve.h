@@ -22,8 +22,9 @@ struct serve_job {
 };
 
 struct serve {
-	/* The next job, or 0 when there are no more, or -1. */
-	int	(*next)(void *ctx, struct serve_job *, struct err *);
+	/* The next job: 1, or 0 when there are no more, or -1; or 2: none yet,
+	 * which may be said while others are `busy`. */
+	int	(*next)(void *ctx, bool busy, struct serve_job *, struct err *);
 	/* A token: 1 to go on, 0 if it ends the answer, -1. */
 	int	(*token)(void *ctx, void *user, int32_t id, float logprob, struct err *);
 	int	(*done)(void *ctx, void *user, enum serve_end, struct err *);

@@ -93,6 +93,7 @@ cpu_close(struct device *d)
 	struct cpu *c = of(d);
 
 	release(c);
+	free(c->sample);
 	crew_free(c->crew);
 	free(c);
 }
@@ -380,6 +381,7 @@ static const struct device_ops ops = {
 	.batch = batch, .embed = embed, .multiply = cpu_multiply, .norm = norm, .rope = rope,
 	.remember = cpu_remember, .attend = cpu_attend, .gate = gate, .activate = activate,
 	.add = add, .gather = gather, .scatter = scatter, .delta = cpu_delta,
+	.sample = cpu_sample,
 };
 
 static struct device *

@@ -31,6 +31,8 @@ struct cpu {
 	struct multiplied *product;
 	const struct device_at *at;	/* the batch */
 	size_t		 n;
+	void		*sample;	/* once a token was drawn */
+	size_t		 sample_bytes;
 };
 
 /* A thread's floats for attention. */
@@ -40,5 +42,7 @@ void	cpu_multiply(struct device *, const struct device_product *, size_t n, bool
 void	cpu_remember(struct device *, const struct device_remember *);
 void	cpu_attend(struct device *, const struct device_attend *);
 void	cpu_delta(struct device *, const struct device_delta *);
+int	cpu_sample(struct device *, const struct device_sample *, struct device_chosen *,
+	    struct err *);
 
 #endif

@@ -3,20 +3,24 @@
  * cuda.c -- CUDA's memory and one stream; kernels from the PTX in the library.
  *
  * What goes to the device lies in one of four pinned buffers until it is there,
- * so that the host goes on; what comes back passes through them too.
+ * so that the host goes on; what comes back passes through them too.  Calls
+ * wait for either, see cuda_graph.c.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cuda_api.h"
+#include "cuda_graph.h"
+#include "cuda_tiles.h"
 #include "gpu.h"
 
 enum { STAGES = 4, STAGE = 16 << 20 };
 
 struct loaded {
 	cu_module	 module;
-	cu_function	 function;
+	cu_function	 function[K_TYPED];
+	cu_module	 tiles;
+	cu_function	 tile[CUDA_TILES];
 };
 
 struct cuda {
@@ -26,9 +30,10 @@ struct cuda {
 	int		 driver;
 	cu_context	 context;
 	cu_stream	 stream;
+	struct cuda_graphs *graphs;
 	cu_module	 columns;
 	cu_function	 kernel[K_PACKED];
-	struct loaded	 packed[KERNEL_TYPES];	/* by slot, once they are wanted */
+	struct loaded	 packed[GPU_TYPES];	/* by slot, once they are wanted */
 	struct {
 		unsigned char	*p;
 		cu_event	 done;		/* its bytes are there */
@@ -52,6 +57,14 @@ failed(struct cuda *c, const char *call, cu_result r)
 	return cuda_words(c->a, call, r, c->why, sizeof c->why);
 }
 #define CALL(c, name, ...) failed(c, #name, (c)->a->name(__VA_ARGS__))
+
+/* The driver's calls are about the context that the thread has, whichever
+ * thread it is that uses the device now. */
+static const char *
+enter(struct cuda *c)
+{
+	return CALL(c, cuCtxSetCurrent, c->context);
+}
 
 /* The newest kernels of that name which device and driver take. */
 static const struct cuda_module *
@@ -118,38 +131,61 @@ build(struct cuda *c)
 }
 
 static const char *
-packed(struct cuda *c, const struct type *t, cu_function *to)
+packed(struct cuda *c, enum gpu_kernel which, const struct type *t, cu_function *to)
 {
 	struct loaded *l = &c->packed[gpu_type_slot(t)];
+	cu_function *f = &l->function[which - K_PACKED];
 	const char *why = NULL;
 
-	if (!l->module)
+	if (!l->module && !(why = enter(c)))
 		why = load(c, gpu_type_name(t), &l->module);
-	if (!why && !l->function)
-		why = function(c, l->module, "multiply", &l->function);
-	*to = l->function;
+	if (!why && !*f)
+		why = function(c, l->module, gpu_kernel_names[which], f);
+	*to = *f;
+	return why;
+}
+
+/* And what waits goes to the stream first. */
+static const char *
+flush(struct cuda *c)
+{
+	const char *why = enter(c);
+
+	return why ? why : cuda_graphs_flush(c->graphs);
+}
+
+/* CUDA's own kernel for a product, if it has one: then *k is dealt out to it. */
+static const char *
+tiled(struct cuda *c, struct gpu_call *k, cu_function *to)
+{
+	struct loaded *l = &c->packed[gpu_type_slot(k->type)];
+	char module[32];
+	int i = cuda_tile_of(k, module, sizeof module);
+	const char *why = NULL;
+
+	if (i < 0 || !module_of(c, module))
+		return NULL;
+	if (!l->tiles && !(why = enter(c)))
+		why = load(c, module, &l->tiles);
+	if (!why && !l->tile[i])
+		why = function(c, l->tiles, cuda_tiles[i].kernel, &l->tile[i]);
+	*to = l->tile[i];
+	*k = cuda_tile_call(k, i);
 	return why;
 }
 
 static const char *
-call(struct gpu *g, const struct gpu_call *k)
+call(struct gpu *g, const struct gpu_call *given)
 {
+	struct gpu_call own = *given, *k = &own;
 	struct cuda *c = of(g);
-	void *arg[GPU_ARGS];
-	uint64_t base[GPU_ARGS];
-	union { uint64_t u64; uint32_t u32; float f32; } v[GPU_ARGS];
-	cu_function f = k->kernel == K_PACKED ? NULL : c->kernel[k->kernel];
-	const char *why = k->kernel == K_PACKED ? packed(c, k->type, &f) : NULL;
+	cu_function f = k->kernel >= K_PACKED ? NULL : c->kernel[k->kernel];
+	const char *why = k->kernel == K_PACKED ? tiled(c, k, &f) : NULL;
 
-	if (why)
-		return why;
-	for (uint32_t i = 0; i < k->nargs; i++) {
-		base[i] = (uintptr_t)k->arg[i].mem;
-		memcpy(&v[i], &k->arg[i].v, sizeof v[i]);
-		arg[i] = k->arg[i].base ? (void *)&base[i] : (void *)&v[i];
-	}
-	return CALL(c, cuLaunchKernel, f, k->groups[0], k->groups[1], k->groups[2], k->group, 1, 1, 0,
-	    c->stream, arg, NULL);
+	if (!why && !f)
+		why = packed(c, k->kernel, k->type, &f);
+	return why ? why : cuda_graphs_call(c->graphs, f, k->type ? gpu_type_name(k->type) :
+	    gpu_kernel_names[k->kernel], k);
 }
 
 /* Addresses are the device's: where a pointer is wanted, one that is not
@@ -159,14 +195,16 @@ allocate(struct gpu *g, size_t bytes, const char **why)
 {
 	cu_address at = 0;
 
-	*why = CALL(of(g), cuMemAlloc, &at, bytes);
+	if (!(*why = enter(of(g))))
+		*why = CALL(of(g), cuMemAlloc, &at, bytes);
 	return *why ? NULL : (void *)(uintptr_t)at;
 }
 
 static void
 let_go(struct gpu *g, void *mem)
 {
-	of(g)->a->cuMemFree((uintptr_t)mem);
+	if (!enter(of(g)))
+		of(g)->a->cuMemFree((uintptr_t)mem);
 }
 
 /* The next buffer, once what is in it has gone. */
@@ -191,7 +229,7 @@ write_to(struct gpu *g, void *mem, size_t at, const void *from, size_t bytes)
 {
 	struct cuda *c = of(g);
 	const unsigned char *p = from;
-	const char *why = NULL;
+	const char *why = flush(c);
 
 	while (bytes > 0 && !why) {
 		unsigned char *stage = c->stage[c->now].p + c->at;
@@ -216,7 +254,7 @@ stage(struct gpu *g, size_t *n, const char **why)
 {
 	struct cuda *c = of(g);
 
-	if (c->at > 0 && (*why = turn(c)))
+	if ((*why = flush(c)) || (c->at > 0 && (*why = turn(c))))
 		return NULL;
 	*n = STAGE;
 	return c->stage[c->now].p;
@@ -242,8 +280,10 @@ static const char *
 finish(struct gpu *g)
 {
 	struct cuda *c = of(g);
-	const char *why = CALL(c, cuStreamSynchronize, c->stream);
+	const char *why = flush(c);
 
+	if (!why)
+		why = CALL(c, cuStreamSynchronize, c->stream);
 	for (int i = 0; i < STAGES && !why; i++)
 		c->stage[i].busy = false;
 	c->at = why ? c->at : 0;
@@ -257,7 +297,7 @@ read_from(struct gpu *g, void *to, void *mem, size_t at, size_t bytes)
 {
 	struct cuda *c = of(g);
 	unsigned char *p = to, *stage = c->stage[c->now].p;
-	const char *why = NULL;
+	const char *why = flush(c);
 
 	while (bytes > 0 && !why) {
 		size_t n = bytes < STAGE ? bytes : STAGE;
@@ -276,10 +316,8 @@ read_from(struct gpu *g, void *to, void *mem, size_t at, size_t bytes)
 static const char *
 copy(struct gpu *g, void *to, size_t to_at, void *from, size_t from_at, size_t bytes)
 {
-	struct cuda *c = of(g);
-
-	return CALL(c, cuMemcpyDtoDAsync, (uintptr_t)to + to_at, (uintptr_t)from + from_at, bytes,
-	    c->stream);
+	return cuda_graphs_copy(of(g)->graphs, (uintptr_t)to + to_at, (uintptr_t)from + from_at,
+	    bytes);
 }
 
 static void
@@ -288,11 +326,17 @@ cuda_close(struct gpu *g)
 	struct cuda *c = of(g);
 	const struct cuda_api *a = c->a;
 
+	if (c->context)
+		a->cuCtxSetCurrent(c->context);
 	if (c->stream)
 		a->cuStreamSynchronize(c->stream);
-	for (int i = 0; i < KERNEL_TYPES; i++)
+	cuda_graphs_free(c->graphs);
+	for (int i = 0; i < GPU_TYPES; i++) {
 		if (c->packed[i].module)
 			a->cuModuleUnload(c->packed[i].module);
+		if (c->packed[i].tiles)
+			a->cuModuleUnload(c->packed[i].tiles);
+	}
 	if (c->columns)
 		a->cuModuleUnload(c->columns);
 	for (int i = 0; i < STAGES; i++) {
@@ -319,14 +363,16 @@ static const struct gpu_driver driver = {
 static const char *
 set_up(struct cuda *c)
 {
+	const char *graphs = getenv("APR_CUDA_GRAPH"), *why;
 	size_t free_bytes = 0, all = 0;
-	const char *why;
 
 	if ((why = CALL(c, cuDriverGetVersion, &c->driver)) ||
 	    (why = CALL(c, cuDevicePrimaryCtxRetain, &c->context, c->choice.device)) ||
-	    (why = CALL(c, cuCtxSetCurrent, c->context)) ||
+	    (why = enter(c)) ||
 	    (why = CALL(c, cuStreamCreate, &c->stream, CU_STREAM_NON_BLOCKING)))
 		return why;
+	if (!(c->graphs = cuda_graphs_new(c->a, c->stream, !graphs || strcmp(graphs, "0") != 0)))
+		return "out of memory";
 	for (int i = 0; i < STAGES; i++)
 		if ((why = CALL(c, cuEventCreate, &c->stage[i].done, CU_EVENT_DISABLE_TIMING)) ||
 		    (why = CALL(c, cuMemHostAlloc, (void **)&c->stage[i].p, STAGE, 0)))

@@ -21,6 +21,7 @@ enum {
 	CU_DEVICE_MINOR = 76,
 	CU_STREAM_NON_BLOCKING = 1,
 	CU_EVENT_DISABLE_TIMING = 2,
+	CU_CAPTURE_THREAD_LOCAL = 1,
 };
 
 typedef int cu_result;
@@ -31,6 +32,8 @@ typedef struct cu_module *cu_module;
 typedef struct cu_function *cu_function;
 typedef struct cu_stream *cu_stream;
 typedef struct cu_event *cu_event;
+typedef struct cu_graph *cu_graph;
+typedef struct cu_graph_exec *cu_graph_exec;
 
 /* What it is called here, what the library exports, arguments. */
 #define CUDA_FUNCTIONS(F) \
@@ -65,7 +68,14 @@ typedef struct cu_event *cu_event;
 	F(cuModuleUnload, cuModuleUnload, (cu_module)) \
 	F(cuModuleGetFunction, cuModuleGetFunction, (cu_function *, cu_module, const char *)) \
 	F(cuLaunchKernel, cuLaunchKernel, (cu_function, unsigned, unsigned, unsigned, unsigned, \
-	    unsigned, unsigned, unsigned, cu_stream, void **, void **))
+	    unsigned, unsigned, unsigned, cu_stream, void **, void **)) \
+	F(cuStreamBeginCapture, cuStreamBeginCapture_v2, (cu_stream, int)) \
+	F(cuStreamEndCapture, cuStreamEndCapture, (cu_stream, cu_graph *)) \
+	F(cuGraphInstantiate, cuGraphInstantiateWithFlags, (cu_graph_exec *, cu_graph, \
+	    unsigned long long)) \
+	F(cuGraphLaunch, cuGraphLaunch, (cu_graph_exec, cu_stream)) \
+	F(cuGraphExecDestroy, cuGraphExecDestroy, (cu_graph_exec)) \
+	F(cuGraphDestroy, cuGraphDestroy, (cu_graph))
 
 struct cuda_api {
 #define F(name, symbol, arguments) cu_result (*name) arguments;

@@ -9,11 +9,16 @@
 #include <apr/device.h>
 #include <apr/kernel.h>
 
-/* In the order of gpu_kernels.c's names.  K_PACKED is one a type. */
+/* In the order of gpu_kernels.c's names.  From K_PACKED on there is one a type
+ * that is no plain number. */
 enum gpu_kernel {
 	K_ZERO, K_NORM, K_ROPE, K_GATE, K_ACTIVATE, K_ADD, K_GATHER, K_SCATTER, K_REMEMBER,
-	K_ATTEND, K_CONVOLVE, K_UNIT, K_RECUR, K_QUANTIZE, K_F32, K_F16, K_BF16, K_PACKED
+	K_ATTEND, K_CONVOLVE, K_UNIT, K_RECUR, K_QUANTIZE, K_F32, K_F16, K_BF16,
+	K_F64, K_F8_E4M3, K_F8_E5M2,
+	K_PACKED, K_VALUE, K_KERNELS,
+	K_TYPED = K_KERNELS - K_PACKED
 };
+enum { GPU_TYPES = 32 };	/* slots, see gpu_type_slot() */
 
 struct gpu;
 
@@ -60,7 +65,7 @@ enum { GPU_ARGS = 32 };
 /* Work-groups in three dimensions, of `group` items in the first. */
 struct gpu_call {
 	enum gpu_kernel	 kernel;
-	const struct type *type;	/* K_PACKED's */
+	const struct type *type;	/* from K_PACKED on */
 	uint32_t	 groups[3], group;
 	struct gpu_arg	 arg[GPU_ARGS];
 	uint32_t	 nargs;
@@ -132,11 +137,13 @@ int	gpu_wait(struct device *, struct err *);
 const struct gpu_order *gpu_order(const struct gpu *, const struct type *);
 
 /* gpu_kernels.c */
-extern const char *const gpu_kernel_names[K_PACKED];
+extern const char *const gpu_kernel_names[K_KERNELS];
 /* As lib/device/gpu/groups.cl calls it; NULL: it has no kernel. */
 const char *gpu_type_name(const struct type *);
 /* The points of a codebook type's weights; NULL: it has none. */
 const uint16_t *gpu_type_grid(const struct type *, size_t *points);
+/* Its dot.h flags, in words that groups.cl knows. */
+void	gpu_type_flags(const struct type *, char *to, size_t room);
 /* Of tables that have a place for each such type. */
 int	gpu_type_slot(const struct type *);
 /*

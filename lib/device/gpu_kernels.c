@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /* gpu_kernels.c -- what kernels are called, and their calls. */
 #include <stdarg.h>
+#include <stdio.h>
 
 #include <apr/codebook.h>
 
 #include "gpu.h"
 
-const char *const gpu_kernel_names[K_PACKED] = {
+const char *const gpu_kernel_names[K_KERNELS] = {
 	[K_ZERO] = "zero", [K_NORM] = "norm", [K_ROPE] = "rope", [K_GATE] = "gate",
 	[K_ACTIVATE] = "activate", [K_ADD] = "add", [K_GATHER] = "gather",
 	[K_SCATTER] = "scatter", [K_REMEMBER] = "remember", [K_ATTEND] = "attend",
 	[K_CONVOLVE] = "convolve", [K_UNIT] = "unit", [K_RECUR] = "recur",
 	[K_QUANTIZE] = "quantize", [K_F32] = "multiply_f32", [K_F16] = "multiply_f16",
-	[K_BF16] = "multiply_bf16",
+	[K_BF16] = "multiply_bf16", [K_F64] = "multiply_f64",
+	[K_F8_E4M3] = "multiply_f8_e4m3", [K_F8_E5M2] = "multiply_f8_e5m2",
+	[K_PACKED] = "multiply", [K_VALUE] = "multiply_value",
 };
 
 /* Types as groups.cl calls them, and the points of those that have some. */
@@ -34,19 +37,35 @@ static const struct packed {
 	{ 29, "iq1_m", grid_iq1_s, 2048 },
 };
 
+/* Those that ggml has no number for. */
+static const struct {
+	const struct type *type;
+	struct packed	 p;
+} others[] = {
+	{ &type_apr_q4, { -1, "apr_q4", NULL, 0 } }, { &type_apr_q8, { -1, "apr_q8", NULL, 0 } },
+	{ &type_lattice_q4, { -1, "lattice_q4", NULL, 0 } },
+};
+enum { PACKED = sizeof packed / sizeof *packed, OTHERS = sizeof others / sizeof *others };
+_Static_assert(PACKED + OTHERS <= GPU_TYPES, "each has a slot");
+
+int
+gpu_type_slot(const struct type *t)
+{
+	for (int i = 0; i < OTHERS; i++)
+		if (t == others[i].type)
+			return PACKED + i;
+	for (int i = 0; i < PACKED; i++)
+		if (t->ggml == packed[i].ggml)
+			return i;
+	return -1;
+}
+
 static const struct packed *
 find(const struct type *t)
 {
-	static const struct packed q4 = { -1, "apr_q4", NULL, 0 }, q8 = { -1, "apr_q8", NULL, 0 };
+	int i = gpu_type_slot(t);
 
-	if (t == &type_apr_q4)
-		return &q4;
-	if (t == &type_apr_q8)
-		return &q8;
-	for (size_t i = 0; i < sizeof packed / sizeof *packed; i++)
-		if (t->ggml == packed[i].ggml)
-			return &packed[i];
-	return NULL;
+	return i < 0 ? NULL : i < PACKED ? &packed[i] : &others[i - PACKED].p;
 }
 
 const char *
@@ -66,10 +85,15 @@ gpu_type_grid(const struct type *t, size_t *points)
 	return p->grid;
 }
 
-int
-gpu_type_slot(const struct type *t)
+void
+gpu_type_flags(const struct type *t, char *to, size_t room)
 {
-	return t == &type_apr_q4 ? KERNEL_APR_Q4 : t == &type_apr_q8 ? KERNEL_APR_Q8 : t->ggml;
+	const struct dot_type *d = dot_type(t);
+
+	if (d)
+		snprintf(to, room, "%u", d->flags);
+	else
+		snprintf(to, room, "%s_flags", gpu_type_name(t));
 }
 
 static void

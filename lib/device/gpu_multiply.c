@@ -1,54 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /* gpu_multiply.c -- products, one after the other. */
+#include <string.h>
+
 #include "gpu.h"
 
+/* Of a plain type; -1: it is none. */
 static int
 float_kernel(const struct type *t)
 {
-	return t == &type_f32 ? K_F32 : t == &type_f16 ? K_F16 : t == &type_bf16 ? K_BF16 : -1;
+	static const char *const names[] = { "F32", "F16", "BF16", "F64", "F8_E4M3", "F8_E5M2" };
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (!strcmp(t->name, names[i]))
+			return K_F32 + (int)i;
+	return -1;
 }
 
 const char *
 gpu_lacks(const struct device *d, const struct mat *m, bool precise)
 {
 	(void)d;
-	if (float_kernel(m->type) >= 0)
-		return NULL;
-	if (precise)
-		return "packed weights as floats";
-	if (m->transposed)
-		return "packed weights that lie transposed";
-	if (!mat_packed(m, false) || !gpu_type_name(m->type))
-		return m->type->name;
-	return NULL;
-}
-
-static void
-floats(struct gpu *g, const struct device_product *p)
-{
-	const struct mat *w = p->w;
-	size_t size = w->type->bytes;
-	size_t row = w->transposed ? size : w->stride, col = w->transposed ? w->stride : size;
-	const unsigned char *from = (const unsigned char *)w->data + w->skip * size;
-
-	gpu_run(g, (enum gpu_kernel)float_kernel(w->type), NULL,
-	    (size_t[]){ (w->rows + 3) / 4 * 64, (p->n + 7) / 8, 1 }, 64, "pzzuupzuppz",
-	    (const void *)from, row, col, (unsigned)w->rows, (unsigned)w->cols,
-	    (const void *)p->x, p->ldx, (unsigned)p->n, (const void *)p->bias,
-	    (const void *)p->y, p->ldy);
-}
-
-/* And what that leaves, where that is wanted too. */
-static void
-quantize(struct gpu *g, const struct device_product *p, size_t groups)
-{
-	size_t items[3] = { groups, p->n, 1 };
-
-	for (int left = 0; left <= p->w->fine; left++)
-		gpu_run(g, K_QUANTIZE, NULL, items, 16, "pppppzuu", (const void *)p->x,
-		    left ? g->codes : NULL, left ? g->scales : NULL,
-		    left ? g->codes2 : g->codes, left ? g->scales2 : g->scales, p->ldx,
-		    (unsigned)p->w->cols, (unsigned)groups);
+	(void)precise;
+	return float_kernel(m->type) >= 0 || gpu_type_name(m->type) ? NULL : m->type->name;
 }
 
 int
@@ -67,20 +40,63 @@ gpu_grid(struct gpu *g, const struct type *t, struct err *e)
 	return 0;
 }
 
+static const void *
+grid_of(struct gpu *g, const struct type *t)
+{
+	size_t points;
+	struct err e;
+
+	if (gpu_grid(g, t, &e) < 0)
+		gpu_fail(g, t->name, e.msg);
+	return gpu_type_grid(t, &points);
+}
+
+/* Steps are elements: a row's begin, and with it each row, is a whole block's. */
+static void
+floats(struct gpu *g, const struct device_product *p)
+{
+	const struct mat *w = p->w;
+	const struct type *t = w->type;
+	int plain = float_kernel(t);
+	size_t next = w->stride / t->bytes * t->block, side = 1, first = w->skip;
+
+	if (t->flags & TYPE_FLAT)
+		next = w->transposed ? w->stride : w->cols;
+	if (w->transposed) {
+		side = next;
+		next = 1;
+	} else if (!(t->flags & TYPE_FLAT)) {
+		first = 0;
+	}
+	gpu_run(g, plain < 0 ? K_VALUE : (enum gpu_kernel)plain, plain < 0 ? t : NULL,
+	    (size_t[]){ (w->rows + 3) / 4 * 64, (p->n + 7) / 8, 1 }, 64, "ppzzzfuupzuppz",
+	    w->data, plain < 0 ? grid_of(g, t) : NULL, first, next, side, (double)w->scale,
+	    (unsigned)w->rows, (unsigned)w->cols, (const void *)p->x, p->ldx, (unsigned)p->n,
+	    (const void *)p->bias, (const void *)p->y, p->ldy);
+}
+
+/* And what that leaves, where that is wanted too. */
+static void
+quantize(struct gpu *g, const struct device_product *p, size_t groups)
+{
+	size_t items[3] = { groups, p->n, 1 };
+
+	for (int left = 0; left <= p->w->fine; left++)
+		gpu_run(g, K_QUANTIZE, NULL, items, 16, "pppppzuu", (const void *)p->x,
+		    left ? g->codes : NULL, left ? g->scales : NULL,
+		    left ? g->codes2 : g->codes, left ? g->scales2 : g->scales, p->ldx,
+		    (unsigned)p->w->cols, (unsigned)groups);
+}
+
 static void
 packed(struct gpu *g, const struct device_product *p, bool again)
 {
 	const struct mat *w = p->w;
-	size_t groups = (w->cols + DOT_GROUP - 1) / DOT_GROUP, stride = w->stride, points;
+	size_t groups = (w->cols + DOT_GROUP - 1) / DOT_GROUP, stride = w->stride;
 	size_t items[3] = { (w->rows + 7) / 8 * 64, (p->n + 7) / 8, 1 };
-	const uint16_t *grid = gpu_type_grid(w->type, &points);
+	const void *grid = grid_of(g, w->type);
 	const unsigned char *data = w->data;
-	struct err e;
 
-	if (gpu_grid(g, w->type, &e) < 0) {
-		gpu_fail(g, w->type->name, e.msg);
-		return;
-	}
 	/* Blocks that run over row ends are whole ones, as mat_packed() says. */
 	if (w->type->flags & TYPE_FLAT) {
 		stride = w->cols / w->type->block * w->type->bytes;
@@ -89,12 +105,12 @@ packed(struct gpu *g, const struct device_product *p, bool again)
 	if (!again)
 		quantize(g, p, groups);
 	gpu_run(g, K_PACKED, w->type, items, 64, "ppzufppuuppzu", (const void *)data,
-	    (const void *)grid, stride, (unsigned)w->rows, (double)w->scale, g->codes, g->scales,
+	    grid, stride, (unsigned)w->rows, (double)w->scale, g->codes, g->scales,
 	    (unsigned)groups, (unsigned)p->n, w->fine ? NULL : (const void *)p->bias,
 	    (const void *)p->y, p->ldy, 0u);
 	if (w->fine)
 		gpu_run(g, K_PACKED, w->type, items, 64, "ppzufppuuppzu", (const void *)data,
-		    (const void *)grid, stride, (unsigned)w->rows, (double)w->scale, g->codes2,
+		    grid, stride, (unsigned)w->rows, (double)w->scale, g->codes2,
 		    g->scales2, (unsigned)groups, (unsigned)p->n, (const void *)p->bias,
 		    (const void *)p->y, p->ldy, 1u);
 }

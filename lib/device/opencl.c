@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <apr/dot.h>
-
 #include "gpu.h"
 #include "opencl_api.h"
 
@@ -24,8 +22,8 @@ struct opencl {
 	cl_kernel	 kernel[K_PACKED];
 	struct {
 		cl_program	 program;
-		cl_kernel	 kernel;
-	}		 packed[KERNEL_TYPES];	/* by slot, once they are wanted */
+		cl_kernel	 kernel[K_TYPED];
+	}		 packed[GPU_TYPES];	/* by slot, once they are wanted */
 	struct {
 		cl_mem		 mem;	/* the host's, which p is */
 		unsigned char	*p;
@@ -89,30 +87,32 @@ build(struct opencl *o, struct err *e)
 }
 
 static cl_kernel
-packed(struct opencl *o, const struct type *t)
+packed(struct opencl *o, enum gpu_kernel which, const struct type *t)
 {
 	int slot = gpu_type_slot(t);
+	cl_kernel *k = &o->packed[slot].kernel[which - K_PACKED];
 	size_t points;
-	char more[64];
+	char more[96], flags[32];
 	cl_status s = 0;
 
-	if (o->packed[slot].kernel)
-		return o->packed[slot].kernel;
-	snprintf(more, sizeof more, " -DTYPE=%s -DFLAGS=%u%s", gpu_type_name(t), dot_type(t)->flags,
+	if (*k)
+		return *k;
+	gpu_type_flags(t, flags, sizeof flags);
+	snprintf(more, sizeof more, " -DTYPE=%s -DFLAGS=%s%s", gpu_type_name(t), flags,
 	    gpu_type_grid(t, &points) ? " -DPOINTS" : "");
-	if (!(o->packed[slot].program = compile(o, device_packed, more, &o->why)))
+	if (!o->packed[slot].program &&
+	    !(o->packed[slot].program = compile(o, device_packed, more, &o->why)))
 		return NULL;
-	o->packed[slot].kernel = o->a->clCreateKernel(o->packed[slot].program, "multiply", &s);
-	if (!o->packed[slot].kernel)
-		err_set(&o->why, "a kernel for products: %s", opencl_status(s));
-	return o->packed[slot].kernel;
+	if (!(*k = o->a->clCreateKernel(o->packed[slot].program, gpu_kernel_names[which], &s)))
+		err_set(&o->why, "kernel %s: %s", gpu_kernel_names[which], opencl_status(s));
+	return *k;
 }
 
 static const char *
 call(struct gpu *g, const struct gpu_call *c)
 {
 	struct opencl *o = of(g);
-	cl_kernel k = c->kernel == K_PACKED ? packed(o, c->type) : o->kernel[c->kernel];
+	cl_kernel k = c->kernel >= K_PACKED ? packed(o, c->kernel, c->type) : o->kernel[c->kernel];
 	size_t local[3] = { c->group, 1, 1 };
 	size_t all[3] = { (size_t)c->groups[0] * c->group, c->groups[1], c->groups[2] };
 	cl_status s = 0;
@@ -252,9 +252,10 @@ opencl_close(struct gpu *g)
 	for (int i = 0; i < K_PACKED; i++)
 		if (o->kernel[i])
 			o->a->clReleaseKernel(o->kernel[i]);
-	for (int i = 0; i < KERNEL_TYPES; i++) {
-		if (o->packed[i].kernel)
-			o->a->clReleaseKernel(o->packed[i].kernel);
+	for (int i = 0; i < GPU_TYPES; i++) {
+		for (int k = 0; k < K_TYPED; k++)
+			if (o->packed[i].kernel[k])
+				o->a->clReleaseKernel(o->packed[i].kernel[k]);
 		if (o->packed[i].program)
 			o->a->clReleaseProgram(o->packed[i].program);
 	}

@@ -6,12 +6,24 @@
 
 #include "infer.h"
 
-static size_t
-head_bytes(const struct hparams *h, enum infer_kv kv)
+/* What a context keeps keys and values as. */
+static const struct type *
+kept(const struct model *m, const struct infer_opts *o)
 {
-	size_t hd = h->head_dim;
+	switch (o->kv) {
+	case KV_F16: return &type_f16;
+	case KV_F32: return &type_f32;
+	case KV_Q8_0: return type_by_ggml(8);
+	default: return o->precise || m->floats ? &type_f32 : &type_f16;
+	}
+}
 
-	return kv == KV_F32 ? hd * 4 : kv == KV_F16 ? hd * 2 : (hd + 31) / 32 * 34;
+static size_t
+head_bytes(const struct model *m, const struct infer_opts *o)
+{
+	const struct type *t = kept(m, o);
+
+	return (m->h.head_dim + t->block - 1) / t->block * t->bytes;
 }
 
 /* The widest column that a layer makes besides n_embd. */
@@ -71,12 +83,12 @@ plan(const struct model *m, const struct infer_opts *o, struct plan *p)
 	p->pick = n;
 	p->gather = h->n_expert ? n * h->n_embd : 0;
 	p->need = (struct device_need){ .cols = w, .fine = m->fine, .n = n, .experts = h->n_expert,
-	    .head_dim = h->head_dim,
+	    .head_dim = h->head_dim, .rows = o->nseq, .vocab = h->n_vocab,
 	    .result = (o->n_logits ? o->n_logits : o->nseq) * sizeof(float) * h->n_vocab };
 	p->kv = p->state = 0;
 	for (unsigned i = 0; i < h->n_layer; i++)
 		if (m->layer[i].mixer == MIX_ATTENTION)
-			p->kv += 2 * (uint64_t)o->nseq * o->n_ctx * h->n_kv * head_bytes(h, o->kv);
+			p->kv += 2 * (uint64_t)o->nseq * o->n_ctx * h->n_kv * head_bytes(m, o);
 		else
 			p->state += 4 * (uint64_t)o->nseq * (state_floats(h) + conv_floats(h));
 	p->scratch = 4 * (2 * p->x + 3 * p->wide + 3 * p->rope + 2 * p->route + 2 * p->pick +
@@ -126,7 +138,7 @@ infer_plan(const struct model *m, const struct infer_opts *o, struct device *d, 
 		if (n[i] > 0)
 			device_plan_add(to, DEVICE_SCRATCH, "activations", n[i] * sizeof(float));
 	for (unsigned i = 0; i < h->n_layer; i++) {
-		uint64_t rows = (uint64_t)o->nseq * o->n_ctx * h->n_kv * head_bytes(h, o->kv);
+		uint64_t rows = (uint64_t)o->nseq * o->n_ctx * h->n_kv * head_bytes(m, o);
 		bool kv = m->layer[i].mixer == MIX_ATTENTION;
 		uint64_t one = kv ? rows : 4 * (uint64_t)o->nseq * conv_floats(h);
 		uint64_t two = kv ? rows : 4 * (uint64_t)o->nseq * state_floats(h);
@@ -171,6 +183,7 @@ infer_free(struct infer *f)
 		let_go(f, f->cache[i].conv);
 		let_go(f, f->cache[i].state);
 	}
+	let_go(f, f->rows);
 	let_go(f, f->x);
 	let_go(f, f->h);
 	let_go(f, f->a);
@@ -264,8 +277,8 @@ infer_new(const struct model *m, const struct infer_opts *o, struct device *d, s
 	f->m = m;
 	f->o = *o;
 	f->d = d;
-	f->kv = o->kv == KV_F32 ? &type_f32 : o->kv == KV_F16 ? &type_f16 : type_by_ggml(8);
-	f->head_bytes = head_bytes(h, o->kv);
+	f->kv = kept(m, o);
+	f->head_bytes = head_bytes(m, o);
 	f->wide = widest(h);
 	f->rope_ld = half_rot(m);
 	if (infer_place(m, d, o->precise, &p.need.types, e) == 0) {

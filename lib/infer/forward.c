@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <apr/fmath.h>
 #include <apr/kernel.h>
+#include <apr/odds.h>
 #include <apr/size.h>
 
 #include "infer.h"
@@ -118,42 +118,79 @@ layer(struct infer *f, unsigned i, struct err *e)
 	return 0;
 }
 
-/* The columns that are wanted, together, then through the output matrix. */
 static int
-output(struct infer *f, float *logits, struct err *e)
+no_number(float logit, struct err *e)
 {
-	const struct hparams *h = &f->m->h;
-	size_t n = 0, d = h->n_embd, row = h->n_vocab;
-	float *y;
+	return err_set(e, "a logit is %g: weights or activations are no numbers", (double)logit);
+}
+
+/* The columns that are wanted, how many they are, together. */
+static size_t
+wanted(struct infer *f)
+{
+	size_t n = 0, d = f->m->h.n_embd;
 
 	for (size_t i = 0; i < f->n; i++)
 		if (f->tok[i].logits)
 			f->pick[n++] = (uint32_t)i;
-	if (n == 0)
-		return 0;
-	if (n < f->n)
+	if (n > 0 && n < f->n)
 		f->d->op->gather(f->d, &(struct device_gather){ .y = f->h, .x = f->h, .ldy = d,
 		    .ldx = d, .n = n, .width = d, .from = f->pick });
+	return n;
+}
+
+/* Those through the output matrix. */
+static int
+output(struct infer *f, float *logits, struct err *e)
+{
+	const struct hparams *h = &f->m->h;
+	size_t n = wanted(f), row = h->n_vocab;
+	float *y;
+
+	if (n == 0)
+		return 0;
 	if (!(y = f->d->op->result(f->d, logits, n * row * sizeof *y, e)))
 		return -1;
-	infer_mul(f, &f->m->output, NULL, f->h, d, n, y, row);
+	infer_mul(f, &f->m->output, NULL, f->h, h->n_embd, n, y, row);
 	if (f->d->op->read(f->d, logits, y, n * row * sizeof *y, e) < 0)
 		return -1;
 	for (size_t i = 0; i < n * row; i++) {
-		if (h->logit_scale != 1)
-			logits[i] /= h->logit_scale;
-		if (h->logit_cap != 0)
-			logits[i] = h->logit_cap * fm_tanh(logits[i] / h->logit_cap);
+		logits[i] = odds_logit(logits[i], h->logit_scale, h->logit_cap);
 		if (!isfinite(logits[i]))
-			return err_set(e, "a logit is %g: weights or activations are no numbers",
-			    (double)logits[i]);
+			return no_number(logits[i], e);
 	}
 	return 0;
 }
 
-int
-infer_run(struct infer *f, const struct infer_token *tok, size_t n, float *logits,
-    struct err *e)
+/* And a token of each. */
+static int
+chosen(struct infer *f, const struct device_choice *c, struct device_chosen *to, struct err *e)
+{
+	const struct hparams *h = &f->m->h;
+	size_t n = wanted(f), row = h->n_vocab;
+
+	if (n > f->nrows) {
+		if (f->rows)
+			f->d->op->free(f->d, f->rows);
+		f->nrows = 0;
+		if (!(f->rows = f->d->op->alloc(f->d, n * row * sizeof *f->rows, e)))
+			return -1;
+		f->nrows = n;
+	}
+	if (n == 0)
+		return 0;
+	infer_mul(f, &f->m->output, NULL, f->h, h->n_embd, n, f->rows, row);
+	if (f->d->op->sample(f->d, &(struct device_sample){ .logits = f->rows, .n = n,
+	    .n_vocab = row, .scale = h->logit_scale, .cap = h->logit_cap, .choice = c }, to, e) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		if (to[i].id < 0)
+			return no_number(to[i].logprob, e);
+	return 0;
+}
+
+static int
+through(struct infer *f, const struct infer_token *tok, size_t n, struct err *e)
 {
 	const struct hparams *h = &f->m->h;
 
@@ -180,7 +217,19 @@ infer_run(struct infer *f, const struct infer_token *tok, size_t n, float *logit
 			return -1;
 	}
 	norm_to_h(f, f->m->out_norm, f->m->out_norm_b);
-	if (hidden(f, h->n_layer, f->h, e) < 0)
-		return -1;
-	return output(f, logits, e);
+	return hidden(f, h->n_layer, f->h, e);
+}
+
+int
+infer_run(struct infer *f, const struct infer_token *tok, size_t n, float *logits,
+    struct err *e)
+{
+	return through(f, tok, n, e) < 0 ? -1 : output(f, logits, e);
+}
+
+int
+infer_choose(struct infer *f, const struct infer_token *tok, size_t n,
+    const struct device_choice *c, struct device_chosen *to, struct err *e)
+{
+	return through(f, tok, n, e) < 0 ? -1 : chosen(f, c, to, e);
 }

@@ -33,6 +33,8 @@ struct infer {
 	int32_t			*id;		/* the host's */
 	size_t			 n;
 	float			*x, *h;		/* n x n_embd */
+	float			*rows;		/* of logits that a token comes of */
+	size_t			 nrows;
 	float			*a, *b, *c;	/* n x `wide` each */
 	size_t			 wide;
 	float			*cos, *sin;	/* n x n_rot / 2, for each rope */

@@ -79,12 +79,15 @@ parts(struct load *l, struct model *m, struct err *e)
 {
 	if (!(m->part = arena_alloc(&m->arena, (l->n + 1) * sizeof *m->part)))
 		return err_set(e, "out of memory");
+	m->floats = true;
 	for (size_t i = 0; i < l->n; i++) {
 		size_t t = l->named[i].tensor;
+		const struct tensor *x = &l->w->m->tensor[t];
 
-		if (l->w->data[t])
-			m->part[m->nparts++] = (struct part){ .t = &l->w->m->tensor[t],
-			    .data = l->w->data[t] };
+		if (!l->w->data[t])
+			continue;
+		m->part[m->nparts++] = (struct part){ .t = x, .data = l->w->data[t] };
+		m->floats &= x->type->block == 1 && x->type->bytes > 1;
 	}
 	qsort(m->part, m->nparts, sizeof *m->part, by_data);
 	return 0;

@@ -107,6 +107,7 @@ struct model {
 	struct hparams	 h;
 	struct rope	 rope[2];
 	struct layer	*layer;		/* n_layer */
+	bool		 floats;	/* all weights, of 16 bits and more */
 	size_t		 fine;		/* columns of the widest that wants fine activations */
 	struct mat	 embd, output;	/* n_vocab x d */
 	struct mat	 pos_embd;	/* n_ctx x d, if data */

@@ -8,7 +8,7 @@ struct placing {
 	const struct model *m;
 	struct device	*d;
 	struct device_plan *plan;	/* instead of room: what it would take */
-	uint64_t	 types;		/* of packed weights */
+	uint64_t	 types;		/* of weights */
 	bool		 precise;
 	bool		*seen;		/* of each part */
 };
@@ -26,7 +26,7 @@ matrix(void *ctx, const struct mat *w, struct err *e)
 	if (p->seen[at - p->m->part])
 		return 0;
 	p->seen[at - p->m->part] = true;
-	if (mat_packed(w, p->precise) && w->type->ggml >= 0 && w->type->ggml < 64)
+	if (w->type->ggml >= 0 && w->type->ggml < 64)
 		p->types |= (uint64_t)1 << w->type->ggml;
 	if (p->plan)
 		device_plan_add(p->plan, DEVICE_WEIGHTS, at->t->name, at->t->bytes);

@@ -26,8 +26,11 @@ struct batch {
 	unsigned		 n_vocab;
 	struct slot		*slot;
 	struct infer_token	*tok;
-	float			*logits;
-	size_t			 room;		/* rows of logits */
+	struct device_choice	*choice;	/* `room` */
+	struct device_chosen	*chosen;
+	struct device_mark	*mark;		/* of all choices */
+	size_t			 marks;		/* of which there is room for */
+	size_t			 room;		/* tokens at once, at most */
 	size_t			 n, wanted;
 	bool			 dry;		/* no more jobs */
 };
@@ -85,14 +88,21 @@ begin(struct batch *b, unsigned i, struct serve_job *j, struct err *e)
 static int
 fill(struct batch *b, struct err *e)
 {
+	bool busy = false;
+
+	for (unsigned i = 0; i < b->o->nseq; i++)
+		busy |= b->slot[i].used;
 	for (unsigned i = 0; i < b->o->nseq && !b->dry; i++) {
 		struct serve_job j = { .sample = SAMPLE_DEFAULTS };
 		int r;
 
 		if (b->slot[i].used)
 			continue;
-		if ((r = b->s->next(b->s->ctx, &j, e)) < 0)
+		if ((r = b->s->next(b->s->ctx, busy, &j, e)) < 0)
 			return -1;
+		if (r == 2)
+			break;
+		busy = true;
 		if (r == 0)
 			b->dry = true;
 		else if (j.n == 0 || j.n > b->o->n_ctx)
@@ -184,7 +194,61 @@ accept(struct batch *b, struct slot *s, int32_t id, float logprob, struct err *e
 	return 1;
 }
 
-/* What the batch said about one slot: columns from *at, logits from *row on. */
+/* How to choose behind one slot's columns, from *at on: behind a guess, as if
+ * it had come true. */
+static int
+choices(struct batch *b, size_t *at, size_t *row, size_t *marks, struct err *e)
+{
+	unsigned i = b->tok[*at].seq;
+	struct slot *s = &b->slot[i];
+	size_t guesses = 0;
+
+	for (; *at < b->n && b->tok[*at].seq == i; ++*at) {
+		const struct infer_token *t = &b->tok[*at];
+		size_t more;
+
+		if (t->pos >= s->n) {
+			sampler_saw(s->sampler, t->id, 1);
+			guesses++;
+		}
+		if (!t->logits)
+			continue;
+		more = *marks + sampler_marks(s->sampler);
+		if (more > b->marks) {
+			struct device_mark *p = realloc(b->mark, 2 * more * sizeof *p);
+
+			if (!p)
+				return err_set(e, "out of memory");
+			b->mark = p;
+			b->marks = 2 * more;
+		}
+		sampler_choice(s->sampler, s->job.logprobs, &b->choice[(*row)++],
+		    b->mark + *marks);
+		*marks = more;
+	}
+	for (size_t k = 0; k < guesses; k++)
+		sampler_undo(s->sampler, s->ids[s->n + k]);
+	return 0;
+}
+
+static int
+run(struct batch *b, struct err *e)
+{
+	size_t at = 0, row = 0, marks = 0;
+
+	while (at < b->n)
+		if (choices(b, &at, &row, &marks, e) < 0)
+			return -1;
+	/* Where they lie now. */
+	marks = 0;
+	for (size_t i = 0; i < row; i++) {
+		b->choice[i].mark = b->mark + marks;
+		marks += b->choice[i].nmark;
+	}
+	return infer_choose(b->f, b->tok, b->n, b->choice, b->chosen, e);
+}
+
+/* What the batch said about one slot: columns from *at, tokens from *row on. */
 static int
 settle(struct batch *b, unsigned i, size_t *at, size_t *row, struct err *e)
 {
@@ -200,16 +264,16 @@ settle(struct batch *b, unsigned i, size_t *at, size_t *row, struct err *e)
 	s->guess = 0;
 	b->count->tried += guess;
 	for (size_t k = first; k < *at; k++) {
-		float lp = 0, *x;
+		const struct device_chosen *got;
 		int r;
 
 		if (!b->tok[k].logits)
 			continue;
-		x = b->logits + (*row)++ * b->n_vocab;
+		got = &b->chosen[(*row)++];
 		if (!live)
 			continue;	/* behind a guess that was wrong */
-		id = sampler_pick(s->sampler, x, s->job.logprobs ? &lp : NULL);
-		if ((r = accept(b, s, id, lp, e)) < 0)
+		id = got->id;
+		if ((r = accept(b, s, id, got->logprob, e)) < 0)
 			return -1;
 		/* A guess that came true has been through the model. */
 		g = b->tok[k].pos + 1 - known;
@@ -241,7 +305,7 @@ turn(struct batch *b, struct err *e)
 			if (s->used && (s->n - s->done > 1) == pass && b->n < b->o->n_batch)
 				add(b, i, b->o->n_batch - b->n);
 		}
-	if (infer_run(b->f, b->tok, b->n, b->logits, e) < 0)
+	if (run(b, e) < 0)
 		return -1;
 	while (at < b->n)
 		if (settle(b, b->tok[at].seq, &at, &row, e) < 0)
@@ -263,8 +327,9 @@ serve_run(struct infer *f, const struct infer_opts *o, unsigned n_vocab, const s
 	b.room = (size_t)o->nseq * (1 + (s->lookup < GUESS ? s->lookup : GUESS));
 	b.slot = calloc(o->nseq, sizeof *b.slot);
 	b.tok = calloc(o->n_batch, sizeof *b.tok);
-	b.logits = malloc(b.room * n_vocab * sizeof *b.logits);
-	if (!b.slot || !b.tok || !b.logits) {
+	b.choice = calloc(b.room, sizeof *b.choice);
+	b.chosen = calloc(b.room, sizeof *b.chosen);
+	if (!b.slot || !b.tok || !b.choice || !b.chosen) {
 		err_set(e, "out of memory");
 		goto out;
 	}
@@ -283,6 +348,8 @@ out:
 	}
 	free(b.slot);
 	free(b.tok);
-	free(b.logits);
+	free(b.choice);
+	free(b.chosen);
+	free(b.mark);
 	return r;
 }

@@ -71,8 +71,10 @@ keys(FILE *f, const struct shape *s)
 		key_f32(f, s, "rope.freq_base", s->theta);
 	key_f32(f, s, s->parts == synth_gpt2 ? "attention.layer_norm_epsilon" :
 	    "attention.layer_norm_rms_epsilon", s->eps);
-	key_u32(f, s, "general.file_type", (uint64_t)ftype[opt.type->ggml & 63]);
+	key_u32(f, s, "general.file_type", opt.mix ? 15 : (uint64_t)ftype[opt.type->ggml & 63]);
 	key_u32(f, s, "general.quantization_version", 2);
+	if (opt.no_vocab)
+		key_str(f, s, "tokenizer.ggml.model", "no_vocab");
 	if (opt.tokenizer) {
 		size_t w = token_width(s, 12);
 		key_str(f, s, "tokenizer.ggml.model", "gpt2");

@@ -59,7 +59,7 @@ struct options {
 	unsigned	 nkeep;
 	uint64_t	 seed, tokenizer, shards, rows, cols;
 	const struct shape *walk;		/* its shape, or NULL */
-	bool		 sparse, check;
+	bool		 sparse, check, mix, no_vocab;
 };
 extern struct options opt;
 

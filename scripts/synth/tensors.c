@@ -52,10 +52,22 @@ name_in(const struct part *p, int kind)
 	return name != NULL && *name == '\0' ? p->hf : name;
 }
 
-static const struct type *
-type_for(const struct tensor *t, int kind)
+/* Whether llama-quantize's Q4_K_M has Q6_K for this one. */
+static bool
+better(const struct shape *s, const struct tensor *t)
 {
-	const struct type *want = opt.type;
+	uint64_t n = s->layers, i = t->layer;
+
+	if (!strcmp(t->name, s->flags & UNTIED ? "output.weight" : "token_embd.weight"))
+		return true;
+	return (strstr(t->name, ".attn_v.weight") || strstr(t->name, ".ffn_down")) &&
+	    (i < n / 8 || i >= 7 * n / 8 || (i - n / 8) % 3 == 2);
+}
+
+static const struct type *
+type_for(const struct shape *s, const struct tensor *t, int kind)
+{
+	const struct type *want = opt.mix && better(s, t) ? type_named("q6_k") : opt.type;
 	uint64_t cols = t->dim[t->ndim - 1];
 
 	for (unsigned i = 0; i < opt.nkeep; i++)
@@ -86,7 +98,7 @@ add(const struct shape *s, const struct part *p, int kind, uint64_t layer,
 	t->dim[t->ndim++] = turn ? cols : rows;
 	if (p->cols != NONE)
 		t->dim[t->ndim++] = turn ? rows : cols;
-	t->type = type_for(t, kind);
+	t->type = type_for(s, t, kind);
 	t->row = (t->dim[t->ndim - 1] + t->type->block - 1) / t->type->block;
 	for (unsigned i = 0; i < t->ndim; i++)
 		n *= t->dim[i];

@@ -1,259 +1,106 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cuda.c -- a libcuda.so.1 without a card: its memory is the host's, its
- * kernels are those of the library, compiled as C.
+ * cuda.c -- a libcuda.so.1 without a card: it runs the PTX that it is given.
  *
- * Copies and calls wait until somebody waits for them, as on a card they may.
  *	STUB_CUDA_FAIL=NAME:N:STATUS	the N-th call of NAME fails so
  *	STUB_CUDA_COUNT=FILE		how often each was called, in the end
- *	STUB_CUDA_DEVICES, _VERSION, _ARCH, _MEMORY	what there is
- *	STUB_CUDA_BYTES=FILE		bytes of memory at the most, and those written
- *	STUB_CUDA_FAR=1			memory is no part of this process's, nearly
+ *	STUB_CUDA_DEVICES, _VERSION, _ARCH, _MEMORY, _PROCESSORS	what there is
+ *	STUB_CUDA_BYTES=FILE		bytes of memory at the most, and those written to it
+ *	STUB_CUDA_FAR=1			memory that was written is no longer this process's
  *	STUB_CUDA_IDLE=1		kernels do nothing
  *	STUB_CUDA_LEFT=1		what is not given back in the end is told
  */
-#include <setjmp.h>
-#include <stddef.h>
-#include <stdint.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <ucontext.h>
-#include <unistd.h>
 
 #include "cuda.h"
 
-enum {
-	OK = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NOT_FOUND = 500, LANES = 64, ARGUMENTS = 32,
-	CALLS = 64, STACK = 1 << 16,
-};
+enum { CALLS = 96 };
 
 static const struct { int status; const char *name; } names[] = {
 	{ OK, "CUDA_SUCCESS" }, { INVALID_VALUE, "CUDA_ERROR_INVALID_VALUE" },
 	{ OUT_OF_MEMORY, "CUDA_ERROR_OUT_OF_MEMORY" }, { 3, "CUDA_ERROR_NOT_INITIALIZED" },
-	{ 100, "CUDA_ERROR_NO_DEVICE" }, { 218, "CUDA_ERROR_INVALID_PTX" },
-	{ 222, "CUDA_ERROR_UNSUPPORTED_PTX_VERSION" }, { NOT_FOUND, "CUDA_ERROR_NOT_FOUND" },
-	{ 700, "CUDA_ERROR_ILLEGAL_ADDRESS" }, { 719, "CUDA_ERROR_LAUNCH_FAILED" },
-	{ 803, "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH" },
+	{ 100, "CUDA_ERROR_NO_DEVICE" }, { NO_CONTEXT, "CUDA_ERROR_INVALID_CONTEXT" }, { CUDA_INVALID_IMAGE, "CUDA_ERROR_INVALID_IMAGE" },
+	{ CUDA_NO_BINARY, "CUDA_ERROR_NO_BINARY_FOR_GPU" }, { CUDA_INVALID_PTX, "CUDA_ERROR_INVALID_PTX" },
+	{ CUDA_OLD_PTX, "CUDA_ERROR_UNSUPPORTED_PTX_VERSION" }, { 400, "CUDA_ERROR_INVALID_HANDLE" },
+	{ NOT_FOUND, "CUDA_ERROR_NOT_FOUND" }, { CUDA_ILLEGAL_ADDRESS, "CUDA_ERROR_ILLEGAL_ADDRESS" },
+	{ CUDA_ILLEGAL_INSTRUCTION, "CUDA_ERROR_ILLEGAL_INSTRUCTION" },
+	{ CUDA_MISALIGNED_ADDRESS, "CUDA_ERROR_MISALIGNED_ADDRESS" },
+	{ CUDA_INVALID_SPACE, "CUDA_ERROR_INVALID_ADDRESS_SPACE" },
+	{ CUDA_LAUNCH_FAILED, "CUDA_ERROR_LAUNCH_FAILED" }, { 803, "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH" },
+	{ CAPTURE_UNSUPPORTED, "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED" },
+	{ CAPTURE_INVALIDATED, "CUDA_ERROR_STREAM_CAPTURE_INVALIDATED" },
+	{ CAPTURED_EVENT, "CUDA_ERROR_CAPTURED_EVENT" },
 };
 
-struct module {
-	char	*ptx;
-	int	 type;
-};
-struct function {
-	const struct stub_kernel *kernel;
-	int	 type;
-};
-
-/* What waits: a call, or a copy if there is no function. */
-struct work {
-	struct work	*next;
-	struct function	 f;
-	unsigned	 groups[3], items;
-	unsigned char	 arg[ARGUMENTS][8];
-	void		*to;
-	const void	*from;
-	size_t		 bytes;
-	int		 up;		/* to the card */
-};
-
-static struct work *first, **last = &first;
 static struct { const char *name; unsigned long n; } calls[CALLS];
-static long left;			/* things that are not given back */
-static size_t taken, most, written;
+static pthread_mutex_t inside = PTHREAD_MUTEX_INITIALIZER;
+static size_t taken, most;
+size_t stub_written;
+long stub_left;
+int stub_broken;
 
-static unsigned long
-number(const char *name, unsigned long other)
+unsigned long
+stub_number(const char *name, unsigned long other)
 {
 	const char *s = getenv(name);
 
 	return s ? strtoul(s, NULL, 10) : other;
 }
 
-/* The status that this call is to have. */
-static int
-fault(const char *name)
+static unsigned
+arch(void)
+{
+	return (unsigned)stub_number("STUB_CUDA_ARCH", 90);
+}
+
+static _Thread_local void *current;	/* the context */
+
+int
+stub_enter(const char *name)
 {
 	const char *s = getenv("STUB_CUDA_FAIL"), *p;
 	size_t len = strlen(name);
 	int i = 0;
 
+	pthread_mutex_lock(&inside);
+	if (!current && strncmp(name, "cuInit", 6) && strncmp(name, "cuD", 3) && strncmp(name, "cuCtx", 5) &&
+	    strncmp(name, "cuGetE", 6))
+		return NO_CONTEXT;
 	while (calls[i].name && strcmp(calls[i].name, name) != 0)
 		i++;
 	calls[i].name = name;
 	calls[i].n++;
 	if (!s || strncmp(s, name, len) != 0 || s[len] != ':')
-		return OK;
+		return stub_broken;
 	if (strtoul(s + len + 1, NULL, 10) != calls[i].n)
-		return OK;
+		return stub_broken;
 	p = strchr(s + len + 1, ':');
 	return p ? atoi(p + 1) : 999;
 }
-#define FAULT() do { int status_ = fault(__func__); if (status_) return status_; } while (0)
-/* Of exported names that carry a version. */
-#define FAULT_OF(name) do { int status_ = fault(name); if (status_) return status_; } while (0)
-
-/* A work-group's items take turns. */
-unsigned stub_group[3], stub_lane, stub_items;
-int stub_type;
-static struct lane {
-	ucontext_t	 start;
-	jmp_buf		 at;
-	int		 begun, busy;
-} lanes[LANES];
-static jmp_buf scheduler;
-static ucontext_t scheduler_start;
-static const struct stub_kernel *running;
-static void *running_args[ARGUMENTS];
 
 void
-stub_barrier(void)
+stub_leave(int *entered)
 {
-	unsigned lane = stub_lane;
-
-	if (_setjmp(lanes[lane].at) == 0)
-		_longjmp(scheduler, 1);
+	(void)entered;
+	pthread_mutex_unlock(&inside);
 }
 
-static void
-work_for_ever(void)
+void *
+stub_thing(size_t bytes)
 {
-	for (;;) {
-		unsigned lane = stub_lane;
-
-		running->call(running_args);
-		lanes[lane].busy = 0;
-		stub_barrier();
-	}
+	stub_left++;
+	return calloc(1, bytes);
 }
 
-static void
-step(unsigned lane)
+int
+stub_gone(void *p)
 {
-	struct lane *l = &lanes[lane];
-
-	stub_lane = lane;
-	if (_setjmp(scheduler) != 0)
-		return;
-	if (l->begun)
-		_longjmp(l->at, 1);
-	l->begun = 1;
-	getcontext(&l->start);
-	l->start.uc_stack.ss_sp = malloc(STACK);
-	l->start.uc_stack.ss_size = STACK;
-	l->start.uc_link = NULL;
-	makecontext(&l->start, work_for_ever, 0);
-	swapcontext(&scheduler_start, &l->start);
-}
-
-static void
-compute(struct work *w)
-{
-	running = w->f.kernel;
-	stub_type = w->f.type;
-	stub_items = w->items;
-	for (int i = 0; i < ARGUMENTS; i++)
-		running_args[i] = w->arg[i];
-	for (unsigned z = 0; z < w->groups[2]; z++)
-		for (unsigned y = 0; y < w->groups[1]; y++)
-			for (unsigned x = 0; x < w->groups[0]; x++) {
-				unsigned busy = w->items;
-
-				stub_group[0] = x;
-				stub_group[1] = y;
-				stub_group[2] = z;
-				for (unsigned i = 0; i < w->items; i++)
-					lanes[i].busy = 1;
-				while (busy > 0) {
-					busy = 0;
-					for (unsigned i = 0; i < w->items; i++) {
-						if (lanes[i].busy)
-							step(i);
-						busy += (unsigned)lanes[i].busy;
-					}
-				}
-			}
-}
-
-/* A card's memory: a file's pages, if it is to be FAR, that go from this process
- * once something was written to them. */
-enum { HEAD = 4096 };
-
-static unsigned char *
-memory(size_t bytes)
-{
-	int fd = getenv("STUB_CUDA_FAR") ? memfd_create("card", 0) : -1;
-	void *p;
-
-	left++;
-	if (fd < 0)
-		return calloc(1, HEAD + bytes);
-	p = ftruncate(fd, (off_t)(HEAD + bytes)) ? MAP_FAILED :
-	    mmap(NULL, HEAD + bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	close(fd);
-	return p == MAP_FAILED ? NULL : p;
-}
-
-static void
-forget(unsigned char *p, size_t bytes)
-{
-	left--;
-	if (getenv("STUB_CUDA_FAR"))
-		munmap(p, HEAD + bytes);
-	else
-		free(p);
-}
-
-static void
-put_away(void *p, size_t bytes)
-{
-	uintptr_t from = (uintptr_t)p / HEAD * HEAD, to = ((uintptr_t)p + bytes) / HEAD * HEAD;
-
-	if (getenv("STUB_CUDA_FAR") && to > from)
-		madvise((void *)from, to - from, MADV_DONTNEED);
-}
-
-static void
-run_all(void)
-{
-	while (first) {
-		struct work *w = first;
-
-		if (!(first = w->next))
-			last = &first;
-		if (!w->f.kernel) {
-			memcpy(w->to, w->from, w->bytes);
-			if (w->up)
-				put_away(w->to, w->bytes);
-		}
-		else if (!getenv("STUB_CUDA_IDLE"))
-			compute(w);
-		free(w);
-	}
-}
-
-static struct work *
-wait_for(void)
-{
-	struct work *w = calloc(1, sizeof *w);
-
-	*last = w;
-	last = &w->next;
-	return w;
-}
-
-static int
-copy(void *to, const void *from, size_t bytes, int up)
-{
-	struct work *w = wait_for();
-
-	w->to = to;
-	w->from = from;
-	w->bytes = bytes;
-	w->up = up;
-	return OK;
+	stub_left--;
+	free(p);
+	return stub_broken;
 }
 
 __attribute__((destructor)) static void
@@ -263,7 +110,7 @@ end(void)
 	FILE *f = bytes ? fopen(bytes, "w") : NULL;
 
 	if (f) {
-		fprintf(f, "%zu %zu\n", most, written);
+		fprintf(f, "%zu %zu\n", most, stub_written);
 		fclose(f);
 	}
 	f = path ? fopen(path, "w") : NULL;
@@ -272,28 +119,10 @@ end(void)
 		fprintf(f, "%s %lu\n", calls[i].name, calls[i].n);
 	if (f)
 		fclose(f);
-	if (left && getenv("STUB_CUDA_LEFT"))
-		fprintf(stderr, "libcuda: %ld things were not given back\n", left);
-	if (first && getenv("STUB_CUDA_LEFT"))
+	if (stub_left && getenv("STUB_CUDA_LEFT"))
+		fprintf(stderr, "libcuda: %ld things were not given back\n", stub_left);
+	if (stub_waits() && getenv("STUB_CUDA_LEFT"))
 		fprintf(stderr, "libcuda: something still waits\n");
-	for (int i = 0; i < LANES; i++)
-		if (lanes[i].begun)
-			free(lanes[i].start.uc_stack.ss_sp);
-}
-
-static void *
-thing(size_t bytes)
-{
-	left++;
-	return calloc(1, bytes);
-}
-
-static int
-gone(void *p)
-{
-	left--;
-	free(p);
-	return OK;
 }
 
 int
@@ -311,30 +140,30 @@ cuGetErrorName(int status, const char **name)
 int
 cuInit(unsigned flags)
 {
-	FAULT();
+	CALL();
 	return flags ? INVALID_VALUE : OK;
 }
 
 int
 cuDriverGetVersion(int *v)
 {
-	FAULT();
-	*v = (int)number("STUB_CUDA_VERSION", 12040);
+	CALL();
+	*v = (int)stub_number("STUB_CUDA_VERSION", 12040);
 	return OK;
 }
 
 int
 cuDeviceGetCount(int *n)
 {
-	FAULT();
-	*n = (int)number("STUB_CUDA_DEVICES", 1);
+	CALL();
+	*n = (int)stub_number("STUB_CUDA_DEVICES", 1);
 	return OK;
 }
 
 int
 cuDeviceGet(int *d, int i)
 {
-	FAULT();
+	CALL();
 	*d = 7 + i;		/* no index */
 	return OK;
 }
@@ -342,37 +171,67 @@ cuDeviceGet(int *d, int i)
 int
 cuDeviceGetName(char *to, int n, int d)
 {
-	FAULT();
+	CALL();
 	snprintf(to, (size_t)n, "Stub %d", d - 7);
 	return OK;
+}
+
+/* Shared memory of a block that asks for it, and of a processor. */
+static int
+shared_most(void)
+{
+	return (arch() >= 90 ? 227 : arch() == 80 ? 163 : 99) << 10;
+}
+
+/* By the driver's numbers of attributes; what cards of this kind have. */
+static int
+attribute(int what, int *v)
+{
+	static const struct { int what, v; } fixed[] = {
+		{ 1, 1024 }, { 2, 1024 }, { 3, 1024 }, { 4, 64 },	/* threads of a block */
+		{ 5, INT32_MAX }, { 6, 65535 }, { 7, 65535 },		/* blocks of a grid */
+		{ 8, 48 << 10 }, { 9, 64 << 10 }, { 10, WARP }, { 12, 65536 }, { 38, 50 << 20 },
+		{ 39, 2048 }, { 41, 1 }, { 82, 65536 }, { 95, 1 }, { 106, 32 },
+	};
+
+	switch (what) {
+	case 16: *v = (int)stub_number("STUB_CUDA_PROCESSORS", arch() >= 90 ? 132 : 108); return OK;
+	case 75: *v = (int)arch() / 10; return OK;
+	case 76: *v = (int)arch() % 10; return OK;
+	case 81: *v = shared_most() + 1024; return OK;
+	case 97: *v = shared_most(); return OK;
+	}
+	for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
+		if (fixed[i].what == what) {
+			*v = fixed[i].v;
+			return OK;
+		}
+	return INVALID_VALUE;
 }
 
 int
 cuDeviceGetAttribute(int *v, int what, int d)
 {
-	unsigned long arch = number("STUB_CUDA_ARCH", 90);
-
 	(void)d;
-	FAULT();
-	*v = (int)(what == 75 ? arch / 10 : arch % 10);
-	return OK;
+	CALL();
+	return attribute(what, v);
 }
 
 int
 cuDeviceTotalMem_v2(size_t *n, int d)
 {
 	(void)d;
-	FAULT_OF("cuDeviceTotalMem");
-	*n = number("STUB_CUDA_MEMORY", 1ul << 30);
+	CALL_OF("cuDeviceTotalMem");
+	*n = stub_number("STUB_CUDA_MEMORY", 1ul << 30);
 	return OK;
 }
 
 int
 cuDevicePrimaryCtxRetain(void **to, int d)
 {
-	FAULT();
+	CALL();
 	*to = (void *)(uintptr_t)d;
-	left++;
+	stub_left++;
 	return OK;
 }
 
@@ -380,239 +239,225 @@ int
 cuDevicePrimaryCtxRelease_v2(int d)
 {
 	(void)d;
-	left--;
+	stub_left--;
 	return OK;
 }
 
 int
 cuCtxSetCurrent(void *context)
 {
-	(void)context;
-	FAULT();
+	CALL();
+	current = context;
 	return OK;
+}
+
+int
+cuCtxSynchronize(void)
+{
+	CALL();
+	if (stub_forbidden())
+		return CAPTURE_UNSUPPORTED;
+	stub_run_all();
+	return stub_broken;
 }
 
 int
 cuMemGetInfo_v2(size_t *unused, size_t *all)
 {
-	FAULT_OF("cuMemGetInfo");
-	*all = number("STUB_CUDA_MEMORY", 1ul << 30);
+	CALL_OF("cuMemGetInfo");
+	*all = stub_number("STUB_CUDA_MEMORY", 1ul << 30);
 	*unused = *all - taken;
 	return OK;
 }
 
 int
-cuStreamCreate(void **to, unsigned flags)
-{
-	(void)flags;
-	FAULT();
-	*to = thing(1);
-	return OK;
-}
-
-int
-cuStreamDestroy_v2(void *s)
-{
-	run_all();
-	return gone(s);
-}
-
-int
-cuStreamSynchronize(void *s)
-{
-	(void)s;
-	FAULT();
-	run_all();
-	return OK;
-}
-
-int
-cuEventCreate(void **to, unsigned flags)
-{
-	(void)flags;
-	FAULT();
-	*to = thing(1);
-	return OK;
-}
-
-int
-cuEventDestroy_v2(void *e)
-{
-	return gone(e);
-}
-
-int
-cuEventRecord(void *e, void *s)
-{
-	(void)e;
-	(void)s;
-	FAULT();
-	return OK;
-}
-
-int
-cuEventSynchronize(void *e)
-{
-	(void)e;
-	FAULT();
-	run_all();
-	return OK;
-}
-
-/* The bytes stand before what is given out. */
-int
 cuMemAlloc_v2(uint64_t *to, size_t bytes)
 {
-	unsigned char *p;
-
-	FAULT_OF("cuMemAlloc");
-	if (taken + bytes > number("STUB_CUDA_MEMORY", 1ul << 30))
+	CALL_OF("cuMemAlloc");
+	if (bytes == 0)
+		return INVALID_VALUE;
+	if (stub_forbidden())
+		return CAPTURE_UNSUPPORTED;
+	if (bytes > stub_number("STUB_CUDA_MEMORY", 1ul << 30) - taken ||
+	    !(*to = ptx_allocate(bytes, PTX_DEVICE)))
 		return OUT_OF_MEMORY;
-	if (!(p = memory(bytes)))
-		return OUT_OF_MEMORY;
-	memcpy(p, &bytes, sizeof bytes);
 	taken += bytes;
 	most = taken > most ? taken : most;
-	*to = (uintptr_t)(p + HEAD);
+	stub_left++;
 	return OK;
 }
 
 int
 cuMemFree_v2(uint64_t at)
 {
-	unsigned char *p = (unsigned char *)(uintptr_t)at - HEAD;
-	size_t bytes;
+	const struct ptx_range *r = ptx_range(at, 0);
 
-	run_all();
-	memcpy(&bytes, p, sizeof bytes);
-	taken -= bytes;
-	forget(p, bytes);
-	return OK;
+	if (!at)
+		return OK;
+	stub_run_all();
+	if (!r || r->start != at || r->owner != PTX_DEVICE)
+		return INVALID_VALUE;
+	taken -= r->bytes;
+	stub_left--;
+	ptx_free(at);
+	return stub_broken;
 }
 
+/* Kernels reach it too. */
 int
 cuMemHostAlloc(void **to, size_t bytes, unsigned flags)
 {
 	(void)flags;
-	FAULT();
-	*to = thing(bytes);
+	CALL();
+	if (stub_forbidden())
+		return CAPTURE_UNSUPPORTED;
+	*to = stub_thing(bytes);
+	if (!*to || ptx_reveal(*to, bytes) < 0)
+		return OUT_OF_MEMORY;
 	return OK;
+}
+
+int
+cuMemAllocHost_v2(void **to, size_t bytes)
+{
+	return cuMemHostAlloc(to, bytes, 0);
+}
+
+int
+cuMemHostGetDevicePointer_v2(uint64_t *to, void *p, unsigned flags)
+{
+	(void)flags;
+	CALL_OF("cuMemHostGetDevicePointer");
+	*to = (uintptr_t)p;
+	return ptx_range(*to, 0) ? OK : INVALID_VALUE;
 }
 
 int
 cuMemFreeHost(void *p)
 {
-	run_all();
-	return gone(p);
+	stub_run_all();
+	if (ptx_free((uintptr_t)p))
+		return INVALID_VALUE;
+	return stub_gone(p);
 }
 
-int
-cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t bytes, void *s)
+static void
+tell(const char *why, unsigned n, const int *option, void **value)
 {
-	(void)s;
-	FAULT_OF("cuMemcpyHtoDAsync");
-	written += bytes;
-	return copy((void *)(uintptr_t)to, from, bytes, 1);
+	char *to = NULL;
+	size_t bytes = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (option[i] == 5)
+			to = value[i];
+		else if (option[i] == 6)
+			bytes = (size_t)(uintptr_t)value[i];
+	}
+	if (to && bytes)
+		snprintf(to, bytes, "%s", why);
 }
 
-int
-cuMemcpyDtoHAsync_v2(void *to, uint64_t from, size_t bytes, void *s)
-{
-	(void)s;
-	FAULT_OF("cuMemcpyDtoHAsync");
-	return copy(to, (void *)(uintptr_t)from, bytes, 0);
-}
-
-int
-cuMemcpyDtoDAsync_v2(uint64_t to, uint64_t from, size_t bytes, void *s)
-{
-	(void)s;
-	FAULT_OF("cuMemcpyDtoDAsync");
-	return copy((void *)(uintptr_t)to, (void *)(uintptr_t)from, bytes, 0);
-}
-
-/* Begins "// NAME", where a packed type has its own. */
 int
 cuModuleLoadDataEx(void **to, const void *ptx, unsigned n, const int *option, void **value)
 {
-	struct module *m;
-	char name[32] = "";
-	int status = fault(__func__);
+	char why[256] = "ptxas fatal\nof the stub";
+	int status;
+	CALL_OF((tell(why, n, option, value), __func__));
 
-	if (status) {
-		for (unsigned i = 0; i < n; i++)
-			if (option[i] == 5)
-				strcpy(value[i], "ptxas fatal\nof the stub");
-		return status;
-	}
-	sscanf(ptx, "// %31s", name);
-	m = thing(sizeof *m);
-	m->ptx = strdup(ptx);
-	m->type = stub_named(name);
-	*to = m;
-	return OK;
+	tell("", n, option, value);
+	if (stub_forbidden())
+		return CAPTURE_UNSUPPORTED;
+	*to = ptx_load(ptx, arch(), (int)stub_number("STUB_CUDA_VERSION", 12040), &status, why, sizeof why);
+	if (!*to)
+		tell(why, n, option, value);
+	else
+		stub_left++;
+	return status;
 }
 
 int
 cuModuleUnload(void *p)
 {
-	struct module *m = p;
-
-	free(m->ptx);
-	return gone(m);
+	stub_run_all();
+	ptx_unload(p);
+	stub_left--;
+	return stub_broken;
 }
 
-/* A function lives as long as the process; the PTX must have as many arguments. */
 int
 cuModuleGetFunction(void **to, void *p, const char *name)
 {
-	static struct function all[256];
-	struct module *m = p;
-	char text[64];
-	size_t i = 0, n;
-
-	FAULT();
-	snprintf(text, sizeof text, ".entry %s(", name);
-	if (!strstr(m->ptx, text))
-		return NOT_FOUND;
-	for (const struct stub_kernel *k = stub_kernels; k->name; k++) {
-		if (strcmp(k->name, name) != 0)
-			continue;
-		n = strlen((const char *)k->size);
-		snprintf(text, sizeof text, "%s_param_%zu", name, n - 1);
-		if (!strstr(m->ptx, text))
-			return NOT_FOUND;
-		snprintf(text, sizeof text, "%s_param_%zu", name, n);
-		if (strstr(m->ptx, text))
-			return NOT_FOUND;
-		while (all[i].kernel && (all[i].kernel != k || all[i].type != m->type))
-			i++;
-		all[i] = (struct function){ k, m->type };
-		*to = &all[i];
-		return OK;
-	}
-	return NOT_FOUND;
+	CALL();
+	*to = ptx_find(p, name);
+	return *to ? OK : NOT_FOUND;
 }
 
 int
-cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by,
-    unsigned bz, unsigned shared, void *s, void **arg, void **extra)
+cuModuleGetGlobal_v2(uint64_t *to, size_t *bytes, void *p, const char *name)
 {
-	const struct function *f = function;
-	struct work *w;
+	size_t n = 0;
+	CALL_OF("cuModuleGetGlobal");
 
-	(void)s;
-	FAULT();
-	if (bx == 0 || bx > LANES || by != 1 || bz != 1 || shared || extra || !gx || !gy || !gz ||
-	    gy > 65535 || gz > 65535)
+	*to = ptx_variable(p, name, &n);
+	if (bytes)
+		*bytes = n;
+	return *to ? OK : NOT_FOUND;
+}
+
+int
+cuFuncGetAttribute(int *v, int what, const void *function)
+{
+	const struct ptx_function *f = function;
+	CALL();
+
+	switch (what) {
+	case 0: *v = (int)f->threads; return OK;
+	case 1: *v = (int)f->shared; return OK;
+	case 2: *v = 0; return OK;
+	case 3: *v = (int)f->local; return OK;
+	case 4: *v = 32; return OK;
+	case 5: *v = (int)f->module->version; return OK;
+	case 6: *v = (int)arch(); return OK;
+	case 8: *v = f->dynamic ? (int)f->dynamic : (48 << 10) - (int)f->shared; return OK;
+	}
+	return INVALID_VALUE;
+}
+
+int
+cuFuncSetAttribute(void *function, int what, int v)
+{
+	struct ptx_function *f = function;
+	CALL();
+
+	if (what == 9)
+		return v >= -1 && v <= 100 ? OK : INVALID_VALUE;
+	if (what != 8 || v < 0 || (int)f->shared + v > shared_most())
 		return INVALID_VALUE;
-	w = wait_for();
-	w->f = *f;
-	w->groups[0] = gx;
-	w->groups[1] = gy;
-	w->groups[2] = gz;
-	w->items = bx;
-	for (int i = 0; f->kernel->size[i]; i++)
-		memcpy(w->arg[i], arg[i], f->kernel->size[i]);
+	f->dynamic = (uint32_t)v;
+	return OK;
+}
+
+int
+cuFuncSetCacheConfig(void *function, int config)
+{
+	(void)function;
+	CALL();
+	return config < 0 || config > 3 ? INVALID_VALUE : OK;
+}
+
+/* As many as threads, blocks and shared memory of a processor allow. */
+int
+cuOccupancyMaxActiveBlocksPerMultiprocessor(int *n, const void *function, int threads, size_t dynamic)
+{
+	const struct ptx_function *f = function;
+	size_t bytes = f->shared + dynamic + 1024;
+	int warps = (threads + WARP - 1) / WARP;
+	CALL();
+
+	if (threads < 1 || threads > (int)f->threads)
+		return INVALID_VALUE;
+	*n = 64 / warps < 32 ? 64 / warps : 32;
+	if ((size_t)*n > ((size_t)shared_most() + 1024) / bytes)
+		*n = (int)(((size_t)shared_most() + 1024) / bytes);
 	return OK;
 }

@@ -153,14 +153,29 @@ nvfp4_word(GLOBAL const uchar *row, uint g, uint i)
 	return looked_up(e2m1, load32(p + i % 2 * 4) >> i % 4 / 2 * 4 & 0x0f0f0f0f);
 }
 
-FM_FN void apr_q4_scales(GLOBAL const uchar *row, uint g, struct scales *k) { only(k, half_at(row + (ulong)g * 18)); }
 /* Neighbours share a byte. */
 FM_FN uint
-apr_q4_word(GLOBAL const uchar *row, uint g, uint i)
+neighbours(GLOBAL const uchar *p, uint i)
 {
-	uint v = load16(row + (ulong)g * 18 + 2 + 2 * i);
+	uint v = load16(p + 2 * i);
 
-	return less((v & 15) | (v & 0xf0) << 4 | (v & 0xf00) << 8 | (v & 0xf000) << 12, 8);
+	return (v & 15) | (v & 0xf0) << 4 | (v & 0xf00) << 8 | (v & 0xf000) << 12;
+}
+
+FM_FN void apr_q4_scales(GLOBAL const uchar *row, uint g, struct scales *k) { only(k, half_at(row + (ulong)g * 18)); }
+FM_FN uint apr_q4_word(GLOBAL const uchar *row, uint g, uint i) { return less(neighbours(row + (ulong)g * 18 + 2, i), 8); }
+
+/* What has no products of integers says its flags here. */
+enum { lattice_q4_flags = 1 };	/* MIN */
+FM_FN void
+lattice_q4_scales(GLOBAL const uchar *row, uint g, struct scales *k)
+{
+	above(k, half_at(row + (ulong)g * 20), half_at(row + (ulong)g * 20 + 2));
+}
+FM_FN uint
+lattice_q4_word(GLOBAL const uchar *row, uint g, uint i)
+{
+	return neighbours(row + (ulong)g * 20 + 4, i);
 }
 
 /* The one scale is there already. */

@@ -1,24 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * multiply.cl -- packed weights of TYPE times int8 activations, in dot.h's
- * order; FLAGS are its DOT_... of the type.
+ * order.
  *
  * A work-group has 8 rows with 8 lanes each, and up to 8 columns.  A lane
  * takes a group of its row apart and makes its integer sums for all columns;
  * then it adds, for one column, the groups of all lanes in order.  Of fine
  * activations what the `second` gives is added to what the first gave.
  */
-enum { MIN = 1, MIN_HALVES = 2, HALF_SCALES = 4, HALVES = 8 };
 enum { LANES = 8, ROWS = 8, SEGMENT = 4096 / 32 };
 
-/* POINTS: those of a codebook type are asked for their grid too. */
-#ifdef POINTS
-#define WORD(p, g, i)	PASTE(TYPE, word)(p, g, i, CAT(ushort, grid))
-#else
-#define WORD(p, g, i)	PASTE(TYPE, word)(p, g, i)
-#endif
-#define PASTE_(a, b)	a##_##b
-#define PASTE(a, b)	PASTE_(a, b)
+#define WORD(p, g, i)	WORD_OF(p, g, i, CAT(ushort, grid))
 
 /* Four products of signed bytes. */
 FM_FN int

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* cuda_tiles.c -- which kernel makes a product, by its columns. */
+#include <stdio.h>
+
+#include "cuda_tiles.h"
+
+/* In order of columns: bytes by dp4a, then tensor cores. */
+const struct cuda_tile cuda_tiles[CUDA_TILES] = {
+	{ "gemv_1", 16, 1, 256 }, { "gemv_2", 16, 2, 256 }, { "gemv_4", 8, 4, 128 },
+	{ "gemv_8", 8, 8, 128 },
+	{ "mma_16", 64, 16, 128 }, { "mma_32", 64, 32, 128 }, { "mma_64", 64, 64, 128 },
+};
+enum { LAST_GEMV = 3 };
+
+/* multiply.cl's arguments, an address being two. */
+enum {
+	WEIGHTS = 0, STRIDE = 4, ROWS = 5, CODES = 7, SCALES = 9, GROUPS = 11, COLUMNS = 12,
+	SECOND = 18, TILES = 19,
+};
+
+static bool
+at_multiple(const struct gpu_arg *a, size_t of)
+{
+	return ((uintptr_t)a[0].mem + a[1].v.u64) % of == 0;
+}
+
+int
+cuda_tile_of(const struct gpu_call *c, char *module, size_t n)
+{
+	const struct gpu_arg *a = c->arg;
+	/* Blocks of Q4_K and Q5_K are read by 16 bytes, others' by 2. */
+	size_t of = c->type->bytes % 16 == 0 ? 16 : 2;
+	int tile = 0;
+
+	if (!at_multiple(a + WEIGHTS, of) || a[STRIDE].v.u64 % of != 0 ||
+	    !at_multiple(a + CODES, 16) || !at_multiple(a + SCALES, 16))
+		return -1;
+	/* Columns that go to several matrices are multiply.cl's. */
+	if (c->nargs > TILES && a[TILES + 1].v.u64 != UINT64_MAX)
+		return -1;
+	while (tile < CUDA_TILES - 1 && cuda_tiles[tile].columns < a[COLUMNS].v.u32)
+		tile++;
+	/* A segment's sums lie where what they are added to would. */
+	if (a[SECOND].v.u32 && a[GROUPS].v.u32 * (uint64_t)DOT_GROUP > DOT_SEGMENT && tile > LAST_GEMV)
+		tile = LAST_GEMV;
+	snprintf(module, n, "%s_tiles", gpu_type_name(c->type));
+	return tile;
+}
+
+struct gpu_call
+cuda_tile_call(const struct gpu_call *c, int tile)
+{
+	const struct cuda_tile *t = &cuda_tiles[tile];
+	struct gpu_call to = *c;
+
+	to.groups[0] = (c->arg[ROWS].v.u32 - 1) / t->rows + 1;
+	to.groups[1] = (c->arg[COLUMNS].v.u32 - 1) / t->columns + 1;
+	to.group = t->group;
+	return to;
+}

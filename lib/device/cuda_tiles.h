@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cuda_tiles.h -- CUDA's own kernels for products of packed weights, those of
+ * lib/device/gpu/cuda.  Private to lib/device.
+ */
+#ifndef DEVICE_CUDA_TILES_H
+#define DEVICE_CUDA_TILES_H
+
+#include "gpu.h"
+
+enum { CUDA_TILES = 7 };
+
+/* A work-group's rows, columns and threads. */
+struct cuda_tile {
+	const char	*kernel;
+	uint32_t	 rows, columns, group;
+};
+extern const struct cuda_tile cuda_tiles[CUDA_TILES];
+
+/* The one for a call of multiply.cl's, and its type's module into n bytes; -1:
+ * there is none, so that it is multiply.cl that is called. */
+int	cuda_tile_of(const struct gpu_call *, char *module, size_t n);
+/* The call, dealt out to it. */
+struct gpu_call cuda_tile_call(const struct gpu_call *, int tile);
+
+#endif

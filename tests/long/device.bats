@@ -1,0 +1,32 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# What takes too long for `make check`: the OpenCL device on PoCL with all models.
+load ../helper
+load ../opencl
+
+@test "every model token by token, by threes and eights; one, three and eight sequences at once" {
+	opencl
+	for m in $ALL; do
+		for o in '-b 1' '-b 3' '-b 8'; do
+			both "hf/$m" $o
+		done
+		for i in 1 2 3 4 5 6 7 8; do
+			jq -nc --argjson i $i '{ids: ([5, 17, 2, 9, 30, 7][:1 + $i % 6] + [$i]), max_tokens: 3, logprobs: true}'
+		done >requests
+		apr-infer --jsonl --parallel 1 "$F/hf/$m" <requests >want
+		for n in 1 3 8; do
+			apr-infer --device opencl --jsonl --parallel $n "$F/hf/$m" <requests | cmp - want ||
+			    { echo "$m: $n sequences" >&2; return 1; }
+		done
+	done
+}
+
+@test "widths of Qwen2.5-7B and Qwen3-30B-A3B" {
+	opencl
+	for m in qwen2.5-7b qwen3-coder-30b-a3b; do
+		"$REPO/scripts/mk-synth" $m --layers 1 --type q4_k wide.gguf >/dev/null
+		apr-infer -c 64 --logits --ids 5,17,2,9,1 wide.gguf >want
+		apr-infer --device opencl -c 64 --logits --ids 5,17,2,9,1 wide.gguf | cmp - want
+		apr-infer --device opencl -b 2 -c 64 --logits --ids 5,17,2,9,1 wide.gguf | cmp - want
+	done
+}
