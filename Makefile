@@ -88,8 +88,8 @@ $(BUILD)/presets.o: $(BUILD)/presets.c $(BUILD)/flags
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 # What a GPU compiles is in the library as text.
 GPU = $(1:%=lib/device/gpu/%.cl)
-GPU_BEGIN = $(call GPU,lang) include/apr/fmath.h $(call GPU,numbers)
-$(BUILD)/device_columns.c: $(GPU_BEGIN) $(call GPU,columns attend delta act plain multiply_float)
+GPU_BEGIN = $(call GPU,lang) include/apr/fmath.h include/apr/odds.h $(call GPU,numbers)
+$(BUILD)/device_columns.c: $(GPU_BEGIN) $(call GPU,columns attend delta act plain multiply_float sample)
 $(BUILD)/device_packed.c: $(GPU_BEGIN) $(call GPU,groups values multiply multiply_float)
 $(BUILD)/device_%.c: scripts/embed
 	@mkdir -p $(@D)
@@ -98,7 +98,7 @@ $(BUILD)/device_%.o: $(BUILD)/device_%.c $(BUILD)/flags
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 # As PTX it is the same whatever else is built how.
 PTX = $(if $(filter build/%,$(BUILD)),build,$(BUILD))/ptx.c
-$(PTX): $(wildcard lib/device/gpu/*.cl lib/device/gpu/cuda/*.cu) include/apr/fmath.h scripts/ptx
+$(PTX): $(wildcard lib/device/gpu/*.cl lib/device/gpu/cuda/*.cu) include/apr/fmath.h include/apr/odds.h scripts/ptx
 	@mkdir -p $(@D); echo "  PTX $@"
 	$(Q)scripts/ptx $@
 $(BUILD)/ptx.o: $(PTX) lib/device/cuda_api.h $(BUILD)/flags

@@ -35,7 +35,7 @@ load opencl
 @test "each operation and type against the scalar code" {
 	opencl
 	APR_CPU=scalar "${APR_BUILD:-$REPO/build}/test/device" opencl --rounds 8 >tap || { grep -v '^ok' tap; return 1; }
-	[ "$(grep -c '^ok' tap)" = 49 ]
+	[ "$(grep -c '^ok' tap)" = 50 ]
 }
 
 @test "logits of all models, from checkpoints and in Q4_K_M" {
@@ -127,6 +127,31 @@ load opencl
 		cmp $f.cpu $f.opencl
 	done
 	[ -s trace.cpu ] && [ -s tokens.cpu ] && [ -s text.cpu ] && [ -s ppl.cpu ]
+}
+
+@test "the same tokens however they are chosen, and their logarithms" {
+	opencl
+	s=$REPO/examples/sample
+	i=0
+	for o in '{}' '{"temperature":1}' '{"temperature":0.7,"top_k":4}' '{"temperature":1.3,"top_p":0.8}' \
+	    '{"temperature":2,"typical_p":0.6,"min_p":0.05}' '{"temperature":1.5,"top_k":20,"top_p":0.95,"min_p":0.02}' \
+	    '{"repetition_penalty":1.4,"logit_bias":{"40":2.5,"41":-100}}' \
+	    '{"temperature":1,"presence_penalty":0.6,"frequency_penalty":0.4}'; do
+		for seed in 1 2 3; do
+			jq -c --argjson o "$o" --argjson n $((i += 1)) \
+			    '{id: $n, prompt, max_tokens: 9, seed: $n, logprobs: true} + $o' \
+			    <(sed -n "${i}p" "$s/questions.jsonl")
+		done
+	done >asked
+	for d in cpu opencl; do
+		apr-infer --device $d --jsonl --parallel 5 "$s" <asked >told.$d
+		jq -c '. + {temperature: 0}' asked | apr-infer --device $d --jsonl --lookup 4 "$s" >guessed.$d
+	done
+	[ "$(jq -r .text told.cpu | sort -u | wc -l)" -gt 12 ]
+	cmp told.cpu told.opencl
+	cmp guessed.cpu guessed.opencl
+	# Guesses change nothing, penalties among them.
+	jq -c '. + {temperature: 0}' asked | apr-infer --jsonl --parallel 2 "$s" | cmp - guessed.cpu
 }
 
 @test "what it cannot do it names, and leaves to nobody" {

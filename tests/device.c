@@ -487,6 +487,66 @@ delta(bool mod)
 	verdict(mod ? "Gated DeltaNet, heads in turn" : "Gated DeltaNet", bad);
 }
 
+/* Logits with ties, gaps and many that count for nothing; rows that each want
+ * something else. */
+static size_t
+tokens(size_t n, size_t rows)
+{
+	struct device_choice c[2][4];
+	struct device_mark mark[2][4][20];
+	struct device_chosen got[2][4] = { 0 };
+	float *x = memory(n * rows * sizeof *x), wide = (float)below(30);
+	struct both l;
+	size_t bad = 0;
+
+	for (size_t i = 0; i < n * rows; i++)
+		x[i] = below(3) ? (float)normal() * wide : (float)below(8) - 4;
+	if (below(8) == 0)
+		x[below(n * rows)] = below(2) ? INFINITY : NAN;
+	for (size_t r = 0; r < rows; r++) {
+		struct device_choice *o = &c[0][r];
+
+		*o = (struct device_choice){ .temperature = below(4) ? 0.2f + (float)below(30) / 10 : 0,
+		    .top_k = below(2) ? (uint32_t)below(n < 60 ? n + 2 : 60) : 0,
+		    .top_p = below(2) ? 1 : (float)below(1001) / 1000,
+		    .typical = below(3) ? 1 : (float)below(1001) / 1000,
+		    .min_p = below(3) ? 0 : (float)below(300) / 1000,
+		    .repetition = below(2) ? 1 : 1.3f, .presence = below(2) ? 0 : 0.7f,
+		    .frequency = below(2) ? 0 : 0.3f, .random = next(), .logprob = below(2),
+		    .mark = mark[0][r], .nmark = below(3) ? 0 : below(n < 20 ? n + 1 : 21) };
+		for (size_t i = 0; i < o->nmark; i++)
+			mark[0][r][i] = (struct device_mark){ (uint32_t)i * (uint32_t)(n / (o->nmark + 1)),
+			    below(2) ? 0 : (float)normal() * 9, (uint32_t)below(3), (uint32_t)below(3) };
+		c[1][r] = *o;
+		c[1][r].mark = memcpy(mark[1][r], mark[0][r], sizeof *mark[0]);
+	}
+	l = both(x, n * rows);
+	for (int i = 0; i < 2; i++)
+		must(dev[i]->op->sample(dev[i], &(struct device_sample){ .logits = l.at[i], .n = rows,
+		    .n_vocab = n, .scale = n % 2 ? 1 : 2.5f, .cap = n % 3 ? 0 : 30, .choice = c[i] },
+		    got[i], &e) == 0);
+	for (size_t r = 0; r < rows; r++)
+		if (got[0][r].id != got[1][r].id || (memcmp(&got[0][r].logprob, &got[1][r].logprob, 4) &&
+		    !(isnan(got[0][r].logprob) && isnan(got[1][r].logprob)))) {
+			printf("# of %zu tokens %d (%a), not %d (%a)\n", n, (int)got[1][r].id,
+			    (double)got[1][r].logprob, (int)got[0][r].id, (double)got[0][r].logprob);
+			bad++;
+		}
+	drop(&l);
+	free(x);
+	return bad;
+}
+
+static void
+sampling(void)
+{
+	size_t bad = 0;
+
+	for (int r = 0; r < 4 * rounds; r++)
+		bad += tokens(1 + below(r % 3 ? 400 : 5000), 1 + below(4));
+	verdict("tokens from logits", bad);
+}
+
 /* What was not given to the device is an error that is kept, and no crash. */
 static void
 strangers(const char *kind)
@@ -516,6 +576,7 @@ everything(void *unused)
 			attention(kv[i], j ? 37 : 0, caps[(i + j) % 2]);
 	delta(false);
 	delta(true);
+	sampling();
 	return unused;
 }
 

@@ -149,7 +149,8 @@ run_bench(struct run *r, unsigned positions, unsigned sequences)
 	if (made > room - first)
 		made = room - first;
 	longest = positions > PROMPT && positions <= room ? positions : first;
-	r->o.nseq = 1;
+	r->o.nseq = r->o.n_logits = 1;
+	r->o.n_choose = 0;
 	r->o.n_ctx = first + made > longest ? first + made : longest;
 	if (r->o.n_batch < first)
 		r->o.n_batch = first;
@@ -166,7 +167,7 @@ run_bench(struct run *r, unsigned positions, unsigned sequences)
 	one(&b, first, longest, made);
 	infer_free(r->infer);
 	r->infer = NULL;
-	r->o.nseq = sequences;
+	r->o.nseq = r->o.n_logits = sequences;
 	r->o.n_ctx = STEPS < room ? STEPS : room;
 	r->o.n_batch = sequences;
 	run_context(r);

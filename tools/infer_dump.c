@@ -55,6 +55,7 @@ run_dump(struct run *r)
 	tool_no_terminal(STDOUT_FILENO);
 	if (!piece)
 		die("out of memory");
+	r->o.n_choose = 0;
 	run_context(r);
 	if (model_verify(r->m, r->device, &e) < 0)
 		die("%s", e.msg);

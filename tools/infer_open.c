@@ -70,6 +70,8 @@ run_open(struct run *r, bool text)
 	}
 	if (!(r->device = device_open(r->device_name, r->jobs, &e)))
 		die("%s", e.msg);
+	/* What serve_run() asks for at most. */
+	r->o.n_choose = r->o.nseq * (1 + r->lookup);
 	if (r->o.n_batch == 0) {
 		r->o.n_batch = 512;
 		r->o.n_batch = infer_batch(r->m, &r->o, r->device, (uint64_t)64 << 20);

@@ -191,9 +191,6 @@ run_context(struct run *r)
 	struct sizes s;
 	struct err e;
 
-	/* What serve_run() asks for at most. */
-	if (r->o.n_logits == 0)
-		r->o.n_logits = r->o.nseq * (1 + r->lookup);
 	r->device->op->room(r->device, &p.room);
 	if (p.room.free) {
 		plan(r, &p);

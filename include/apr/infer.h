@@ -28,7 +28,9 @@ struct infer_opts {
 	unsigned	 n_ctx;		/* positions of a sequence */
 	unsigned	 nseq;
 	unsigned	 n_batch;	/* tokens at once, at most */
-	unsigned	 n_logits;	/* tokens at once that want them; 0: nseq */
+	/* Tokens at once that want logits, of infer_run() and of infer_choose(), for
+	 * which there is room then; more get theirs when they come. */
+	unsigned	 n_logits, n_choose;
 	enum infer_kv	 kv;
 	bool		 precise;	/* F32 activations, for comparison */
 };

@@ -68,7 +68,8 @@ grids(uint64_t set)
 static uint64_t
 scratch(const struct device *d, const struct device_need *n)
 {
-	uint64_t all = grids(n->types) + (n->result ? gpu_takes(n->result) : 0);
+	uint64_t all = grids(n->types) + (n->result ? gpu_takes(n->result) : 0) +
+	    gpu_sample_bytes(n->rows, n->vocab);
 	size_t bytes[PIECES];
 
 	(void)d;
@@ -119,6 +120,8 @@ reserve(struct device *d, const struct device_need *n, struct err *e)
 	for (int i = 0; i < 64; i++)
 		if (all.types >> i & 1 && gpu_grid(g, type_by_ggml((unsigned)i), e) < 0)
 			return -1;
+	if (all.rows && gpu_sample_reserve(g, all.rows, all.vocab, e) < 0)
+		return -1;
 	return all.result && !result(d, NULL, all.result, e) ? -1 : 0;
 }
 
@@ -281,4 +284,5 @@ const struct device_ops gpu_ops = {
 	.zero = zero, .batch = batch, .embed = embed, .multiply = gpu_multiply, .norm = norm,
 	.rope = rope, .remember = remember, .attend = attend, .gate = gate,
 	.activate = activate, .add = add, .gather = gather, .scatter = scatter, .delta = delta,
+	.sample = gpu_sample,
 };

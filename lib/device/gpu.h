@@ -15,6 +15,8 @@ enum gpu_kernel {
 	K_ZERO, K_NORM, K_ROPE, K_GATE, K_ACTIVATE, K_ADD, K_GATHER, K_SCATTER, K_REMEMBER,
 	K_ATTEND, K_CONVOLVE, K_UNIT, K_RECUR, K_QUANTIZE, K_F32, K_F16, K_BF16,
 	K_F64, K_F8_E4M3, K_F8_E5M2,
+	K_SAMPLE_BEGIN, K_SAMPLE_ADJUST, K_SAMPLE_TOP, K_SAMPLE_WEIGH, K_SAMPLE_SUM,
+	K_SAMPLE_SELECT, K_SAMPLE_SETTLE, K_SAMPLE_DRAW,
 	K_PACKED, K_VALUE, K_KERNELS,
 	K_TYPED = K_KERNELS - K_PACKED
 };
@@ -91,6 +93,12 @@ struct gpu_driver {
 	const char *(*finish)(struct gpu *);
 };
 
+/* What choosing tokens wants, for so many rows. */
+struct gpu_sample {
+	void		*z, *part, *state, *choice, *mark, *out;
+	size_t		 rows, vocab, marks;
+};
+
 struct gpu {
 	struct device	 d;
 	const struct gpu_driver *driver;
@@ -107,6 +115,7 @@ struct gpu {
 	void		*at, *list, *weight, *codes, *scales;
 	void		*codes2, *scales2;	/* of fine activations, the second */
 	void		*result;	size_t result_bytes;
+	struct gpu_sample sample;
 	float		*row;		/* the host's: a column's, twice */
 };
 
@@ -157,5 +166,11 @@ void	gpu_run(struct gpu *, enum gpu_kernel, const struct type *, const size_t it
 int	gpu_grid(struct gpu *, const struct type *, struct err *);
 void	gpu_multiply(struct device *, const struct device_product *, size_t n, bool precise);
 const char *gpu_lacks(const struct device *, const struct mat *, bool precise);
+
+/* gpu_sample.c */
+int	gpu_sample(struct device *, const struct device_sample *, struct device_chosen *,
+	    struct err *);
+uint64_t gpu_sample_bytes(size_t rows, size_t vocab);
+int	gpu_sample_reserve(struct gpu *, size_t rows, size_t vocab, struct err *);
 
 #endif

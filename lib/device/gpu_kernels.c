@@ -15,6 +15,10 @@ const char *const gpu_kernel_names[K_KERNELS] = {
 	[K_QUANTIZE] = "quantize", [K_F32] = "multiply_f32", [K_F16] = "multiply_f16",
 	[K_BF16] = "multiply_bf16", [K_F64] = "multiply_f64",
 	[K_F8_E4M3] = "multiply_f8_e4m3", [K_F8_E5M2] = "multiply_f8_e5m2",
+	[K_SAMPLE_BEGIN] = "sample_begin", [K_SAMPLE_ADJUST] = "sample_adjust",
+	[K_SAMPLE_TOP] = "sample_top", [K_SAMPLE_WEIGH] = "sample_weigh",
+	[K_SAMPLE_SUM] = "sample_sum", [K_SAMPLE_SELECT] = "sample_select",
+	[K_SAMPLE_SETTLE] = "sample_settle", [K_SAMPLE_DRAW] = "sample_draw",
 	[K_PACKED] = "multiply", [K_VALUE] = "multiply_value",
 };
 
@@ -81,6 +85,8 @@ gpu_type_grid(const struct type *t, size_t *points)
 {
 	const struct packed *p = find(t);
 
+	if (!p)
+		return NULL;
 	*points = p->points;
 	return p->grid;
 }

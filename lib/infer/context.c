@@ -83,8 +83,8 @@ plan(const struct model *m, const struct infer_opts *o, struct plan *p)
 	p->pick = n;
 	p->gather = h->n_expert ? n * h->n_embd : 0;
 	p->need = (struct device_need){ .cols = w, .fine = m->fine, .n = n, .experts = h->n_expert,
-	    .head_dim = h->head_dim, .rows = o->nseq, .vocab = h->n_vocab,
-	    .result = (o->n_logits ? o->n_logits : o->nseq) * sizeof(float) * h->n_vocab };
+	    .head_dim = h->head_dim, .rows = o->n_choose, .vocab = h->n_vocab,
+	    .result = o->n_logits * sizeof(float) * h->n_vocab };
 	p->kv = p->state = 0;
 	for (unsigned i = 0; i < h->n_layer; i++)
 		if (m->layer[i].mixer == MIX_ATTENTION)
@@ -92,7 +92,7 @@ plan(const struct model *m, const struct infer_opts *o, struct plan *p)
 		else
 			p->state += 4 * (uint64_t)o->nseq * (state_floats(h) + conv_floats(h));
 	p->scratch = 4 * (2 * p->x + 3 * p->wide + 3 * p->rope + 2 * p->route + 2 * p->pick +
-	    p->gather);
+	    p->gather + p->need.rows * h->n_vocab);
 }
 
 void
@@ -107,13 +107,13 @@ infer_size(const struct model *m, const struct infer_opts *o, const struct devic
 }
 
 /* The floats of a context's arrays, in the order of allocate(). */
-enum { ARRAYS = 9 };
+enum { ARRAYS = 10 };
 
 static void
 arrays(const struct plan *p, size_t n[ARRAYS])
 {
 	const size_t all[ARRAYS] = { p->x, p->x, p->wide, p->wide, p->wide, p->rope, p->rope,
-	    p->route, p->gather };
+	    p->route, p->gather, p->need.rows * p->need.vocab };
 
 	for (int i = 0; i < ARRAYS; i++)
 		n[i] = all[i];
@@ -231,7 +231,7 @@ allocate(struct infer *f, const struct plan *p, struct err *e)
 {
 	const struct hparams *h = &f->m->h;
 	float **to[ARRAYS] = { &f->x, &f->h, &f->a, &f->b, &f->c, &f->cos, &f->sin, &f->route,
-	    &f->gather };
+	    &f->gather, &f->rows };
 	size_t n[ARRAYS];
 
 	if (!(f->cache = calloc(h->n_layer, sizeof *f->cache)) ||
@@ -251,6 +251,7 @@ allocate(struct infer *f, const struct plan *p, struct err *e)
 	for (int i = 0; i < ARRAYS; i++)
 		if (n[i] > 0 && !(*to[i] = f->d->op->alloc(f->d, n[i] * sizeof(float), e)))
 			return -1;
+	f->nrows = p->need.rows;
 	for (unsigned i = 0; i < h->n_layer; i++)
 		if (!new_cache(f, &f->cache[i], &f->m->layer[i], e))
 			return -1;

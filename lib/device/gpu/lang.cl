@@ -31,6 +31,8 @@
 #define fm_from_bits(i)	as_float(i)
 #define fm_bits(x)	as_int(x)
 typedef int int32_t;
+typedef uint uint32_t;
+typedef ulong uint64_t;
 
 #else
 
@@ -65,6 +67,8 @@ typedef unsigned short ushort;
 typedef unsigned int uint;
 typedef unsigned long ulong;
 typedef int int32_t;
+typedef uint uint32_t;
+typedef ulong uint64_t;
 
 #endif
 

@@ -6,7 +6,7 @@
  * them; sample_settle puts those together into the row's state, so that each
  * step knows what the one before found.  Sums are whole numbers, in any order.
  */
-enum { CHUNK = 1024, SLOTS = 16, ITEMS = 64 };
+enum { CHUNK = 1024, SLOTS = 16, CREW = 64 };	/* items */
 
 /* A row's state. */
 enum {
@@ -42,7 +42,7 @@ enum { BY_K, BY_CLOSENESS, BY_P, BY_LEAST, DRAWN = 1 << 4, LOGPROB = 1 << 5 };
 	GLOBAL ulong *state = AT(ulong, state) + GROUP(1) * STATE; \
 	uint first = GROUP(0) * CHUNK, last = n - first < CHUNK ? n : first + CHUNK; \
 	(void)x; (void)z; (void)c; (void)part; (void)state; (void)last
-#define PER_ITEM(i)	for (uint i = first + LANE(); i < last; i += ITEMS)
+#define PER_ITEM(i)	for (uint i = first + LANE(); i < last; i += CREW)
 
 /* v of all items as this group's: sums below `sums`, maxima from there on. */
 #define LEAVE(v, sums) do { \
@@ -52,7 +52,7 @@ enum { BY_K, BY_CLOSENESS, BY_P, BY_LEAST, DRAWN = 1 << 4, LOGPROB = 1 << 5 };
 	for (uint d = 0; d < SLOTS; d++) \
 		t[LANE() * SLOTS + d] = v[d]; \
 	BARRIER(); \
-	for (uint i = 0; LANE() < SLOTS && i < ITEMS; i++) { \
+	for (uint i = 0; LANE() < SLOTS && i < CREW; i++) { \
 		ulong one = t[i * SLOTS + LANE()]; \
 \
 		all = LANE() < (sums) ? all + one : one > all ? one : all; \
@@ -85,7 +85,7 @@ kept(GLOBAL const ulong *state, float a, uint id)
 KERNEL
 sample_begin(ROW, float scale, float cap)
 {
-	LOCAL ulong t[ITEMS * SLOTS];
+	LOCAL ulong t[CREW * SLOTS];
 	ulong v[SLOTS];
 	OF_ROW;
 
@@ -120,7 +120,7 @@ sample_adjust(ROW, BUF(const uint, mark))
 KERNEL
 sample_top(ROW)
 {
-	LOCAL ulong t[ITEMS * SLOTS];
+	LOCAL ulong t[CREW * SLOTS];
 	ulong v[SLOTS];
 	float raw;
 	OF_ROW;
@@ -141,7 +141,7 @@ sample_top(ROW)
 KERNEL
 sample_weigh(ROW)
 {
-	LOCAL ulong t[ITEMS * SLOTS];
+	LOCAL ulong t[CREW * SLOTS];
 	ulong v[SLOTS];
 	OF_ROW;
 
@@ -160,7 +160,7 @@ sample_weigh(ROW)
 KERNEL
 sample_sum(ROW)
 {
-	LOCAL ulong t[ITEMS * SLOTS];
+	LOCAL ulong t[CREW * SLOTS];
 	ulong v[SLOTS];
 	OF_ROW;
 
@@ -182,7 +182,7 @@ sample_sum(ROW)
 KERNEL
 sample_select(ROW, uint cut, uint level)
 {
-	LOCAL ulong t[ITEMS * SLOTS];
+	LOCAL ulong t[CREW * SLOTS];
 	ulong v[SLOTS], prefix;
 	OF_ROW;
 
@@ -212,13 +212,13 @@ sample_select(ROW, uint cut, uint level)
 KERNEL
 sample_settle(ROW, uint after, uint cut)
 {
-	LOCAL ulong t[ITEMS];
+	LOCAL ulong t[CREW];
 	uint slot = LANE() % SLOTS;
 	uint sums = after == 0 ? 0 : after < 3 ? 1 : after == 3 ? 2 : SLOTS;
 	ulong all = 0, left;
 	OF_ROW;
 
-	for (uint g = LANE() / SLOTS; g < groups; g += ITEMS / SLOTS) {
+	for (uint g = LANE() / SLOTS; g < groups; g += CREW / SLOTS) {
 		ulong one = part[g * SLOTS + slot];
 
 		all = slot < sums ? all + one : one > all ? one : all;
@@ -226,7 +226,7 @@ sample_settle(ROW, uint after, uint cut)
 	t[LANE()] = all;
 	BARRIER();
 	if (LANE() < SLOTS) {
-		for (uint i = 1; i < ITEMS / SLOTS; i++) {
+		for (uint i = 1; i < CREW / SLOTS; i++) {
 			ulong one = t[i * SLOTS + slot];
 
 			all = slot < sums ? all + one : one > all ? one : all;
@@ -279,7 +279,7 @@ sample_settle(ROW, uint after, uint cut)
 KERNEL
 sample_draw(ROW, BUF(uint, out))
 {
-	LOCAL ulong t[ITEMS], rest[1];
+	LOCAL ulong t[CREW], rest[1];
 	LOCAL uint at[1];
 	ulong sum = 0;
 	OF_ROW;
@@ -297,9 +297,9 @@ sample_draw(ROW, BUF(uint, out))
 		rest[0] = sum;
 	}
 	BARRIER();
-	first = at[0] * CHUNK + LANE() * (CHUNK / ITEMS);
+	first = at[0] * CHUNK + LANE() * (CHUNK / CREW);
 	sum = 0;
-	for (uint i = first; at[0] < groups && i < first + CHUNK / ITEMS && i < n; i++)
+	for (uint i = first; at[0] < groups && i < first + CHUNK / CREW && i < n; i++)
 		sum += kept(state, z[i], i);
 	t[LANE()] = sum;
 	BARRIER();
@@ -309,9 +309,9 @@ sample_draw(ROW, BUF(uint, out))
 
 		sum = rest[0];
 		if (at[0] < groups) {
-			for (; lane < ITEMS - 1 && sum >= t[lane]; lane++)
+			for (; lane < CREW - 1 && sum >= t[lane]; lane++)
 				sum -= t[lane];
-			id = at[0] * CHUNK + lane * (CHUNK / ITEMS);
+			id = at[0] * CHUNK + lane * (CHUNK / CREW);
 			for (ulong w; id < n - 1 && sum >= (w = kept(state, z[id], id)); id++)
 				sum -= w;
 		}
