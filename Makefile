@@ -89,7 +89,7 @@ $(BUILD)/presets.o: $(BUILD)/presets.c $(BUILD)/flags
 # What a GPU compiles is in the library as text.
 GPU = $(1:%=lib/device/gpu/%.cl)
 GPU_BEGIN = $(call GPU,lang) include/apr/fmath.h include/apr/odds.h $(call GPU,numbers)
-$(BUILD)/device_columns.c: $(GPU_BEGIN) $(call GPU,columns attend delta act plain multiply_float sample)
+$(BUILD)/device_columns.c: $(GPU_BEGIN) $(call GPU,columns attend heads delta act plain multiply_float sample)
 $(BUILD)/device_packed.c: $(GPU_BEGIN) $(call GPU,groups values multiply multiply_float)
 $(BUILD)/device_%.c: scripts/embed
 	@mkdir -p $(@D)

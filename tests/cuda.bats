@@ -42,10 +42,17 @@ broken() {
 	fails 1 apr-infer --device cuda --ids 1,2 -n 4 --json "$REPO/examples/sample"
 }
 
+@test "instructions of PTX by the tables of its manual, and kernels that must fail" {
+	local dir=${APR_BUILD:-$REPO/build}/test
+	LD_LIBRARY_PATH=$dir/stub "$dir/ptx" >tap || { grep -v '^ok' tap >&2; return 1; }
+	[ "$(grep -c '^ok' tap)" -ge 80 ]
+}
+
 @test "all models: the CPU's bits" {
 	cuda
 	for m in $ALL; do
 		both "gguf/$m.q4_k_m.gguf"
+		both "gguf/$m.q4_k_m.gguf" -b 8
 	done
 }
 

@@ -246,6 +246,7 @@ product(const struct type *t, const unsigned char *p, const float *bias)
 	job.ldx = w.cols + below(3);
 	job.ldy = w.rows + below(3);
 	w.data = p + below(20) * t->bytes;
+	w.fine = mat_packed(&w, precise) && below(3) == 0;
 	if (dev[1]->op->lacks(dev[1], &w, precise)) {
 		printf("# %s lacks %s\n", dev[1]->name, dev[1]->op->lacks(dev[1], &w, precise));
 		return 1;
@@ -291,41 +292,67 @@ norms(void)
 		size_t parts = 1 + below(3), n = 1 + below(9), len = 1 + below(r % 3 ? 200 : 3000);
 		size_t ld = parts * len + below(3);
 		const float *w = vector(len), *b = vector(len);
-		struct both x = some(n * ld, below(6)), y = some(n * ld, 0);
-		bool in_place = below(2);
+		struct both x = some(n * ld, below(6)), y = some(n * ld, 0), more = some(n * ld, 0);
+		bool in_place = below(2), add = below(2);
 
 		for (int i = 0; i < 2; i++)
 			dev[i]->op->norm(dev[i], &(struct device_norm){ .w = r % 5 ? w : NULL,
 			    .bias = r % 2 ? b : NULL, .x = x.at[i], .y = in_place ? x.at[i] : y.at[i],
 			    .ldx = ld, .ldy = ld, .n = n, .width = parts * len, .len = len,
-			    .eps = 1e-5f, .centered = r % 4 == 1 });
-		bad += differ(in_place ? &x : &y, "norm");
+			    .eps = 1e-5f, .centered = r % 4 == 1, .more = add ? more.at[i] : NULL,
+			    .ldm = ld, .by = r % 2 ? 1 : 0.22f });
+		bad += differ(&x, "norm's x") + differ(&y, "norm's y");
+		drop(&more);
 		drop(&x);
 		drop(&y);
 	}
 	verdict("norm", bad);
 }
 
+/* What makes y and is told of the product that follows, with that product:
+ * activations are quantized in between, or before by the same kernel. */
 static void
-turns(void)
+followed(void)
 {
+	const struct type *t = type_by_ggml(8);
+	const unsigned char *p = pool(t);
 	size_t bad = 0;
 
-	for (int r = 0; r < rounds; r++) {
-		size_t pairs = 1 + below(70), heads = 1 + below(5), n = 1 + below(7);
-		size_t step = 2 * pairs + below(9), ld = heads * step + below(3), ldt = pairs + below(2);
-		struct both x = some(n * ld, below(6)), c = some(n * ldt, 0), s = some(n * ldt, 0);
+	for (int r = 0; r < 2 * rounds; r++) {
+		size_t n = 1 + below(9), cols = 32 * (1 + below(r % 3 ? 20 : 100)), ld = cols + below(3);
+		struct mat w = { .type = t, .rows = 1 + below(9), .cols = cols, .data = p, .scale = 1,
+		    .stride = cols / 32 * 34, .fine = r % 4 == 1 };
+		const float *v = vector(cols);
+		struct both x = some(n * ld, below(7)), more = some(n * ld, 0), y = some(n * ld, 0);
+		struct both z = some(2 * n * w.rows, 0);
 
-		for (int i = 0; i < 2; i++)
-			dev[i]->op->rope(dev[i], &(struct device_rope){ .x = x.at[i], .ld = ld, .n = n,
-			    .heads = heads, .step = step, .half = pairs, .cos = c.at[i],
-			    .sin = s.at[i], .ldt = ldt, .adjacent = r % 2 });
-		bad += differ(&x, "rope");
+		for (int i = 0; i < 2; i++) {
+			struct device *d = dev[i];
+			float *out = r % 2 ? y.at[i] : x.at[i];
+			struct device_product job = { .w = &w, .x = out, .ldx = ld, .n = n,
+			    .y = z.at[i], .ldy = w.rows };
+
+			if (r % 3)
+				d->op->norm(d, &(struct device_norm){ .w = v, .x = x.at[i], .y = out,
+				    .ldx = ld, .ldy = ld, .n = n, .width = cols, .len = cols,
+				    .eps = 1e-5f, .more = r % 5 ? more.at[i] : NULL, .ldm = ld,
+				    .by = r % 7 ? 1 : 0.22f, .next = &w });
+			else
+				d->op->activate(d, &(struct device_activate){ .y = out,
+				    .gate = more.at[i], .ld = ld, .n = n, .width = cols, .next = &w });
+			d->op->multiply(d, &job, 1, false);
+			/* Once more, of what is other by now. */
+			d->op->add(d, out, ld, more.at[i], ld, 1, cols, n);
+			job.y += n * w.rows;
+			d->op->multiply(d, &job, 1, false);
+		}
+		bad += differ(&x, "x") + differ(&y, "y") + differ(&z, "product");
 		drop(&x);
-		drop(&c);
-		drop(&s);
+		drop(&more);
+		drop(&y);
+		drop(&z);
 	}
-	verdict("rope", bad);
+	verdict("norm and activation with a product", bad);
 }
 
 static void
@@ -404,14 +431,16 @@ attention(const struct type *t, uint32_t window, float cap)
 	size_t n_kv = 1 + below(2), per = 1 + below(4), hd = t == &type_f16 ? 1 + below(130) : 64;
 	size_t bytes = t == &type_f32 ? hd * 4 : t == &type_f16 ? hd * 2 : hd / 32 * 34;
 	size_t all = SEQS * n_kv * CONTEXT * bytes / 4 + 1, step = hd + below(2) * hd, bad = 0;
-	size_t ld = n_kv * per * step + below(3), ldk = n_kv * hd;
+	size_t ld = n_kv * per * step + 2 * n_kv * hd + below(3);
+	size_t half = below(3) * (hd / 4), ldt = half + below(2);
+	const float *qw = below(2) ? vector(hd) : NULL, *kw = below(2) ? vector(hd) : NULL;
 	uint32_t len[SEQS] = { 0 };
 	struct both k = some(all, 0), v = some(all, 0);
 	char what[64];
 
 	for (int r = 0; r < 24; r++) {
 		size_t n = 1 + below(r % 4 ? 48 : 3);
-		struct both q, x, y, out;
+		struct both q, x, cs, sn, out;
 
 		for (size_t i = 0; i < n; i++) {
 			uint32_t s = (uint32_t)below(r % 3 ? 1 : SEQS);
@@ -427,23 +456,29 @@ attention(const struct type *t, uint32_t window, float cap)
 				at[j - 1] = swap;
 			}
 		q = some(n * ld, below(4) == 3 ? 6 : 0);
-		x = some(n * ldk, 0);
-		y = some(n * ldk, 0);
+		x = some(n * ld, 0);
+		cs = some(n * ldt + 1, 0);
+		sn = some(n * ldt + 1, 0);
 		out = some(n * ld, 0);
 		for (int i = 0; i < 2; i++) {
 			struct device_cache c = { (unsigned char *)k.at[i], (unsigned char *)v.at[i],
 			    t, n_kv, CONTEXT, hd, bytes };
 
 			dev[i]->op->batch(dev[i], at, n);
-			dev[i]->op->remember(dev[i], &(struct device_remember){ c, x.at[i], y.at[i], ldk });
+			dev[i]->op->remember(dev[i], &(struct device_remember){ .c = c, .q = q.at[i],
+			    .k = x.at[i], .v = x.at[i] + n_kv * hd, .ld = ld,
+			    .n_head = n_kv * per, .step = step, .q_norm = qw, .k_norm = kw,
+			    .eps = 1e-6f, .turn = { .half = half, .cos = cs.at[i], .sin = sn.at[i],
+			    .ldt = ldt, .adjacent = r % 2 } });
 			dev[i]->op->attend(dev[i], &(struct device_attend){ .c = c, .q = q.at[i],
 			    .out = out.at[i], .ldq = ld, .ldo = ld, .step = step, .n_head = n_kv * per,
 			    .window = window, .scale = 0.3f, .cap = cap });
 		}
-		bad += differ(&out, "attend");
+		bad += differ(&q, "queries") + differ(&x, "heads") + differ(&out, "attend");
 		drop(&q);
 		drop(&x);
-		drop(&y);
+		drop(&cs);
+		drop(&sn);
 		drop(&out);
 	}
 	bad += differ(&k, "keys");
@@ -568,7 +603,7 @@ everything(void *unused)
 
 	products();
 	norms();
-	turns();
+	followed();
 	elements();
 	columns();
 	for (int i = 0; i < 3; i++)
@@ -583,7 +618,7 @@ everything(void *unused)
 int
 main(int argc, char **argv)
 {
-	const struct device_need need = { .cols = 9216, .n = 64, .experts = 4, .head_dim = 130 };
+	const struct device_need need = { .cols = 9216, .fine = 9216, .n = 64, .experts = 4, .head_dim = 130 };
 	pthread_t thread;
 
 	if (argc < 2) {

@@ -101,21 +101,26 @@ struct device_product {
 /*
  * y = (x - mean) / sqrt(mean of squares + eps) * w + bias for each `len` of a
  * column's `width` floats; the mean is 0 unless `centered`, bias may be NULL.
- * y may be x.
+ * y may be x.  Before that x += by * more, unless more is NULL.
  */
 struct device_norm {
-	const float	*w, *bias, *x;
-	float		*y;
+	const float	*w, *bias;
+	float		*x, *y;
 	size_t		 ldx, ldy, n, width, len;
 	float		 eps;
 	bool		 centered;
+	const float	*more;
+	size_t		 ldm;
+	float		 by;
+	/* The next operation takes y into a product with this, unless that is
+	 * NULL; what comes of y does not depend on it. */
+	const struct mat *next;
 };
 
-/* `heads` heads, `step` floats apart, of which 2 `half` floats turn: i with
- * i + half, or 2 i with 2 i + 1.  Tables have ldt floats a column. */
+/* The 2 `half` floats of a head that turn: i with i + half, or 2 i with
+ * 2 i + 1.  Tables have ldt floats a column. */
 struct device_rope {
-	float		*x;
-	size_t		 ld, n, heads, step, half;
+	size_t		 half;
 	const float	*cos, *sin;
 	size_t		 ldt;
 	bool		 adjacent;
@@ -128,11 +133,18 @@ struct device_cache {
 	size_t		 n_kv, n_ctx, head_dim, head_bytes;
 };
 
-/* Keys and values of the batch to where they belong. */
+/*
+ * What is done to the batch's queries, keys and values before attention: n_head
+ * queries, `step` floats apart, and the keys turn, those that have a weight as
+ * norms of each head first; then keys and values go to where they belong.
+ */
 struct device_remember {
 	struct device_cache c;
-	const float	*k, *v;
-	size_t		 ld;
+	float		*q, *k, *v;
+	size_t		 ld, n_head, step;
+	const float	*q_norm, *k_norm;	/* head_dim, or NULL */
+	float		 eps;
+	struct device_rope turn;
 };
 
 /* Each query with the keys up to its own, the last `window` of them unless
@@ -160,6 +172,7 @@ struct device_activate {
 	const float	*gate;
 	size_t		 ld, n, width;
 	enum kernel_curve curve;
+	const struct mat *next;		/* as device_norm has it */
 };
 
 /* Columns by number: those that `from` has go to y, one behind the other. */
@@ -269,7 +282,6 @@ struct device_ops {
 	/* Many at once; what is one x stands together. */
 	void	(*multiply)(struct device *, const struct device_product *, size_t n, bool precise);
 	void	(*norm)(struct device *, const struct device_norm *);
-	void	(*rope)(struct device *, const struct device_rope *);
 	void	(*remember)(struct device *, const struct device_remember *);
 	void	(*attend)(struct device *, const struct device_attend *);
 	void	(*gate)(struct device *, const struct device_gate *);

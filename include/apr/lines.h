@@ -17,7 +17,7 @@ struct lines {
 
 /* The next line without its newline, valid until the next call, the last one
  * with or without one: 1; 0 at the end; -1; 2 if it is not all there yet,
- * unless that is to be waited for. */
+ * unless that is to be waited for.  A line of 1 GiB is an error. */
 int	lines_next(struct lines *, bool wait, const char **, size_t *n, struct err *) APR_MUSTCHECK;
 void	lines_release(struct lines *);
 

@@ -17,6 +17,8 @@ more(struct lines *l, bool wait, struct err *e)
 
 	if (!wait && poll(&p, 1, 0) == 0)
 		return 2;
+	if (l->b.len - l->from >= 1u << 30)
+		return err_set(e, "a line of 1 GiB has no end yet");
 	while ((n = read(l->fd, part, sizeof part)) < 0)
 		if (errno != EINTR)
 			return err_sys(e, "reading a line");

@@ -224,8 +224,8 @@ embed(struct device *d, const struct device_embed *o)
 	crew_run(of(d)->crew, of(d)->n, 4, embed_some, &(struct job){ of(d), o });
 }
 
-static void
-norm_one(const struct device_norm *m, const float *x, float *y)
+void
+cpu_norm(const struct device_norm *m, const float *x, float *y)
 {
 	size_t n = m->len;
 	float mean, inv;
@@ -247,49 +247,18 @@ norm_some(void *arg, size_t from, size_t to, unsigned who)
 	const struct device_norm *m = j->op;
 
 	(void)who;
-	for (size_t c = from; c < to; c++)
+	for (size_t c = from; c < to; c++) {
+		if (m->more)
+			kernels()->f.add(m->x + c * m->ldx, m->more + c * m->ldm, m->by, m->width);
 		for (size_t i = 0; i < m->width; i += m->len)
-			norm_one(m, m->x + c * m->ldx + i, m->y + c * m->ldy + i);
+			cpu_norm(m, m->x + c * m->ldx + i, m->y + c * m->ldy + i);
+	}
 }
 
 static void
 norm(struct device *d, const struct device_norm *o)
 {
 	crew_run(of(d)->crew, o->n, 4, norm_some, &(struct job){ of(d), o });
-}
-
-static void
-rope_some(void *arg, size_t from, size_t to, unsigned who)
-{
-	const struct job *j = arg;
-	const struct device_rope *o = j->op;
-	size_t half = o->half;
-
-	(void)who;
-	for (size_t c = from; c < to; c++) {
-		const float *cs = o->cos + c * o->ldt, *sn = o->sin + c * o->ldt;
-
-		for (size_t a = 0; a < o->heads; a++) {
-			float *v = o->x + c * o->ld + a * o->step;
-
-			if (!o->adjacent) {
-				kernels()->f.turn(v, v + half, cs, sn, half);
-				continue;
-			}
-			for (size_t i = 0; i < half; i++) {
-				float p = v[2 * i], q = v[2 * i + 1];
-
-				v[2 * i] = p * cs[i] - q * sn[i];
-				v[2 * i + 1] = q * cs[i] + p * sn[i];
-			}
-		}
-	}
-}
-
-static void
-rope(struct device *d, const struct device_rope *o)
-{
-	crew_run(of(d)->crew, o->n, 4, rope_some, &(struct job){ of(d), o });
 }
 
 static void
@@ -378,7 +347,7 @@ static const struct device_ops ops = {
 	.alloc = allocate, .free = let_go, .place = place, .lacks = lacks,
 	.write = copy, .read = read_back, .fetch = read_back, .wait = wait_for, .result = result,
 	.copy = copy, .zero = zero,
-	.batch = batch, .embed = embed, .multiply = cpu_multiply, .norm = norm, .rope = rope,
+	.batch = batch, .embed = embed, .multiply = cpu_multiply, .norm = norm,
 	.remember = cpu_remember, .attend = cpu_attend, .gate = gate, .activate = activate,
 	.add = add, .gather = gather, .scatter = scatter, .delta = cpu_delta,
 	.sample = cpu_sample,

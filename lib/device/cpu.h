@@ -35,6 +35,15 @@ struct cpu {
 	size_t		 sample_bytes;
 };
 
+/* One norm of m->len. */
+void	cpu_norm(const struct device_norm *m, const float *x, float *y);
+/* Where a head's key or value is, in bytes. */
+static inline size_t
+cpu_cache_at(const struct device_cache *c, size_t seq, size_t head, size_t pos)
+{
+	return ((seq * c->n_kv + head) * c->n_ctx + pos) * c->head_bytes;
+}
+
 /* A thread's floats for attention. */
 size_t	cpu_attend_work(size_t head_dim);
 

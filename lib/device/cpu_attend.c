@@ -14,24 +14,11 @@
 
 #include "cpu.h"
 
-/* A head's key or value into the cache, and those of some positions, which lie
- * behind one another, back as f32. */
-static void
-put(const struct device_cache *c, unsigned char *dst, const float *x)
-{
-	type_encoder(c->type, EFFORT_REFERENCE)(dst, x, c->head_dim, NULL);
-}
-
+/* Keys or values of some positions, which lie behind one another, as f32. */
 static void
 get(const struct device_cache *c, float *dst, const unsigned char *src, size_t n)
 {
 	type_decoder(c->type)(dst, src, n);
-}
-
-static size_t
-cache_at(const struct device_cache *c, size_t seq, size_t head, size_t pos)
-{
-	return ((seq * c->n_kv + head) * c->n_ctx + pos) * c->head_bytes;
 }
 
 struct attend {
@@ -204,7 +191,7 @@ attend(void *arg, size_t from, size_t to, unsigned who)
 		n = t.cols * t.heads;
 		first = &c->at[t.first];
 		last = first + t.cols - 1;
-		base = cache_at(&o->c, first->seq, t.head / per, 0);
+		base = cpu_cache_at(&o->c, first->seq, t.head / per, 0);
 		memset(t.sum, 0, n * sizeof *t.sum);
 		low = o->window && first->pos >= o->window ? first->pos - o->window + 1 : 0;
 		for (uint32_t b = low / KEY_BLOCK * KEY_BLOCK; b <= last->pos; b += KEY_BLOCK)
@@ -240,35 +227,4 @@ cpu_attend(struct device *d, const struct device_attend *o)
 			c->pick[n++] = (uint32_t)i;
 	c->pick[n] = (uint32_t)c->n;
 	crew_run(c->crew, n * (o->n_head / a.heads), 1, attend, &a);
-}
-
-struct remember {
-	const struct cpu *cpu;
-	const struct device_remember *o;
-};
-
-static void
-remember(void *arg, size_t from, size_t to, unsigned who)
-{
-	const struct remember *m = arg;
-	const struct device_remember *o = m->o;
-	const struct device_at *at = m->cpu->at;
-	size_t hd = o->c.head_dim;
-
-	(void)who;
-	for (size_t i = from; i < to; i++)
-		for (size_t a = 0; a < o->c.n_kv; a++) {
-			size_t to_at = cache_at(&o->c, at[i].seq, a, at[i].pos);
-
-			put(&o->c, o->c.k + to_at, o->k + i * o->ld + a * hd);
-			put(&o->c, o->c.v + to_at, o->v + i * o->ld + a * hd);
-		}
-}
-
-void
-cpu_remember(struct device *d, const struct device_remember *o)
-{
-	struct cpu *c = (struct cpu *)d;
-
-	crew_run(c->crew, c->n, 4, remember, &(struct remember){ c, o });
 }

@@ -109,6 +109,7 @@ reserve(struct device *d, const struct device_need *n, struct err *e)
 			gpu_free(d, *to[i]);
 		*to[i] = NULL;
 	}
+	g->coded.x = NULL;
 	free(g->row);
 	g->need = all;
 	if (!(g->row = malloc(2 * all.cols * sizeof *g->row)))
@@ -171,20 +172,44 @@ embed(struct device *d, const struct device_embed *o)
 	}
 }
 
-static void
-norm(struct device *d, const struct device_norm *o)
+/* Codes of what comes next, for a kernel that makes them too. */
+struct codes {
+	const void	*q, *s, *q2, *s2;
+	unsigned	 groups;
+};
+
+static struct codes
+codes(const struct gpu *g, const struct mat *next, size_t width)
 {
-	gpu_run(of(d), K_NORM, NULL, ITEMS(o->width / o->len * 64, o->n, 1), 64,
-	    "ppppuuufu", P(o->w), P(o->bias), P(o->x), P(o->y), U(o->ldx), U(o->ldy), U(o->len),
-	    (double)o->eps, U(o->centered));
+	size_t n;
+
+	if (!gpu_coded(next, &n) || next->cols != width)
+		return (struct codes){ 0 };
+	return (struct codes){ g->codes, g->scales, next->fine ? g->codes2 : NULL,
+	    next->fine ? g->scales2 : NULL, U(n) };
 }
 
 static void
-rope(struct device *d, const struct device_rope *o)
+coded(struct gpu *g, const struct codes *c, const struct mat *next, const float *x, size_t ld,
+    size_t n)
 {
-	gpu_run(of(d), K_ROPE, NULL, ITEMS(o->half, o->heads, o->n), 16, "puuuppuu",
-	    P(o->x), U(o->ld), U(o->step), U(o->half), P(o->cos), P(o->sin), U(o->ldt),
-	    U(o->adjacent));
+	if (c->groups > 0)
+		g->coded = (struct gpu_coded){ x, ld, n, next->cols, next->fine };
+}
+
+static void
+norm(struct device *d, const struct device_norm *o)
+{
+	struct gpu *g = of(d);
+	const struct mat *next = o->width == o->len ? o->next : NULL;
+	size_t group = o->len < 1024 ? 64 : 256;
+	struct codes c = codes(g, next, o->width);
+
+	gpu_run(g, K_NORM, NULL, ITEMS(o->width / o->len * group, o->n, 1), group,
+	    "ppppuuufupufppppu", P(o->w), P(o->bias), P(o->x), P(o->y), U(o->ldx), U(o->ldy),
+	    U(o->len), (double)o->eps, U(o->centered), P(o->more), U(o->ldm), (double)o->by,
+	    c.q, c.s, c.q2, c.s2, c.groups);
+	coded(g, &c, next, o->y, o->ldy, o->n);
 }
 
 /* As attend.cl counts them. */
@@ -197,13 +222,16 @@ kind(const struct type *t)
 static void
 remember(struct device *d, const struct device_remember *o)
 {
-	struct gpu *c = of(d);
-	const struct device_cache *k = &o->c;
+	struct gpu *g = of(d);
+	const struct device_cache *c = &o->c;
+	const struct device_rope *r = &o->turn;
 
-	for (int i = 0; i < 2; i++)
-		gpu_run(c, K_REMEMBER, NULL, ITEMS((k->head_dim + 31) / 32, k->n_kv, c->columns),
-		    1, "pppuuuuuu", P(i ? k->v : k->k), P(i ? o->v : o->k), P(c->at), U(o->ld),
-		    kind(k->type), U(k->n_kv), U(k->n_ctx), U(k->head_dim), U(k->head_bytes));
+	gpu_run(g, K_REMEMBER, NULL, ITEMS((o->n_head + 2 * c->n_kv) * 64, g->columns, 1), 64,
+	    "ppppppuuuuuuuuppfuppuu", P(o->q), P(o->k), P(o->v), P(c->k), P(c->v), P(g->at),
+	    U(o->ld), U(o->n_head), U(o->step), kind(c->type), U(c->n_kv), U(c->n_ctx),
+	    U(c->head_dim), U(c->head_bytes), P(o->q_norm), P(o->k_norm), (double)o->eps,
+	    U(r->half), P(r->half ? r->cos : NULL), P(r->half ? r->sin : NULL), U(r->ldt),
+	    U(r->adjacent));
 }
 
 static void
@@ -228,8 +256,13 @@ gate(struct device *d, const struct device_gate *o)
 static void
 activate(struct device *d, const struct device_activate *o)
 {
-	gpu_run(of(d), K_ACTIVATE, NULL, ITEMS(o->width, o->n, 1), 64, "ppuuu",
-	    P(o->y), P(o->gate), U(o->ld), U(o->width), U(o->curve == KERNEL_GELU));
+	struct gpu *g = of(d);
+	struct codes c = codes(g, o->next, o->width);
+
+	gpu_run(g, K_ACTIVATE, NULL, ITEMS((o->width + 31) / 32 * 8, o->n, 1), 64, "ppuuuppppu",
+	    P(o->y), P(o->gate), U(o->ld), U(o->width), U(o->curve == KERNEL_GELU), c.q, c.s,
+	    c.q2, c.s2, c.groups);
+	coded(g, &c, o->next, o->y, o->ld, o->n);
 }
 
 static void
@@ -282,7 +315,7 @@ const struct device_ops gpu_ops = {
 	.stage = gpu_stage, .send = gpu_send, .fetch = gpu_fetch, .wait = gpu_wait,
 	.write = gpu_write, .read = gpu_read, .result = result, .copy = gpu_copy,
 	.zero = zero, .batch = batch, .embed = embed, .multiply = gpu_multiply, .norm = norm,
-	.rope = rope, .remember = remember, .attend = attend, .gate = gate,
+	.remember = remember, .attend = attend, .gate = gate,
 	.activate = activate, .add = add, .gather = gather, .scatter = scatter, .delta = delta,
 	.sample = gpu_sample,
 };

@@ -12,7 +12,7 @@
 /* In the order of gpu_kernels.c's names.  From K_PACKED on there is one a type
  * that is no plain number. */
 enum gpu_kernel {
-	K_ZERO, K_NORM, K_ROPE, K_GATE, K_ACTIVATE, K_ADD, K_GATHER, K_SCATTER, K_REMEMBER,
+	K_ZERO, K_NORM, K_GATE, K_ACTIVATE, K_ADD, K_GATHER, K_SCATTER, K_REMEMBER,
 	K_ATTEND, K_CONVOLVE, K_UNIT, K_RECUR, K_QUANTIZE, K_F32, K_F16, K_BF16,
 	K_F64, K_F8_E4M3, K_F8_E5M2,
 	K_SAMPLE_BEGIN, K_SAMPLE_ADJUST, K_SAMPLE_TOP, K_SAMPLE_WEIGH, K_SAMPLE_SUM,
@@ -62,7 +62,7 @@ struct gpu_arg {
 	bool		 base;		/* it is mem, be it NULL */
 	unsigned char	 bytes;
 };
-enum { GPU_ARGS = 32 };
+enum { GPU_ARGS = 64 };
 
 /* Work-groups in three dimensions, of `group` items in the first. */
 struct gpu_call {
@@ -99,6 +99,13 @@ struct gpu_sample {
 	size_t		 rows, vocab, marks;
 };
 
+/* What `codes` and `scales` are of; x: NULL is nothing. */
+struct gpu_coded {
+	const float	*x;
+	size_t		 ld, n, cols;
+	bool		 fine;
+};
+
 struct gpu {
 	struct device	 d;
 	const struct gpu_driver *driver;
@@ -117,6 +124,7 @@ struct gpu {
 	void		*result;	size_t result_bytes;
 	struct gpu_sample sample;
 	float		*row;		/* the host's: a column's, twice */
+	struct gpu_coded coded;
 };
 
 /* gpu.c: the operations, and what they leave. */
@@ -164,6 +172,8 @@ void	gpu_run(struct gpu *, enum gpu_kernel, const struct type *, const size_t it
 
 /* gpu_multiply.c: the points of such a type there, once. */
 int	gpu_grid(struct gpu *, const struct type *, struct err *);
+/* Whether products with w want codes, of how many groups. */
+bool	gpu_coded(const struct mat *, size_t *groups);
 void	gpu_multiply(struct device *, const struct device_product *, size_t n, bool precise);
 const char *gpu_lacks(const struct device *, const struct mat *, bool precise);
 

@@ -8,7 +8,7 @@
 #include "gpu.h"
 
 const char *const gpu_kernel_names[K_KERNELS] = {
-	[K_ZERO] = "zero", [K_NORM] = "norm", [K_ROPE] = "rope", [K_GATE] = "gate",
+	[K_ZERO] = "zero", [K_NORM] = "norm", [K_GATE] = "gate",
 	[K_ACTIVATE] = "activate", [K_ADD] = "add", [K_GATHER] = "gather",
 	[K_SCATTER] = "scatter", [K_REMEMBER] = "remember", [K_ATTEND] = "attend",
 	[K_CONVOLVE] = "convolve", [K_UNIT] = "unit", [K_RECUR] = "recur",
@@ -129,6 +129,9 @@ gpu_run(struct gpu *g, enum gpu_kernel k, const struct type *type, const size_t 
 
 	if (g->failed || !items[0] || !items[1] || !items[2])
 		return;
+	/* Whatever is no product may change what was coded. */
+	if (k < K_F32)
+		g->coded.x = NULL;
 	va_start(ap, form);
 	for (; *form && c.nargs + 2 <= GPU_ARGS; form++)
 		switch (*form) {

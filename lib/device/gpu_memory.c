@@ -197,6 +197,7 @@ gpu_write(struct device *d, void *to, const void *from, size_t bytes)
 
 	if (bytes == 0 || g->failed || !(r = gpu_range(g, to)))
 		return;
+	g->coded.x = NULL;
 	gpu_fail(g, "bytes to it", g->driver->write(g, r->mem, (uintptr_t)to - r->at, from, bytes));
 }
 
@@ -223,6 +224,7 @@ gpu_copy(struct device *d, void *to, const void *from, size_t bytes)
 
 	if (bytes == 0 || g->failed || !(a = gpu_range(g, from)) || !(b = gpu_range(g, to)))
 		return;
+	g->coded.x = NULL;
 	gpu_fail(g, "a copy", g->driver->copy(g, b->mem, (uintptr_t)to - b->at, a->mem,
 	    (uintptr_t)from - a->at, bytes));
 }

@@ -75,24 +75,40 @@ floats(struct gpu *g, const struct device_product *p)
 	    (const void *)p->bias, (const void *)p->y, p->ldy);
 }
 
-/* And what that leaves, where that is wanted too. */
-static void
-quantize(struct gpu *g, const struct device_product *p, size_t groups)
+static size_t
+groups_of(const struct mat *w)
 {
-	size_t items[3] = { groups, p->n, 1 };
+	return (w->cols + DOT_GROUP - 1) / DOT_GROUP;
+}
 
-	for (int left = 0; left <= p->w->fine; left++)
-		gpu_run(g, K_QUANTIZE, NULL, items, 16, "pppppzuu", (const void *)p->x,
-		    left ? g->codes : NULL, left ? g->scales : NULL,
-		    left ? g->codes2 : g->codes, left ? g->scales2 : g->scales, p->ldx,
-		    (unsigned)p->w->cols, (unsigned)groups);
+bool
+gpu_coded(const struct mat *w, size_t *groups)
+{
+	*groups = w && w->data && mat_packed(w, false) ? groups_of(w) : 0;
+	return *groups > 0;
+}
+
+/* Unless that was the last thing that was done. */
+static void
+quantize(struct gpu *g, const struct device_product *p)
+{
+	struct gpu_coded *had = &g->coded;
+	struct gpu_coded c = { p->x, p->ldx, p->n, p->w->cols, p->w->fine };
+
+	if (had->x == c.x && had->ld == c.ld && had->n == c.n && had->cols == c.cols &&
+	    had->fine >= c.fine)
+		return;
+	gpu_run(g, K_QUANTIZE, NULL, (size_t[]){ groups_of(p->w) * 8, p->n, 1 }, 64, "pzuppppu",
+	    (const void *)p->x, p->ldx, (unsigned)p->w->cols, g->codes, g->scales,
+	    c.fine ? g->codes2 : NULL, c.fine ? g->scales2 : NULL, (unsigned)groups_of(p->w));
+	*had = c;
 }
 
 static void
-packed(struct gpu *g, const struct device_product *p, bool again)
+packed(struct gpu *g, const struct device_product *p)
 {
 	const struct mat *w = p->w;
-	size_t groups = (w->cols + DOT_GROUP - 1) / DOT_GROUP, stride = w->stride;
+	size_t groups = groups_of(w), stride = w->stride;
 	size_t items[3] = { (w->rows + 7) / 8 * 64, (p->n + 7) / 8, 1 };
 	const void *grid = grid_of(g, w->type);
 	const unsigned char *data = w->data;
@@ -102,8 +118,7 @@ packed(struct gpu *g, const struct device_product *p, bool again)
 		stride = w->cols / w->type->block * w->type->bytes;
 		data += w->skip / w->type->block * w->type->bytes;
 	}
-	if (!again)
-		quantize(g, p, groups);
+	quantize(g, p);
 	gpu_run(g, K_PACKED, w->type, items, 64, "ppzufppuuppzu", (const void *)data,
 	    grid, stride, (unsigned)w->rows, (double)w->scale, g->codes, g->scales,
 	    (unsigned)groups, (unsigned)p->n, w->fine ? NULL : (const void *)p->bias,
@@ -115,20 +130,23 @@ packed(struct gpu *g, const struct device_product *p, bool again)
 		    (const void *)p->y, p->ldy, 1u);
 }
 
+static bool
+within(const struct gpu_coded *c, const float *y)
+{
+	return c->x && y >= c->x && y < c->x + (c->n - 1) * c->ld + c->cols;
+}
+
 void
 gpu_multiply(struct device *d, const struct device_product *p, size_t n, bool precise)
 {
 	struct gpu *g = (struct gpu *)d;
-	const float *x = NULL;	/* that is quantized, */
-	bool fine = false;	/* and how */
 
 	for (size_t i = 0; i < n; i++) {
-		if (mat_packed(p[i].w, precise)) {
-			packed(g, &p[i], p[i].x == x && p[i].w->fine <= fine);
-			x = p[i].x;
-			fine = p[i].w->fine;
-		} else {
+		if (mat_packed(p[i].w, precise))
+			packed(g, &p[i]);
+		else
 			floats(g, &p[i]);
-		}
+		if (within(&g->coded, p[i].y))
+			g->coded.x = NULL;
 	}
 }

@@ -2,24 +2,6 @@
 /* attention.c -- queries against the keys of their sequence. */
 #include "infer.h"
 
-static void
-head_norms(struct infer *f, const float *w, float *x, unsigned heads, size_t step)
-{
-	const struct hparams *h = &f->m->h;
-	size_t hd = h->head_dim;
-
-	if (!w)
-		return;
-	if (h->qk_whole)
-		infer_norm(f, w, NULL, x, f->wide, x, f->wide, f->n, heads * hd, heads * hd);
-	else if (step == hd)
-		infer_norm(f, w, NULL, x, f->wide, x, f->wide, f->n, heads * hd, hd);
-	else
-		for (unsigned a = 0; a < heads; a++)
-			infer_norm(f, w, NULL, x + a * step, f->wide, x + a * step, f->wide,
-			    f->n, hd, hd);
-}
-
 int
 infer_attention(struct infer *f, const struct layer *l, struct cache *c, struct err *e)
 {
@@ -38,14 +20,17 @@ infer_attention(struct infer *f, const struct layer *l, struct cache *c, struct 
 	    infer_traced(f, "k", k, h->n_kv * hd, f->wide, e) < 0 ||
 	    infer_traced(f, "v", v, h->n_kv * hd, f->wide, e) < 0)
 		return -1;
-	head_norms(f, l->q_norm, q, h->n_head, step);
-	head_norms(f, l->k_norm, k, h->n_kv, hd);
-	infer_rope(f, l->rope, q, h->n_head, step);
-	infer_rope(f, l->rope, k, h->n_kv, hd);
+	if (h->qk_whole && l->q_norm)
+		infer_norm(f, l->q_norm, q, nq, nq);
+	if (h->qk_whole && l->k_norm)
+		infer_norm(f, l->k_norm, k, h->n_kv * hd, h->n_kv * hd);
+	op->remember(f->d, &(struct device_remember){ .c = cache, .q = q, .k = k, .v = v,
+	    .ld = f->wide, .n_head = h->n_head, .step = step,
+	    .q_norm = h->qk_whole ? NULL : l->q_norm, .k_norm = h->qk_whole ? NULL : l->k_norm,
+	    .eps = h->eps, .turn = infer_rope(f, l->rope) });
 	if (infer_traced(f, "q_rope", q, h->n_head * step, f->wide, e) < 0 ||
 	    infer_traced(f, "k_rope", k, h->n_kv * hd, f->wide, e) < 0)
 		return -1;
-	op->remember(f->d, &(struct device_remember){ cache, k, v, f->wide });
 	op->attend(f->d, &(struct device_attend){ .c = cache, .q = q, .out = out, .ldq = f->wide,
 	    .ldo = f->wide, .step = step, .n_head = h->n_head, .window = l->window,
 	    .scale = h->attn_scale, .cap = h->attn_cap });

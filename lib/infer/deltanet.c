@@ -22,10 +22,11 @@ infer_deltanet(struct infer *f, const struct layer *l, struct cache *c, struct e
 	    .mod = h->v_mod });
 	if (infer_traced(f, "heads", f->b, vals, f->wide, e) < 0)
 		return -1;
-	infer_norm(f, l->ssm_norm, NULL, f->b, f->wide, f->b, f->wide, f->n, vals, h->dv);
+	infer_norm(f, l->ssm_norm, f->b, vals, h->dv);
 	infer_mul(f, &l->z, NULL, f->h, d, f->n, f->c, f->wide);
 	f->d->op->activate(f->d, &(struct device_activate){ .y = f->b, .gate = f->c, .ld = f->wide,
-	    .n = f->n, .width = vals, .curve = KERNEL_SILU });
+	    .n = f->n, .width = vals, .curve = KERNEL_SILU,
+	    .next = &l->out });
 	infer_mul(f, &l->out, NULL, f->b, f->wide, f->n, f->a, f->wide);
 	return infer_traced(f, "attn", f->a, d, f->wide, e);
 }

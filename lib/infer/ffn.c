@@ -9,13 +9,13 @@
 
 /* b = act(c) * b, or act(b) where there is no gate. */
 static void
-activate(struct infer *f, size_t n, size_t width)
+activate(struct infer *f, size_t n, size_t width, const struct mat *next)
 {
 	const struct hparams *h = &f->m->h;
 
 	f->d->op->activate(f->d, &(struct device_activate){ .y = f->b,
 	    .gate = h->gated ? f->c : NULL, .ld = f->wide, .n = n, .width = width,
-	    .curve = h->gelu ? KERNEL_GELU : KERNEL_SILU });
+	    .curve = h->gelu ? KERNEL_GELU : KERNEL_SILU, .next = next });
 }
 
 int
@@ -30,7 +30,7 @@ infer_ffn(struct infer *f, const struct layer *l, struct err *e)
 	if (infer_traced(f, "ffn_up", f->b, h->n_ff, f->wide, e) < 0 ||
 	    (h->gated && infer_traced(f, "ffn_gate", f->c, h->n_ff, f->wide, e) < 0))
 		return -1;
-	activate(f, f->n, h->n_ff);
+	activate(f, f->n, h->n_ff, &l->down);
 	if (infer_traced(f, "ffn_act", f->b, h->n_ff, f->wide, e) < 0)
 		return -1;
 	infer_mul(f, &l->down, l->down_b, f->b, f->wide, f->n, f->a, f->wide);
@@ -98,7 +98,7 @@ experts(struct infer *f, const struct experts *e, unsigned from, unsigned to)
 		p[np++] = times(&e->gate[x], NULL, in, d, f->users[x], gate, f->wide);
 	}
 	infer_mul_all(f, p, np);
-	activate(f, n, h->n_ff_exp);
+	activate(f, n, h->n_ff_exp, NULL);
 	n = np = 0;
 	for (unsigned x = from; x < to; n += f->users[x++])
 		if (f->users[x] > 0)

@@ -72,26 +72,25 @@ check(struct infer *f, const struct infer_token *t, size_t n, struct err *e)
 	return 0;
 }
 
-static void
-norm_to_h(struct infer *f, const float *w, const float *b)
+/* What layer i, or the output, first takes h into. */
+static const struct mat *
+next_to(const struct model *m, unsigned i)
 {
-	size_t d = f->m->h.n_embd;
-
-	if (w)
-		infer_norm(f, w, b, f->x, d, f->h, d, f->n, d, d);
-	else
-		f->d->op->copy(f->d, f->h, f->x, f->n * d * sizeof *f->h);
+	return i == m->h.n_layer ? &m->output : m->layer[i].mixer == MIX_ATTENTION ?
+	    &m->layer[i].q : &m->layer[i].qkv;
 }
 
-/* x += scale * norm(a) */
+/* x += scale * norm(a), and its norm before layer i to h. */
 static void
-add_branch(struct infer *f, const float *w)
+to_layer(struct infer *f, unsigned i, const float *after)
 {
-	size_t d = f->m->h.n_embd;
+	const struct model *m = f->m;
+	const struct layer *l = i < m->h.n_layer ? &m->layer[i] : NULL;
 
-	if (w)
-		infer_norm(f, w, NULL, f->a, f->wide, f->a, f->wide, f->n, d, d);
-	f->d->op->add(f->d, f->x, d, f->a, f->wide, f->m->h.residual_scale, d, f->n);
+	if (after)
+		infer_norm(f, after, f->a, m->h.n_embd, m->h.n_embd);
+	infer_norm_to_h(f, l ? l->attn_norm : m->out_norm, l ? l->attn_norm_b : m->out_norm_b,
+	    i > 0, next_to(m, i));
 }
 
 static int
@@ -102,19 +101,19 @@ layer(struct infer *f, unsigned i, struct err *e)
 	int r;
 
 	f->layer = (int)i;
-	norm_to_h(f, l->attn_norm, l->attn_norm_b);
 	if (infer_traced(f, "attn_norm", f->h, d, d, e) < 0)
 		return -1;
 	r = l->mixer == MIX_ATTENTION ? infer_attention(f, l, &f->cache[i], e) :
 	    infer_deltanet(f, l, &f->cache[i], e);
 	if (r < 0)
 		return -1;
-	add_branch(f, l->post_attn_norm);
-	norm_to_h(f, l->ffn_norm, l->ffn_norm_b);
+	if (l->post_attn_norm)
+		infer_norm(f, l->post_attn_norm, f->a, d, d);
+	infer_norm_to_h(f, l->ffn_norm, l->ffn_norm_b, true, l->router.data ? &l->router : &l->up);
 	if (infer_traced(f, "ffn_norm", f->h, d, d, e) < 0 ||
 	    (l->router.data ? infer_moe(f, l, e) : infer_ffn(f, l, e)) < 0)
 		return -1;
-	add_branch(f, l->post_ffn_norm);
+	to_layer(f, i + 1, l->post_ffn_norm);
 	return 0;
 }
 
@@ -210,13 +209,13 @@ through(struct infer *f, const struct infer_token *tok, size_t n, struct err *e)
 	    .id = f->id, .at = f->at, .scale = h->embd_scale, .x = f->x });
 	if (hidden(f, 0, f->x, e) < 0)
 		return -1;
+	to_layer(f, 0, NULL);
 	for (unsigned i = 0; i < h->n_layer; i++) {
 		if (layer(f, i, e) < 0)
 			return -1;
 		if (i + 1 < h->n_layer && hidden(f, i + 1, f->x, e) < 0)
 			return -1;
 	}
-	norm_to_h(f, f->m->out_norm, f->m->out_norm_b);
 	return hidden(f, h->n_layer, f->h, e);
 }
 

@@ -68,15 +68,16 @@ times(const struct mat *w, const float *bias, const float *x, size_t ldx, size_t
 void	infer_mul_all(struct infer *, const struct device_product *, size_t n);
 void	infer_mul(struct infer *, const struct mat *, const float *b, const float *x,
 	    size_t ldx, size_t n, float *y, size_t ldy);
-/* Row by row: y = norm(x) of `width`, in groups of `len`; weight of len. */
-void	infer_norm(struct infer *, const float *w, const float *bias, const float *x,
-	    size_t ldx, float *y, size_t ldy, size_t n, size_t width, size_t len);
+/* A norm in place, of `wide` columns' first `width`. */
+void	infer_norm(struct infer *, const float *w, float *x, size_t width, size_t len);
+/* x's to h, for `next`; before that x += residual_scale * a, if that is asked for. */
+void	infer_norm_to_h(struct infer *, const float *w, const float *bias, bool add,
+	    const struct mat *next);
 int	infer_traced(struct infer *, const char *what, const float *x, size_t width,
 	    size_t ld, struct err *);
 
 void	infer_rope_tables(struct infer *);
-/* Turn `heads` heads in each column of `wide`, step floats apart. */
-void	infer_rope(struct infer *, unsigned rope, float *x, unsigned heads, size_t step);
+struct device_rope infer_rope(const struct infer *, unsigned rope);
 /* place.c: room for what a model is multiplied with, where the device finds it;
  * or what that would take, and the packed types among it, as device_need. */
 int	infer_place(const struct model *, struct device *, bool precise, uint64_t *packed,

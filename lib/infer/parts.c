@@ -21,12 +21,30 @@ infer_mul(struct infer *f, const struct mat *w, const float *b, const float *x, 
 }
 
 void
-infer_norm(struct infer *f, const float *w, const float *bias, const float *x, size_t ldx,
-    float *y, size_t ldy, size_t n, size_t width, size_t len)
+infer_norm(struct infer *f, const float *w, float *x, size_t width, size_t len)
 {
-	f->d->op->norm(f->d, &(struct device_norm){ .w = w, .bias = bias, .x = x, .y = y,
-	    .ldx = ldx, .ldy = ldy, .n = n, .width = width, .len = len, .eps = f->m->h.eps,
+	f->d->op->norm(f->d, &(struct device_norm){ .w = w, .x = x, .y = x, .ldx = f->wide,
+	    .ldy = f->wide, .n = f->n, .width = width, .len = len, .eps = f->m->h.eps,
 	    .centered = f->m->h.layer_norm });
+}
+
+void
+infer_norm_to_h(struct infer *f, const float *w, const float *bias, bool add,
+    const struct mat *next)
+{
+	const struct hparams *h = &f->m->h;
+	size_t d = h->n_embd;
+
+	if (w) {
+		f->d->op->norm(f->d, &(struct device_norm){ .w = w, .bias = bias, .x = f->x,
+		    .y = f->h, .ldx = d, .ldy = d, .n = f->n, .width = d, .len = d, .eps = h->eps,
+		    .centered = h->layer_norm, .more = add ? f->a : NULL, .ldm = f->wide,
+		    .by = h->residual_scale, .next = next });
+		return;
+	}
+	if (add)
+		f->d->op->add(f->d, f->x, d, f->a, f->wide, h->residual_scale, d, f->n);
+	f->d->op->copy(f->d, f->h, f->x, f->n * d * sizeof *f->h);
 }
 
 /*
@@ -55,14 +73,11 @@ infer_rope_tables(struct infer *f)
 	}
 }
 
-void
-infer_rope(struct infer *f, unsigned which, float *x, unsigned heads, size_t step)
+struct device_rope
+infer_rope(const struct infer *f, unsigned which)
 {
 	size_t at = which * f->o.n_batch * f->rope_ld;
 
-	if (f->m->rope[which].n_rot > 0)
-		f->d->op->rope(f->d, &(struct device_rope){ .x = x, .ld = f->wide, .n = f->n,
-		    .heads = heads, .step = step, .half = f->m->rope[which].n_rot / 2,
-		    .cos = f->cos + at, .sin = f->sin + at, .ldt = f->rope_ld,
-		    .adjacent = f->m->h.adjacent });
+	return (struct device_rope){ .half = f->m->rope[which].n_rot / 2, .cos = f->cos + at,
+	    .sin = f->sin + at, .ldt = f->rope_ld, .adjacent = f->m->h.adjacent };
 }

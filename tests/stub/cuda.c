@@ -41,6 +41,7 @@ static size_t taken, most;
 size_t stub_written;
 long stub_left;
 int stub_broken;
+static _Thread_local void *current;	/* the thread's context */
 
 unsigned long
 stub_number(const char *name, unsigned long other)
@@ -56,8 +57,6 @@ arch(void)
 	return (unsigned)stub_number("STUB_CUDA_ARCH", 90);
 }
 
-static _Thread_local void *current;	/* the context */
-
 int
 stub_enter(const char *name)
 {
@@ -66,8 +65,8 @@ stub_enter(const char *name)
 	int i = 0;
 
 	pthread_mutex_lock(&inside);
-	if (!current && strncmp(name, "cuInit", 6) && strncmp(name, "cuD", 3) && strncmp(name, "cuCtx", 5) &&
-	    strncmp(name, "cuGetE", 6))
+	if (!current && strcmp(name, "cuInit") != 0 && strncmp(name, "cuD", 3) != 0 &&
+	    strncmp(name, "cuCtx", 5) != 0)
 		return NO_CONTEXT;
 	while (calls[i].name && strcmp(calls[i].name, name) != 0)
 		i++;
@@ -360,10 +359,11 @@ tell(const char *why, unsigned n, const int *option, void **value)
 int
 cuModuleLoadDataEx(void **to, const void *ptx, unsigned n, const int *option, void **value)
 {
-	char why[256] = "ptxas fatal\nof the stub";
+	char why[256];
 	int status;
-	CALL_OF((tell(why, n, option, value), __func__));
 
+	tell("ptxas fatal\nof the stub", n, option, value);
+	CALL();
 	tell("", n, option, value);
 	if (stub_forbidden())
 		return CAPTURE_UNSUPPORTED;

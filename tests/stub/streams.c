@@ -561,20 +561,21 @@ cuStreamIsCapturing(void *p, int *status)
 int
 cuStreamEndCapture(void *p, void **to)
 {
+	__attribute__((cleanup(stub_leave))) int status = stub_enter(__func__);
 	struct stream *s = p;
 	struct graph *g = s->graph;
-	CALL();
 
+	*to = NULL;
 	if (!g || g->owner != s)
-		return INVALID_VALUE;
+		return status ? status : INVALID_VALUE;
+	/* Also one that fails has ended. */
 	for (struct stream *t = streams; t; t = t->next)
 		if (t->graph == g)
 			t->graph = NULL;
-	*to = NULL;
-	if (g->spoiled) {
+	if (status || g->spoiled) {
 		drop(g->first);
 		stub_gone(g);
-		return CAPTURE_INVALIDATED;
+		return status ? status : CAPTURE_INVALIDATED;
 	}
 	*to = g;
 	return OK;
@@ -613,7 +614,7 @@ int
 cuGraphInstantiateWithFlags(void **to, void *graph, unsigned long long flags)
 {
 	CALL_OF("cuGraphInstantiate");
-	return flags ? INVALID_VALUE : instantiate(to, graph);
+	return flags > 15 ? INVALID_VALUE : instantiate(to, graph);
 }
 
 int

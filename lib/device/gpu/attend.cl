@@ -50,30 +50,6 @@ put_q8_0(GLOBAL uchar *to, GLOBAL const float *x)
 		to[2 + i] = (uchar)rounded(x[i] * id);
 }
 
-/* An item a block of 32 elements of one head of one column. */
-KERNEL
-remember(BUF(uchar, cache), BUF(const float, x), BUF(const uint, at), uint ld, uint kv, uint n_kv,
-    uint n_ctx, uint head_dim, uint head_bytes)
-{
-	uint a = GROUP(1), c = GROUP(2), first = ITEM(0) * 32;
-	uint last = first + 32 < head_dim ? first + 32 : head_dim;
-	GLOBAL const float *from = CAT(float, x) + (ulong)c * ld + (ulong)a * head_dim;
-	GLOBAL uchar *to = AT(uchar, cache) + (((ulong)CAT(uint, at)[2 * c] * n_kv + a) * n_ctx +
-	    CAT(uint, at)[2 * c + 1]) * head_bytes;
-
-	if (first >= head_dim)
-		return;
-	if (kv == KV_Q8_0) {
-		put_q8_0(to + first / 32 * 34, from + first);
-		return;
-	}
-	for (uint i = first; i < last; i++)
-		if (kv == KV_F32)
-			((GLOBAL float *)to)[i] = from[i];
-		else
-			((GLOBAL ushort *)to)[i] = (ushort)f16_from(from[i]);
-}
-
 /* A work-group of 64 a query. */
 KERNEL
 attend(BUF(const uchar, keys), BUF(const uchar, values), BUF(const float, q), BUF(float, out),

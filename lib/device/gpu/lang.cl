@@ -15,6 +15,7 @@
 #define CONSTANT	__constant
 #define TABLE(T, x)	__constant T *x		/* arguments */
 #define SHARED(T, x)	__local const T *x
+#define SCRATCH(T, x)	__local T *x
 #define GLOBAL		__global
 #define LOCAL		__local
 #define BUF(T, x)	__global T *x##_base, ulong x##_at
@@ -22,6 +23,8 @@
 #define CAT(T, x)	((__global const T *)((__global const uchar *)x##_base + x##_at))
 #define HAS(x)		(x##_at != ~0UL)
 #define BARRIER()	barrier(CLK_LOCAL_MEM_FENCE)
+#define BARRIER_ALL()	barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE)
+#define LANES_HERE()	((uint)get_local_size(0))
 #define GROUP(i)	((uint)get_group_id(i))
 #define LANE()		((uint)get_local_id(0))
 #define ITEM(i)		((uint)get_global_id(i))
@@ -40,6 +43,7 @@ typedef ulong uint64_t;
 #define CONSTANT	__attribute__((constant)) const
 #define TABLE(T, x)	const T *x
 #define SHARED(T, x)	const T *x
+#define SCRATCH(T, x)	T *x
 #define INFINITY	__builtin_inff()
 #define GLOBAL
 #define LOCAL		__attribute__((shared))
@@ -48,6 +52,8 @@ typedef ulong uint64_t;
 #define CAT(T, x)	((const T *)((const uchar *)x##_base + x##_at))
 #define HAS(x)		(x##_at != ~0UL)
 #define BARRIER()	__nvvm_bar_sync(0)
+#define BARRIER_ALL()	__nvvm_bar_sync(0)
+#define LANES_HERE()	((uint)__nvvm_read_ptx_sreg_ntid_x())
 #define GROUP(i)	((i) == 0 ? (uint)__nvvm_read_ptx_sreg_ctaid_x() : \
 			 (i) == 1 ? (uint)__nvvm_read_ptx_sreg_ctaid_y() : \
 			 (uint)__nvvm_read_ptx_sreg_ctaid_z())

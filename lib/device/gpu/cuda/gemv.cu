@@ -61,17 +61,25 @@ add_terms(float acc, const float *s, const float *m, const float *dot, const flo
 	return acc;
 }
 
-/* C columns, W warps, S steps in the ring. */
-template <int C, int W, int S> FM_FN void
+/* What a thread brings at each step: 16 bytes, while any are left. */
+struct piece {
+	const uchar	*from;
+	uint		 at;		/* its place in a step */
+	int		 left;
+};
+
+/* C columns, W warps. */
+template <int C, int W> FM_FN void
 gemv(const struct product *p)
 {
 	enum {
-		ROWS = 2 * W, ITEMS = 32 * W, ACTS = 3 * C * STEP,
+		AHEAD = 2,		/* steps that are brought */
+		ROWS = 2 * W, ITEMS = 32 * W, ACTS = C * 3 * STEP,
 		MINE = (2 * PIECES + 31) / 32, OURS = (ACTS + ITEMS - 1) / ITEMS,
 	};
-	LOCAL uint4 ring[S][ROWS][PIECES];
-	LOCAL uint4 codes[S][C][2][STEP];	/* groups' first halves, second halves */
-	LOCAL float4 by[S + 1][C][STEP];
+	LOCAL uint4 ring[AHEAD + 1][ROWS * PIECES];
+	/* Of each group half its codes, the other half, its scales. */
+	LOCAL uint4 acts[AHEAD + 2][ACTS];
 	LOCAL float4 s[2][ROWS][PITCH / 4], dot[2][C][ROWS][PITCH / 4];
 	LOCAL float4 m[FLAGS & MIN ? 2 : 1][ROWS][PITCH / 4];
 	uint item = LANE(), lane = item % 32, pair = item / 32 * 2, r = pair + lane / STEP;
@@ -79,59 +87,63 @@ gemv(const struct product *p)
 	uint groups = p->groups, steps = (groups + STEP - 1) / STEP, n = p->n;
 	uint adds = item % ROWS, of = item / ROWS;	/* the row and column it adds */
 	uint bytes = (groups + BLOCK / 32 - 1) / (BLOCK / 32) * BYTES;
-	const uchar *row[2], *mine;
-	const uchar *act[OURS];
+	uint slot = 1;		/* of step k: -2 is as 1 */
+	struct piece weight[MINE], act[OURS];
+	const uchar *mine = p->w + (first + r < p->rows ? first + r : p->rows - 1) * p->stride;
 	float acc = 0, sum = 0;
 
 	UNROLL
-	for (uint i = 0; i < 2; i++) {
-		uint at = first + pair + i;
+	for (uint i = 0; i < MINE; i++) {
+		uint j = lane + 32 * i, row = first + pair + j / PIECES, off;
+		struct piece *w = &weight[i];
 
-		row[i] = p->w + (at < p->rows ? at : p->rows - 1) * p->stride;
+		w->from = p->w + (row < p->rows ? row : p->rows - 1) * p->stride;
+		w->at = j % PIECES * 16;
+		w->left = (int)bytes;
+		if (RAW % 16 == 0) {	/* a step begins where the first did */
+			off = (uint)(ulong)w->from & 15;
+			w->from += (int)(w->at - off);
+			w->left = w->at < RAW + off ? w->left - (int)(w->at - off) : 0;
+		}
+		w->left = j < 2 * PIECES ? w->left : 0;
 	}
-	mine = lane < STEP ? row[0] : row[1];
 	UNROLL
 	for (uint i = 0; i < OURS; i++) {
-		uint c = (item + ITEMS * i) / (3 * STEP), at = (item + ITEMS * i) % (3 * STEP);
-		ulong begin = (ulong)(column + c < n ? column + c : n - 1) * groups;
+		uint j = item + ITEMS * i, c = column + j / (3 * STEP), part = j / STEP % 3;
+		ulong begin = (ulong)(c < n ? c : n - 1) * groups + j % STEP;
 
-		act[i] = at < 2 * STEP ? (const uchar *)(p->q + begin * 8 + at * 4) :
-		    (const uchar *)(p->a + (begin + at - 2 * STEP) * 4);
+		act[i].from = part == 2 ? (const uchar *)(p->a + begin * 4) :
+		    (const uchar *)(p->q + begin * 8 + part * 4);
+		act[i].at = part == 2 ? STEP * 16 : STEP * 32;	/* to the next step */
+		act[i].left = j < ACTS ? (int)(groups - j % STEP) : 0;
 	}
-	for (int k = 1 - S; k <= (int)steps; k++) {
-		uint next = (uint)(k + S - 1), left = groups - next * STEP;
+	for (int k = -AHEAD; k <= (int)steps; k++) {
+		uint filled = slot == 0 ? AHEAD : slot - 1;
 
 		if (k >= 0) {
 			/* Step k is there; all have made their sums of k - 1. */
-			COPIES_LEFT(S - 2);
+			COPIES_LEFT(AHEAD - 1);
 			BARRIER();
 		}
-		if (next < steps) {
-			UNROLL
-			for (uint i = 0; i < MINE; i++) {
-				uint j = lane + 32 * i, at = j % PIECES * 16;
-				const uchar *from = j < PIECES ? row[0] : row[1];
-				uint off, end = bytes - next * RAW;
+		UNROLL
+		for (uint i = 0; i < MINE; i++) {
+			struct piece *w = &weight[i];
+			uint4 *to = ring[filled] + pair * PIECES + lane + 32 * i;
+			int off = RAW % 16 ? (int)((ulong)w->from & 15) : 0;
 
-				from += next * RAW;
-				off = (uint)(ulong)from & 15;
-				end = off + (end < RAW ? end : RAW);
-				if (j < 2 * PIECES && at < end)
-					copy16(&ring[next % S][pair + j / PIECES][j % PIECES], from - off + at);
-			}
-			UNROLL
-			for (uint i = 0; i < OURS; i++) {
-				uint j = item + ITEMS * i, c = j / (3 * STEP), at = j % (3 * STEP);
-
-				if (j >= ACTS)
-					;
-				else if (at >= 2 * STEP && at - 2 * STEP < left)
-					copy16(&by[next % (S + 1)][c][at - 2 * STEP],
-					    act[i] + (ulong)next * (STEP * 16));
-				else if (at < 2 * STEP && at / 2 < left)
-					copy16(&codes[next % S][c][at % 2][at / 2],
-					    act[i] + (ulong)next * (STEP * 32));
-			}
+			if (RAW % 16 == 0 && w->left > 0)
+				copy16(to, w->from);
+			if (RAW % 16 && w->left > 0 && (int)w->at < off + (w->left < RAW ? w->left : RAW))
+				copy16(to, w->from - off + w->at);
+			w->from += RAW;
+			w->left -= RAW;
+		}
+		UNROLL
+		for (uint i = 0; i < OURS; i++) {
+			if (act[i].left > 0)
+				copy16(&acts[(uint)(k + AHEAD) % (AHEAD + 2)][item + ITEMS * i], act[i].from);
+			act[i].from += act[i].at;
+			act[i].left -= STEP;
 		}
 		copies_end();
 		if (k > 0 && item < ROWS * C) {
@@ -143,20 +155,22 @@ gemv(const struct product *p)
 			}
 			acc = add_terms(acc, (const float *)s[last % 2][adds],
 			    (const float *)m[FLAGS & MIN ? last % 2 : 0][adds],
-			    (const float *)dot[last % 2][of][adds], by[last % (S + 1)][of],
+			    (const float *)dot[last % 2][of][adds],
+			    (const float4 *)&acts[last % (AHEAD + 2)][(of * 3 + 2) * STEP],
 			    groups - last * STEP);
 		}
 		if (k >= 0 && (uint)k * STEP + g < groups) {
-			uint off = (uint)(ulong)(mine + (uint)k * RAW) & 15;
+			const uint4 *q = acts[(uint)k % (AHEAD + 2)];
+			const uchar *row = (const uchar *)&ring[slot][r * PIECES];
 			struct group to;
 
-			take((const uchar *)ring[(uint)k % S][r] + off, g, &to);
+			take(row + ((ulong)mine & 15), g, &to);
 			((float *)s[k % 2][r])[g] = to.k.s;
 			if (FLAGS & MIN)
 				((float *)m[FLAGS & MIN ? k % 2 : 0][r])[g] = -to.k.m;
 			UNROLL
 			for (uint c = 0; c < C; c++) {
-				uint4 a = codes[(uint)k % S][c][0][g], b = codes[(uint)k % S][c][1][g];
+				uint4 a = q[c * 3 * STEP + g], b = q[(c * 3 + 1) * STEP + g];
 				int d0, d1;
 
 				d0 = dp4(to.q[3], a.w, dp4(to.q[2], a.z, dp4(to.q[1], a.y,
@@ -168,6 +182,8 @@ gemv(const struct product *p)
 				((float *)dot[k % 2][c][r])[g] = (float)d1;
 			}
 		}
+		mine += k >= 0 ? RAW : 0;
+		slot = slot == AHEAD ? 0 : slot + 1;
 	}
 	if (item < ROWS * C && first + adds < p->rows && column + of < n) {
 		float *to = p->y + (column + of) * p->ldy + first + adds;
@@ -192,7 +208,7 @@ name(BUF(const uchar, w), BUF(const ushort, grid), ulong stride, uint rows, floa
 	__VA_ARGS__(&p); \
 }
 
-PRODUCT(gemv_1, gemv<1, 8, 3>)
-PRODUCT(gemv_2, gemv<2, 8, 3>)
-PRODUCT(gemv_4, gemv<4, 4, 3>)
-PRODUCT(gemv_8, gemv<8, 4, 3>)
+PRODUCT(gemv_1, gemv<1, 8>)
+PRODUCT(gemv_2, gemv<2, 8>)
+PRODUCT(gemv_4, gemv<4, 4>)
+PRODUCT(gemv_8, gemv<8, 4>)
