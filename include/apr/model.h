@@ -3,9 +3,9 @@
 #ifndef APR_MODEL_H
 #define APR_MODEL_H
 
-#include <apr/device.h>
 #include <apr/weights.h>
 
+struct device;
 struct model;
 
 /*

@@ -10,8 +10,9 @@
 #ifndef APR_WEIGHTS_H
 #define APR_WEIGHTS_H
 
-#include <apr/crew.h>
 #include <apr/source.h>
+
+struct crew;
 
 struct weights {
 	struct source	*source;

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <apr/crew.h>
+#include <apr/device.h>
 #include <apr/model.h>
 
 #include "model.h"

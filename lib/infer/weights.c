@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <apr/crew.h>
 #include <apr/size.h>
 #include <apr/weights.h>
 
