@@ -220,11 +220,13 @@ static size_t
 product(const struct type *t, const unsigned char *p, const float *bias)
 {
 	struct mat w = { .type = t, .rows = 1 + below(40), .cols = 1 + below(700), .scale = 0.0123f };
-	size_t n = 1 + below(20), bad;
+	size_t n = 1 + below(below(5) ? 20 : 80), bad;
 	bool precise = below(3) == 0;
 	struct device_product job = { .w = &w, .n = n, .bias = below(2) ? bias : NULL };
 	struct both x, y;
 
+	if (below(6) == 0)	/* as many as the largest tile of anyone's, and more */
+		w.rows = 60 + below(80), w.cols = 1 + below(100);
 	if (below(6) == 0)	/* more than a segment */
 		w.cols = 4096 + below(5000), w.rows = 1 + below(9);
 	if (below(4))
@@ -267,7 +269,7 @@ product(const struct type *t, const unsigned char *p, const float *bias)
 static void
 products(void)
 {
-	const float *bias = vector(64);
+	const float *bias = vector(160);
 
 	for (size_t i = 0; types[i]; i++) {
 		const struct type *t = types[i];
@@ -618,7 +620,7 @@ everything(void *unused)
 int
 main(int argc, char **argv)
 {
-	const struct device_need need = { .cols = 9216, .fine = 9216, .n = 64, .experts = 4, .head_dim = 130 };
+	const struct device_need need = { .cols = 9216, .fine = 9216, .n = 96, .experts = 4, .head_dim = 130 };
 	pthread_t thread;
 
 	if (argc < 2) {

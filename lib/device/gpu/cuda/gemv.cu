@@ -68,12 +68,11 @@ struct piece {
 	int		 left;
 };
 
-/* C columns, W warps. */
-template <int C, int W> FM_FN void
+/* C columns, W warps; weights are brought AHEAD steps before. */
+template <int C, int W, int AHEAD> FM_FN void
 gemv(const struct product *p)
 {
 	enum {
-		AHEAD = 2,		/* steps that are brought */
 		ROWS = 2 * W, ITEMS = 32 * W, ACTS = C * 3 * STEP,
 		MINE = (2 * PIECES + 31) / 32, OURS = (ACTS + ITEMS - 1) / ITEMS,
 	};
@@ -87,7 +86,7 @@ gemv(const struct product *p)
 	uint groups = p->groups, steps = (groups + STEP - 1) / STEP, n = p->n;
 	uint adds = item % ROWS, of = item / ROWS;	/* the row and column it adds */
 	uint bytes = (groups + BLOCK / 32 - 1) / (BLOCK / 32) * BYTES;
-	uint slot = 1;		/* of step k: -2 is as 1 */
+	uint slot = 1;		/* of step k: -AHEAD is as 1 */
 	struct piece weight[MINE], act[OURS];
 	const uchar *mine = p->w + (first + r < p->rows ? first + r : p->rows - 1) * p->stride;
 	float acc = 0, sum = 0;
@@ -208,7 +207,7 @@ name(BUF(const uchar, w), BUF(const ushort, grid), ulong stride, uint rows, floa
 	__VA_ARGS__(&p); \
 }
 
-PRODUCT(gemv_1, gemv<1, 8>)
-PRODUCT(gemv_2, gemv<2, 8>)
-PRODUCT(gemv_4, gemv<4, 4>)
-PRODUCT(gemv_8, gemv<8, 4>)
+PRODUCT(gemv_1, gemv<1, 8, 2>)
+PRODUCT(gemv_2, gemv<2, 8, 2>)
+PRODUCT(gemv_4, gemv<4, 4, 2>)
+PRODUCT(gemv_8, gemv<8, 4, 1>)
