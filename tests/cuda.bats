@@ -219,17 +219,6 @@ calls() {
 	says 'cuMemcpyDtoHAsync: CUDA_ERROR_ILLEGAL_ADDRESS'
 }
 
-@test "what does not fit is told before anything is there" {
-	cuda
-	broken STUB_CUDA_MEMORY=200000 STUB_CUDA_COUNT="$T/count"
-	says 'are wanted, 200000 are there'
-	run ! grep cuMemAlloc count
-	got=0
-	STUB_CUDA_MEMORY=200000 stub apr-infer --device cuda --plan --json "$REPO/examples/sample" >plan || got=$?
-	[ "$got" = 1 ]
-	jq -e '.device == "cuda" and .available == 200000 and (.fits | not) and .weights_placed > 200000' plan
-}
-
 @test "bench-gpu without a card says so, and that is all" {
 	mkdir none
 	: >none/libcuda.so.1

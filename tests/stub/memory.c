@@ -8,6 +8,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "ptx.h"
 
@@ -61,12 +62,39 @@ end(void)
 	ranges = room = 0;
 }
 
+/* With STUB_CUDA_FAR a card's bytes are pages that this process does not keep
+ * once they were written, so that its own memory can be told from theirs. */
+static int
+far(enum ptx_owner owner)
+{
+	return owner == PTX_DEVICE && getenv("STUB_CUDA_FAR");
+}
+
+enum { PAGE = 4096 };
+
+void
+ptx_put_away(void *p, size_t bytes)
+{
+	uintptr_t from = (uintptr_t)p / PAGE * PAGE, to = ((uintptr_t)p + bytes) / PAGE * PAGE;
+
+	if (far(PTX_DEVICE) && to > from)
+		madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
 /* What nobody has written is a NaN in every type. */
 uint64_t
 ptx_allocate(size_t bytes, enum ptx_owner owner)
 {
-	struct ptx_range r = { next, bytes, malloc(bytes ? bytes : 1), owner };
+	struct ptx_range r = { next, bytes, NULL, owner };
 
+	if (far(owner)) {
+		r.host = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		if (r.host == MAP_FAILED || enter(r) < 0)
+			return 0;
+		next += (bytes + 2 * STEP - 1) / STEP * STEP;
+		return r.start;
+	}
+	r.host = malloc(bytes ? bytes : 1);
 	if (!r.host || enter(r) < 0) {
 		free(r.host);
 		return 0;
@@ -89,7 +117,9 @@ ptx_free(uint64_t start)
 
 	if (k == 0 || range[k - 1].start != start)
 		return -1;
-	if (range[k - 1].owner != PTX_HOST)
+	if (far(range[k - 1].owner))
+		munmap(range[k - 1].host, range[k - 1].bytes);
+	else if (range[k - 1].owner != PTX_HOST)
 		free(range[k - 1].host);
 	memmove(range + k - 1, range + k, (ranges - k) * sizeof *range);
 	ranges--;

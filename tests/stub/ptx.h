@@ -126,6 +126,7 @@ struct ptx_range {
 };
 uint64_t ptx_allocate(size_t bytes, enum ptx_owner);
 int	ptx_reveal(void *host, size_t bytes);		/* at its own address */
+void	ptx_put_away(void *, size_t bytes);		/* written, and not looked at soon */
 int	ptx_free(uint64_t start);			/* nonzero: there is none */
 /* The range that has all these bytes, or NULL. */
 const struct ptx_range *ptx_range(uint64_t at, size_t bytes);
