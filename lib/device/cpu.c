@@ -37,11 +37,11 @@ sizes(const struct device_need *n)
 	};
 }
 
-static uint64_t
-memory(const struct device *d)
+static void
+room(const struct device *d, struct device_room *r)
 {
 	(void)d;
-	return 0;
+	*r = (struct device_room){ .most = SIZE_MAX };
 }
 
 static uint64_t
@@ -50,8 +50,9 @@ scratch(const struct device *d, const struct device_need *n)
 	const struct cpu *c = (const struct cpu *)d;
 	struct sizes s = sizes(n);
 
+	/* And what the caller has for result(). */
 	return s.act + 4 * s.pick + 4 * s.mixture +
-	    crew_size(c->crew) * (s.tmp + 4 * (uint64_t)s.work);
+	    crew_size(c->crew) * (s.tmp + 4 * (uint64_t)s.work) + n->result;
 }
 
 static void
@@ -124,21 +125,23 @@ let_go(struct device *d, void *p)
 }
 
 static int
-place(struct device *d, const void *p, size_t bytes, struct err *e)
+place(struct device *d, const void *p, size_t bytes, const struct type *t, struct err *e)
 {
 	(void)d;
 	(void)p;
 	(void)bytes;
+	(void)t;
 	(void)e;
 	return 0;
 }
 
 static int
-place_all(struct device *d, const void *const *p, size_t n, size_t bytes, struct err *e)
+place_all(struct device *d, const void *const *p, size_t n, size_t bytes, const struct type *t,
+    struct err *e)
 {
 	(void)p;
 	(void)n;
-	return place(d, NULL, bytes, e);
+	return place(d, NULL, bytes, t, e);
 }
 
 static const char *
@@ -161,7 +164,8 @@ static void
 copy(struct device *d, void *to, const void *from, size_t bytes)
 {
 	(void)d;
-	memcpy(to, from, bytes);
+	if (to != from)
+		memcpy(to, from, bytes);
 }
 
 static int
@@ -171,6 +175,14 @@ read_back(struct device *d, void *to, const void *from, size_t bytes, struct err
 	(void)e;
 	if (to != from)
 		memcpy(to, from, bytes);
+	return 0;
+}
+
+static int
+wait_for(struct device *d, struct err *e)
+{
+	(void)d;
+	(void)e;
 	return 0;
 }
 
@@ -345,13 +357,14 @@ cpu_gather(struct device *d, const struct device_gather *o)
 }
 
 static const struct device_ops ops = {
-	.close = cpu_close, .memory = memory, .scratch = scratch, .reserve = reserve,
+	.close = cpu_close, .room = room, .scratch = scratch, .reserve = reserve,
 	.alloc = allocate, .free = let_go, .place = place, .place_all = place_all, .lacks = lacks,
-	.lacks_experts = lacks_experts, .write = copy, .read = read_back, .result = result,
+	.lacks_experts = lacks_experts, .write = copy, .read = read_back, .fetch = read_back,
+	.wait = wait_for, .result = result,
 	.copy = copy, .zero = zero, .batch = batch, .embed = embed, .multiply = cpu_multiply,
 	.norm = norm, .remember = cpu_remember, .attend = cpu_attend, .gate = gate,
 	.activate = cpu_activate, .add = add, .gather = cpu_gather, .route = cpu_route,
-	.experts = cpu_experts, .delta = cpu_delta, .sample = cpu_sample,
+	.experts = cpu_experts, .delta = cpu_delta, .choices = cpu_choices, .sample = cpu_sample,
 };
 
 static struct device *

@@ -59,6 +59,7 @@ size_t	cpu_experts_work(const struct device_need *);
 void	cpu_route(struct device *, const struct device_route *);
 void	cpu_experts(struct device *, const struct device_experts *);
 void	cpu_delta(struct device *, const struct device_delta *);
+int	cpu_choices(struct device *, const struct device_sample *, struct err *);
 int	cpu_sample(struct device *, const struct device_sample *, struct device_chosen *,
 	    struct err *);
 

@@ -47,23 +47,57 @@ pieces(const struct device_need *n, size_t bytes[PIECES])
 	gpu_experts_pieces(n, bytes + 5);
 }
 
+/* Points of codebooks, each list once. */
+static uint64_t
+grids(uint64_t set)
+{
+	const uint16_t *seen[64];
+	uint64_t bytes = 0;
+	size_t n = 0, points;
+
+	for (int i = 0; i < 64; i++) {
+		const struct type *t = set >> i & 1 ? type_by_ggml((unsigned)i) : NULL;
+		const uint16_t *grid = t ? gpu_type_grid(t, &points) : NULL;
+		size_t k = 0;
+
+		while (k < n && seen[k] != grid)
+			k++;
+		if (!grid || k < n)
+			continue;
+		seen[n++] = grid;
+		bytes += gpu_takes(points * sizeof *grid);
+	}
+	return bytes;
+}
+
 static uint64_t
 scratch(const struct device *d, const struct device_need *n)
 {
-	uint64_t all = 0;
+	uint64_t all = grids(n->types) + (n->result ? gpu_takes(n->result) : 0) +
+	    gpu_sample_bytes(n->rows, n->vocab);
 	size_t bytes[PIECES];
 
 	(void)d;
 	pieces(n, bytes);
 	for (int i = 0; i < PIECES; i++)
-		all += bytes[i];
-	return all + gpu_sample_bytes(n->rows, n->vocab);
+		all += bytes[i] ? gpu_takes(bytes[i]) : 0;
+	return all;
 }
 
-static uint64_t
-memory(const struct device *d)
+static void *
+result(struct device *d, void *host, size_t bytes, struct err *e)
 {
-	return ((const struct gpu *)d)->memory;
+	struct gpu *g = of(d);
+
+	(void)host;
+	if (bytes > g->result_bytes) {
+		if (g->result)
+			gpu_free(d, g->result);
+		g->result_bytes = 0;
+		if ((g->result = gpu_alloc(d, bytes, e)))
+			g->result_bytes = bytes;
+	}
+	return g->result;
 }
 
 static int
@@ -85,9 +119,14 @@ reserve(struct device *d, const struct device_need *n, struct err *e)
 	g->need = all;
 	pieces(&all, bytes);
 	for (int i = 0; i < PIECES; i++)
-		if (bytes[i] > 0 && !(*to[i] = gpu_alloc(d, bytes[i], e)))
+		if (bytes[i] && !(*to[i] = gpu_alloc(d, bytes[i], e)))
 			return -1;
-	return 0;
+	for (int i = 0; i < 64; i++)
+		if (all.types >> i & 1 && gpu_grid(g, type_by_ggml((unsigned)i), e) < 0)
+			return -1;
+	if (all.rows && gpu_sample_reserve(g, all.rows, all.vocab, e) < 0)
+		return -1;
+	return all.result && !result(d, NULL, all.result, e) ? -1 : 0;
 }
 
 static void
@@ -97,22 +136,6 @@ gpu_close(struct device *d)
 
 	gpu_memory_release(g);
 	g->driver->close(g);
-}
-
-static void *
-result(struct device *d, void *host, size_t bytes, struct err *e)
-{
-	struct gpu *g = of(d);
-
-	(void)host;
-	if (bytes > g->result_bytes) {
-		if (g->result)
-			gpu_free(d, g->result);
-		g->result_bytes = 0;
-		if ((g->result = gpu_alloc(d, bytes, e)))
-			g->result_bytes = bytes;
-	}
-	return g->result;
 }
 
 static void
@@ -255,12 +278,13 @@ delta(struct device *d, const struct device_delta *o)
 }
 
 const struct device_ops gpu_ops = {
-	.close = gpu_close, .memory = memory, .scratch = scratch, .reserve = reserve,
-	.alloc = gpu_alloc, .free = gpu_free, .place = gpu_place,
-	.place_all = gpu_place_all, .lacks = gpu_lacks, .lacks_experts = gpu_lacks_experts,
+	.close = gpu_close, .room = gpu_room, .scratch = scratch, .reserve = reserve,
+	.alloc = gpu_alloc, .free = gpu_free, .place = gpu_place, .place_all = gpu_place_all,
+	.lacks = gpu_lacks, .lacks_experts = gpu_lacks_experts,
+	.stage = gpu_stage, .send = gpu_send, .fetch = gpu_fetch, .wait = gpu_wait,
 	.write = gpu_write, .read = gpu_read, .result = result, .copy = gpu_copy,
 	.zero = zero, .batch = batch, .embed = gpu_embed, .multiply = gpu_multiply, .norm = norm,
 	.remember = remember, .attend = attend, .gate = gate,
 	.activate = activate, .add = add, .gather = gather, .route = gpu_route,
-	.experts = gpu_experts, .delta = delta, .sample = gpu_sample,
+	.experts = gpu_experts, .delta = delta, .choices = gpu_choices, .sample = gpu_sample,
 };

@@ -53,9 +53,8 @@ gpu_range(struct gpu *g, const void *p)
 	return NULL;
 }
 
-/* Of p, in the buffer that it is in. */
-static size_t
-offset(const struct gpu_range *r, const void *p)
+size_t
+gpu_offset(const struct gpu_range *r, const void *p)
 {
 	return r->from + ((uintptr_t)p - r->at);
 }
@@ -69,7 +68,7 @@ gpu_apart(struct gpu *g, const void *a, const void *b)
 		return 0;
 	if (r->mem != s->mem)
 		gpu_fail(g, "experts", "they do not follow one another");
-	return offset(s, b) - offset(r, a);
+	return gpu_offset(s, b) - gpu_offset(r, a);
 }
 
 static int
@@ -105,7 +104,31 @@ buffer(struct gpu *g, size_t bytes, struct err *e)
 	}
 	if (!(m = g->driver->alloc(g, bytes, &why)))
 		err_set(e, "%s: %zu bytes of memory: %s", g->name, bytes, why);
+	else
+		g->taken += bytes;
 	return m;
+}
+
+/* One that was to be r's. */
+static void
+give_back(struct gpu *g, const struct gpu_range *r)
+{
+	g->driver->free(g, r->mem);
+	g->taken -= r->taken;
+}
+
+uint64_t
+gpu_takes(uint64_t bytes)
+{
+	return bytes + SLACK;
+}
+
+void
+gpu_room(const struct device *d, struct device_room *r)
+{
+	const struct gpu *g = (const struct gpu *)d;
+
+	*r = (struct device_room){ g->memory, g->most - SLACK, g->taken, SLACK };
 }
 
 void *
@@ -126,10 +149,10 @@ gpu_alloc(struct device *d, size_t bytes, struct err *e)
 		return NULL;
 	}
 	r.at = (uintptr_t)p;
-	r.bytes = all;
+	r.bytes = r.taken = all;
 	if (!(r.mem = buffer(g, all, e)) || enter(g, r, e) < 0) {
 		if (r.mem)
-			g->driver->free(g, r.mem);
+			give_back(g, &r);
 		munmap(p, all);
 		return NULL;
 	}
@@ -140,7 +163,7 @@ static void
 drop(struct gpu *g, const struct gpu_range *r)
 {
 	if (!r->shared)
-		g->driver->free(g, r->mem);
+		give_back(g, r);
 	if (r->ours)
 		munmap((void *)r->at, r->bytes);
 }
@@ -170,53 +193,48 @@ gpu_memory_release(struct gpu *g)
 }
 
 int
-gpu_place(struct device *d, const void *p, size_t bytes, struct err *e)
+gpu_place(struct device *d, const void *p, size_t bytes, const struct type *t, struct err *e)
 {
 	struct gpu *g = of(d);
-	struct gpu_range r = { .at = (uintptr_t)p, .bytes = bytes };
+	struct gpu_range r = { .at = (uintptr_t)p, .bytes = bytes, .taken = bytes + SLACK,
+	    .order = t ? gpu_order(g, t) : NULL };
 	size_t i = search(g, r.at);
-	const char *why;
 
 	if (bytes == 0 || (i < g->n && g->range[i].at <= r.at))
 		return 0;	/* two names for one vector, two contexts */
-	if (!(r.mem = buffer(g, bytes + SLACK, e)))
+	if (!(r.mem = buffer(g, r.taken, e)))
 		return -1;
-	if ((why = g->driver->write(g, r.mem, 0, p, bytes))) {
-		g->driver->free(g, r.mem);
-		return err_set(e, "%s: %zu bytes to it: %s", g->name, bytes, why);
-	}
 	if (enter(g, r, e) == 0)
 		return 0;
-	g->driver->free(g, r.mem);
+	give_back(g, &r);
 	return -1;
 }
 
 /* The first range has the buffer. */
 int
-gpu_place_all(struct device *d, const void *const *p, size_t n, size_t bytes, struct err *e)
+gpu_place_all(struct device *d, const void *const *p, size_t n, size_t bytes,
+    const struct type *t, struct err *e)
 {
 	struct gpu *g = of(d);
+	struct gpu_range r = { .bytes = bytes, .order = t ? gpu_order(g, t) : NULL };
 	size_t i = n ? search(g, (uintptr_t)p[0]) : 0, all;
-	const char *why;
-	void *mem;
 
 	if (n == 0 || bytes == 0 || (i < g->n && g->range[i].at <= (uintptr_t)p[0]))
 		return 0;
-	if (size_mul(&all, n, bytes))
+	if (size_mul(&all, n, bytes) || all + SLACK < all)
 		return err_set(e, "%zu times %zu bytes are too many", n, bytes);
-	if (!(mem = buffer(g, all + SLACK, e)))
+	r.taken = all + SLACK;
+	if (!(r.mem = buffer(g, r.taken, e)))
 		return -1;
-	for (i = 0; i < n; i++) {
-		struct gpu_range r = { .at = (uintptr_t)p[i], .bytes = bytes, .mem = mem,
-		    .from = i * bytes, .shared = i > 0 };
-
-		if ((why = g->driver->write(g, mem, r.from, p[i], bytes)))
-			err_set(e, "%s: %zu bytes to it: %s", g->name, bytes, why);
-		if (!why && enter(g, r, e) == 0)
+	for (i = 0; i < n; i++, r.taken = 0) {
+		r.at = (uintptr_t)p[i];
+		r.from = i * bytes;
+		r.shared = i > 0;
+		if (enter(g, r, e) == 0)
 			continue;
 		/* What was entered goes when all does. */
 		if (i == 0)
-			g->driver->free(g, mem);
+			give_back(g, &r);
 		return -1;
 	}
 	return 0;
@@ -231,7 +249,7 @@ gpu_write(struct device *d, void *to, const void *from, size_t bytes)
 	if (bytes == 0 || g->failed || !(r = gpu_range(g, to)))
 		return;
 	g->coded.x = NULL;
-	gpu_fail(g, "bytes to it", g->driver->write(g, r->mem, offset(r, to), from, bytes));
+	gpu_fail(g, "bytes to it", g->driver->write(g, r->mem, gpu_offset(r, to), from, bytes));
 }
 
 int
@@ -241,7 +259,7 @@ gpu_read(struct device *d, void *to, const void *from, size_t bytes, struct err 
 	const struct gpu_range *r;
 
 	if (bytes > 0 && !g->failed && (r = gpu_range(g, from)))
-		gpu_fail(g, "bytes from it", g->driver->read(g, to, r->mem, offset(r, from), bytes));
+		gpu_fail(g, "bytes from it", g->driver->read(g, to, r->mem, gpu_offset(r, from), bytes));
 	if (!g->failed)
 		return 0;
 	*e = g->first;
@@ -257,6 +275,6 @@ gpu_copy(struct device *d, void *to, const void *from, size_t bytes)
 	if (bytes == 0 || g->failed || !(a = gpu_range(g, from)) || !(b = gpu_range(g, to)))
 		return;
 	g->coded.x = NULL;
-	gpu_fail(g, "a copy", g->driver->copy(g, b->mem, offset(b, to), a->mem, offset(a, from),
+	gpu_fail(g, "a copy", g->driver->copy(g, b->mem, gpu_offset(b, to), a->mem, gpu_offset(a, from),
 	    bytes));
 }
