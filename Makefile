@@ -90,7 +90,7 @@ $(BUILD)/presets.o: $(BUILD)/presets.c $(BUILD)/flags
 GPU = $(1:%=lib/device/gpu/%.cl)
 GPU_BEGIN = $(call GPU,lang) include/apr/fmath.h include/apr/odds.h $(call GPU,numbers)
 $(BUILD)/device_columns.c: $(GPU_BEGIN) $(call GPU,columns attend heads delta act plain multiply_float sample)
-$(BUILD)/device_packed.c: $(GPU_BEGIN) $(call GPU,groups values multiply multiply_float)
+$(BUILD)/device_packed.c: $(GPU_BEGIN) $(call GPU,groups values matrices multiply multiply_float)
 $(BUILD)/device_%.c: scripts/embed
 	@mkdir -p $(@D)
 	$(Q)scripts/embed device_$* $(filter-out scripts/embed,$^) >$@
@@ -134,7 +134,8 @@ $(STUBOBJ): $(BUILD)/%.o: %.c tests/stub/cuda.h tests/stub/parse.h tests/stub/pt
 	$(Q)$(CC) -std=gnu11 -O3 -g -ffp-contract=off -fno-math-errno -Wall -Wextra -fPIC -c -o $@ $<
 $(STUB): $(STUBOBJ)
 	@mkdir -p $(@D); echo "  LD $@"
-	$(Q)$(CC) -shared -pthread -o $@ $^ -lm
+	$(Q)$(CC) -shared -pthread -Wl,-soname,$(@F) -o $@ $^ -lm
+$(BUILD)/test/ptx: $(STUB)
 
 # And an OpenCL whose device goes away.
 OPENCL_STUB = $(BUILD)/test/stub/opencl/libOpenCL.so.1

@@ -6,7 +6,10 @@
  *	STUB_CUDA_GONE=N		from the N-th call on there is no device
  *	STUB_CUDA_COUNT=FILE		how often each was called, in the end
  *	STUB_CUDA_DEVICES, _VERSION, _ARCH, _MEMORY, _PROCESSORS	what there is
+ *	STUB_CUDA_BYTES=FILE		bytes of memory at the most, and those written to it
+ *	STUB_CUDA_FAR=1			memory that was written is no longer this process's
  *	STUB_CUDA_IDLE=1		kernels do nothing
+ *	STUB_CUDA_RACES=1		races for shared memory fail
  *	STUB_CUDA_LEFT=1		what is not given back in the end is told
  */
 #include <pthread.h>
@@ -36,7 +39,8 @@ static const struct { int status; const char *name; } names[] = {
 
 static struct { const char *name; unsigned long n; } calls[CALLS];
 static pthread_mutex_t inside = PTHREAD_MUTEX_INITIALIZER;
-static size_t taken;
+static size_t taken, most;
+size_t stub_written;
 long stub_left;
 int stub_broken;
 static _Thread_local void *current;	/* the thread's context */
@@ -106,8 +110,14 @@ stub_gone(void *p)
 __attribute__((destructor)) static void
 end(void)
 {
-	const char *path = getenv("STUB_CUDA_COUNT");
-	FILE *f = path ? fopen(path, "w") : NULL;
+	const char *path = getenv("STUB_CUDA_COUNT"), *bytes = getenv("STUB_CUDA_BYTES");
+	FILE *f = bytes ? fopen(bytes, "w") : NULL;
+
+	if (f) {
+		fprintf(f, "%zu %zu\n", most, stub_written);
+		fclose(f);
+	}
+	f = path ? fopen(path, "w") : NULL;
 
 	for (int i = 0; f && i < CALLS && calls[i].name; i++)
 		fprintf(f, "%s %lu\n", calls[i].name, calls[i].n);
@@ -276,6 +286,7 @@ cuMemAlloc_v2(uint64_t *to, size_t bytes)
 	    !(*to = ptx_allocate(bytes, PTX_DEVICE)))
 		return OUT_OF_MEMORY;
 	taken += bytes;
+	most = taken > most ? taken : most;
 	stub_left++;
 	return OK;
 }

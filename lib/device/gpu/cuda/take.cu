@@ -34,6 +34,13 @@ record(const struct group *g)
 #define K0(y)	((int)(short)(y))
 #define K1(y)	((int)(y) >> 16)
 
+/* At a multiple of 16. */
+FM_FN uint4
+load4(const void *p)
+{
+	return *(const uint4 *)__builtin_assume_aligned(p, 16);
+}
+
 /* N words at an even address, read as aligned ones. */
 template <int N> FM_FN void
 words(const uchar *p, uint to[N])
@@ -61,7 +68,7 @@ half_word(const uchar *p)
 FM_FN void
 take_head(const uchar *b, uint g, struct group *to)
 {
-	uint4 head = *(const uint4 *)b;
+	uint4 head = load4(b);
 	uint by = g % 4 * 8, late = g % 8 / 4, high = late ? 48 : 0;
 	uint s = (late ? head.w : head.y) >> by & (late ? 15 : 63);
 	uint m = (late ? head.w >> 4 : head.z) >> by & (late ? 15 : 63);
@@ -77,13 +84,13 @@ FM_FN void
 take_q4_k(const uchar *row, uint g, struct group *to)
 {
 	const uchar *b = row + g / 8 * 144;
-	const uint4 *q = (const uint4 *)(b + 16 + g % 8 / 2 * 32);
+	const uchar *q = b + 16 + g % 8 / 2 * 32;
 	uint odd = g % 2 * 4;
 
 	take_head(b, g, to);
 	UNROLL
 	for (int i = 0; i < 2; i++) {
-		uint4 v = q[i];
+		uint4 v = load4(q + 16 * i);
 
 		to->q[4 * i] = v.x >> odd & 0x0f0f0f0f;
 		to->q[4 * i + 1] = v.y >> odd & 0x0f0f0f0f;
@@ -102,13 +109,13 @@ FM_FN void
 take_q5_k(const uchar *row, uint g, struct group *to)
 {
 	const uchar *b = row + g / 8 * 176;
-	const uint4 *q = (const uint4 *)(b + 48 + g % 8 / 2 * 32), *high = (const uint4 *)(b + 16);
+	const uchar *q = b + 48 + g % 8 / 2 * 32;
 	uint odd = g % 2 * 4;
 
 	take_head(b, g, to);
 	UNROLL
 	for (int i = 0; i < 2; i++) {
-		uint4 v = q[i], h = high[i];
+		uint4 v = load4(q + 16 * i), h = load4(b + 16 + 16 * i);
 
 		to->q[4 * i] = q5_word(v.x, h.x, odd, g % 8);
 		to->q[4 * i + 1] = q5_word(v.y, h.y, odd, g % 8);
