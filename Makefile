@@ -55,7 +55,7 @@ ABS     = $(abspath $(BUILD))
 # Tests sync what they write: in memory that costs nothing.
 RUN_ENV = TMPDIR="$${TMPDIR:-$$(test -w /dev/shm && echo /dev/shm || echo /tmp)}" APR_BUILD="$(ABS)" PATH="$(ABS)/bin:$$PATH"
 
-all: $(BIN) $(TESTS:%=$(BUILD)/test/%) $(BUILD)/test/stub/libcuda.so.1 $(BUILD)/test/bench-gpu
+all: $(BIN) $(TESTS:%=$(BUILD)/test/%) $(BUILD)/test/stub/libcuda.so.1 $(BUILD)/test/stub/opencl/libOpenCL.so.1 $(BUILD)/test/bench-gpu
 
 # Says at once, and in one line, what a machine without the libraries lacks.
 HEADERS = archive.h zstd.h xxhash.h libdeflate.h yajl/yajl_parse.h zlib.h jq.h pcre2.h utf8proc.h
@@ -134,7 +134,14 @@ $(STUBOBJ): $(BUILD)/%.o: %.c tests/stub/cuda.h tests/stub/parse.h tests/stub/pt
 	$(Q)$(CC) -std=gnu11 -O3 -g -ffp-contract=off -fno-math-errno -Wall -Wextra -fPIC -c -o $@ $<
 $(STUB): $(STUBOBJ)
 	@mkdir -p $(@D); echo "  LD $@"
-	$(Q)$(CC) -shared -pthread -o $@ $^ -lm
+	$(Q)$(CC) -shared -pthread -Wl,-soname,$(@F) -o $@ $^ -lm
+$(BUILD)/test/ptx: $(STUB)
+
+# And an OpenCL whose device goes away.
+OPENCL_STUB = $(BUILD)/test/stub/opencl/libOpenCL.so.1
+$(OPENCL_STUB): tests/stub/opencl/opencl.c
+	@mkdir -p $(@D); echo "  LD $@"
+	$(Q)$(CC) -std=gnu11 -O2 -g -Wall -Wextra -fPIC -shared -o $@ $< -ldl
 
 # check and demo set the machine up first; a second make then sees the packages.
 check: setup

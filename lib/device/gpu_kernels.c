@@ -85,6 +85,8 @@ gpu_type_grid(const struct type *t, size_t *points)
 {
 	const struct packed *p = find(t);
 
+	if (!p)
+		return NULL;
 	*points = p->points;
 	return p->grid;
 }

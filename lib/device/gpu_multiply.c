@@ -24,17 +24,31 @@ gpu_lacks(const struct device *d, const struct mat *m, bool precise)
 	return float_kernel(m->type) >= 0 || gpu_type_name(m->type) ? NULL : m->type->name;
 }
 
-/* A codebook type's points, there once, however often they are placed. */
+int
+gpu_grid(struct gpu *g, const struct type *t, struct err *e)
+{
+	size_t points;
+	const uint16_t *grid = gpu_type_grid(t, &points);
+	uint64_t before = g->taken;
+
+	if (!grid)
+		return 0;
+	if (gpu_place(&g->d, grid, points * sizeof *grid, NULL, e) < 0)
+		return -1;
+	if (g->taken != before)
+		gpu_write(&g->d, (void *)(uintptr_t)grid, grid, points * sizeof *grid);
+	return 0;
+}
+
 static const void *
 grid_of(struct gpu *g, const struct type *t)
 {
 	size_t points;
-	const uint16_t *grid = gpu_type_grid(t, &points);
 	struct err e;
 
-	if (grid && gpu_place(&g->d, grid, points * sizeof *grid, &e) < 0)
+	if (gpu_grid(g, t, &e) < 0)
 		gpu_fail(g, t->name, e.msg);
-	return grid;
+	return gpu_type_grid(t, &points);
 }
 
 /* Steps are elements: a row's begin, and with it each row, is a whole block's. */

@@ -18,41 +18,66 @@ chunks(size_t vocab)
 	return (vocab + CHUNK - 1) / CHUNK;
 }
 
+/* z, part, state, choice, out; and marks, of which a row seldom has more. */
+enum { PIECES = 5, MARKS = 1024 };
+
+static void
+pieces(size_t rows, size_t vocab, size_t bytes[PIECES])
+{
+	memcpy(bytes, (size_t[PIECES]){ rows * vocab * 4, rows * chunks(vocab) * SLOTS * 8,
+	    rows * STATE * 8, rows * CHOICE * 4, rows * sizeof(struct device_chosen) },
+	    PIECES * sizeof *bytes);
+}
+
 uint64_t
 gpu_sample_bytes(size_t rows, size_t vocab)
 {
-	return (uint64_t)rows * (4 * vocab + 8 * (SLOTS * chunks(vocab) + STATE) + 4 * CHOICE + 8);
+	uint64_t all = gpu_takes(rows * MARKS * sizeof(struct device_mark));
+	size_t bytes[PIECES];
+
+	pieces(rows, vocab, bytes);
+	for (int i = 0; i < PIECES; i++)
+		all += gpu_takes(bytes[i]);
+	return rows ? all : 0;
 }
 
 /* Memory for as many rows, and marks, as were never wanted before. */
 static int
-room(struct gpu *g, const struct device_sample *o, size_t marks, struct err *e)
+room(struct gpu *g, size_t rows, size_t vocab, size_t marks, struct err *e)
 {
 	struct gpu_sample *s = &g->sample;
-	void **all[] = { &s->z, &s->part, &s->state, &s->choice, &s->out };
-	size_t bytes[] = { o->n * o->n_vocab * 4, o->n * chunks(o->n_vocab) * SLOTS * 8,
-	    o->n * STATE * 8, o->n * CHOICE * 4, o->n * sizeof(struct device_chosen) };
+	void **all[PIECES] = { &s->z, &s->part, &s->state, &s->choice, &s->out };
+	size_t bytes[PIECES];
 
-	if (o->n > s->rows || o->n_vocab > s->vocab) {
+	if (rows > s->rows || vocab > s->vocab) {
+		rows = rows > s->rows ? rows : s->rows;
+		vocab = vocab > s->vocab ? vocab : s->vocab;
 		s->rows = s->vocab = 0;
-		for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+		pieces(rows, vocab, bytes);
+		for (size_t i = 0; i < PIECES; i++) {
 			if (*all[i])
 				gpu_free(&g->d, *all[i]);
 			if (!(*all[i] = gpu_alloc(&g->d, bytes[i], e)))
 				return -1;
 		}
-		s->rows = o->n;
-		s->vocab = o->n_vocab;
+		s->rows = rows;
+		s->vocab = vocab;
 	}
 	if (marks > s->marks) {
 		if (s->mark)
 			gpu_free(&g->d, s->mark);
 		s->marks = 0;
-		if (!(s->mark = gpu_alloc(&g->d, 2 * marks * sizeof(struct device_mark), e)))
+		if (!(s->mark = gpu_alloc(&g->d, marks * sizeof(struct device_mark), e)))
 			return -1;
-		s->marks = 2 * marks;
+		s->marks = marks;
 	}
 	return 0;
+}
+
+int
+gpu_sample_reserve(struct gpu *g, size_t rows, size_t vocab, struct err *e)
+{
+	return room(g, rows, vocab, rows * MARKS, e);
 }
 
 static uint32_t
@@ -103,14 +128,15 @@ gpu_choices(struct device *d, const struct device_sample *o, struct err *e)
 		s->most = o->choice[i].nmark > s->most ? o->choice[i].nmark : s->most;
 		s->wants |= flags(&o->choice[i]);
 	}
-	if (room(g, o, marks, e) < 0)
+	if (room(g, o->n, o->n_vocab, marks > g->sample.marks ? 2 * marks : marks, e) < 0)
 		return -1;
 	if (!(w = malloc(o->n * CHOICE * sizeof *w)))
 		return err_set(e, "out of memory");
 	for (size_t i = 0; i < o->n; i++) {
 		words(w + i * CHOICE, &o->choice[i], at);
-		gpu_write(&g->d, (struct device_mark *)g->sample.mark + at, o->choice[i].mark,
-		    o->choice[i].nmark * sizeof *o->choice[i].mark);
+		if (o->choice[i].nmark > 0)
+			gpu_write(&g->d, (struct device_mark *)g->sample.mark + at,
+			    o->choice[i].mark, o->choice[i].nmark * sizeof *o->choice[i].mark);
 		at += o->choice[i].nmark;
 	}
 	gpu_write(&g->d, g->sample.choice, w, o->n * CHOICE * sizeof *w);
