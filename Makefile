@@ -55,7 +55,7 @@ ABS     = $(abspath $(BUILD))
 # Tests sync what they write: in memory that costs nothing.
 RUN_ENV = TMPDIR="$${TMPDIR:-$$(test -w /dev/shm && echo /dev/shm || echo /tmp)}" APR_BUILD="$(ABS)" PATH="$(ABS)/bin:$$PATH"
 
-all: $(BIN) $(TESTS:%=$(BUILD)/test/%) $(BUILD)/test/stub/libcuda.so.1 $(BUILD)/test/bench-gpu
+all: $(BIN) $(TESTS:%=$(BUILD)/test/%) $(BUILD)/test/stub/libcuda.so.1 $(BUILD)/test/stub/opencl/libOpenCL.so.1 $(BUILD)/test/bench-gpu
 
 # Says at once, and in one line, what a machine without the libraries lacks.
 HEADERS = archive.h zstd.h xxhash.h libdeflate.h yajl/yajl_parse.h zlib.h jq.h pcre2.h utf8proc.h
@@ -90,7 +90,7 @@ $(BUILD)/presets.o: $(BUILD)/presets.c $(BUILD)/flags
 GPU = $(1:%=lib/device/gpu/%.cl)
 GPU_BEGIN = $(call GPU,lang) include/apr/fmath.h include/apr/odds.h $(call GPU,numbers)
 $(BUILD)/device_columns.c: $(GPU_BEGIN) $(call GPU,columns attend heads delta act plain multiply_float sample)
-$(BUILD)/device_packed.c: $(GPU_BEGIN) $(call GPU,groups values multiply multiply_float)
+$(BUILD)/device_packed.c: $(GPU_BEGIN) $(call GPU,groups values matrices multiply multiply_float)
 $(BUILD)/device_%.c: scripts/embed
 	@mkdir -p $(@D)
 	$(Q)scripts/embed device_$* $(filter-out scripts/embed,$^) >$@
@@ -134,7 +134,14 @@ $(STUBOBJ): $(BUILD)/%.o: %.c tests/stub/cuda.h tests/stub/parse.h tests/stub/pt
 	$(Q)$(CC) -std=gnu11 -O3 -g -ffp-contract=off -fno-math-errno -Wall -Wextra -fPIC -c -o $@ $<
 $(STUB): $(STUBOBJ)
 	@mkdir -p $(@D); echo "  LD $@"
-	$(Q)$(CC) -shared -pthread -o $@ $^ -lm
+	$(Q)$(CC) -shared -pthread -Wl,-soname,$(@F) -o $@ $^ -lm
+$(BUILD)/test/ptx: $(STUB)
+
+# And an OpenCL whose device goes away.
+OPENCL_STUB = $(BUILD)/test/stub/opencl/libOpenCL.so.1
+$(OPENCL_STUB): tests/stub/opencl/opencl.c
+	@mkdir -p $(@D); echo "  LD $@"
+	$(Q)$(CC) -std=gnu11 -O2 -g -Wall -Wextra -fPIC -shared -o $@ $< -ldl
 
 # check and demo set the machine up first; a second make then sees the packages.
 check: setup

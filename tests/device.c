@@ -119,7 +119,30 @@ some(size_t n, size_t how)
 	return b;
 }
 
-/* Vectors of a model, by the host's address. */
+/* Weights by the host's address, in pieces of odd numbers of blocks. */
+static void
+place(struct device *d, const void *p, size_t bytes, const struct type *t)
+{
+	size_t block = t ? t->bytes : 1, n, room;
+	unsigned char *back = memory(bytes);
+
+	must(d->op->place(d, p, bytes, t, &e) == 0);
+	for (size_t at = 0; d->op->stage && at < bytes; at += n) {
+		void *to = d->op->stage(d, &room, &e);
+
+		must(to != NULL);
+		n = block * (1 + below(2000));
+		n = n < bytes - at ? n : bytes - at;
+		n = n < room ? n : room / block * block;
+		memcpy(to, (const unsigned char *)p + at, n);
+		d->op->send(d, (const unsigned char *)p + at, n);
+	}
+	must(d->op->wait(d, &e) == 0);
+	must(d->op->fetch(d, back, p, bytes, &e) == 0 && !memcmp(back, p, bytes));
+	free(back);
+}
+
+/* Vectors of a model. */
 static const float *
 vector(size_t n)
 {
@@ -127,7 +150,7 @@ vector(size_t n)
 
 	fill(x, n, 0);
 	for (int i = 0; i < 2; i++)
-		must(dev[i]->op->place(dev[i], x, n * sizeof *x, &e) == 0);
+		place(dev[i], x, n * sizeof *x, NULL);
 	return x;
 }
 
@@ -189,7 +212,7 @@ pool(const struct type *t)
 		else if ((p[i] & 0x7f) > 0x7b && below(5000))	/* F8 that is none */
 			p[i] &= 0xbf;
 	for (int i = 0; i < 2; i++)
-		must(dev[i]->op->place(dev[i], p, POOL, &e) == 0);
+		place(dev[i], p, POOL, t);
 	return p;
 }
 

@@ -140,3 +140,18 @@ can_trace() {
 dtypes() {
 	tar xOf - manifest.json | jq -r '.tensors[] | select(.tied_to | not) | "\(.name) \(.dtype)"' | sort
 }
+
+# asked -- requests of the sample model that choose tokens in each way.
+asked() {
+	local i=0 o
+	for o in '{}' '{"temperature":1}' '{"temperature":0.7,"top_k":4}' '{"temperature":1.3,"top_p":0.8}' \
+	    '{"temperature":2,"typical_p":0.6,"min_p":0.05}' '{"temperature":1.5,"top_k":20,"top_p":0.95,"min_p":0.02}' \
+	    '{"repetition_penalty":1.4,"logit_bias":{"40":2.5,"41":-100}}' \
+	    '{"temperature":1,"presence_penalty":0.6,"frequency_penalty":0.4}'; do
+		for _ in 1 2 3; do
+			jq -c --argjson o "$o" --argjson n $((i += 1)) \
+			    '{id: $n, prompt, max_tokens: 9, seed: $n, logprobs: true} + $o' \
+			    <(sed -n "${i}p" "$REPO/examples/sample/questions.jsonl")
+		done
+	done
+}

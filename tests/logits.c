@@ -135,7 +135,7 @@ reference(const char *path, const char *ref_path, size_t limit)
 	size_t n;
 	double d;
 
-	if (!(w = weights_open(path, NULL, &e)) || !(t.ref = weights_open(ref_path, NULL, &e)))
+	if (!(w = weights_open(path, &e)) || !(t.ref = weights_open(ref_path, &e)))
 		fail(&e);
 	ids = input_ids(t.ref, &n);
 	if (!(m = model_new(w, (unsigned)n, &e)))
@@ -185,7 +185,7 @@ same(const char *path, char **arg, size_t n)
 
 	for (size_t i = 0; i < n; i++)
 		ids[i] = atoi(arg[i]);
-	if (!(w = weights_open(path, NULL, &e)) || !(m = model_new(w, (unsigned)n, &e)))
+	if (!(w = weights_open(path, &e)) || !(m = model_new(w, (unsigned)n, &e)))
 		fail(&e);
 	for (size_t i = 0; i < sizeof how / sizeof *how; i++) {
 		x = run(m, ids, n, how[i].jobs, how[i].batch ? how[i].batch : (unsigned)n, false,

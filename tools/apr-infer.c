@@ -26,6 +26,7 @@ const char usage_text[] =
     "      --logits          every position's, as a tensor stream\n"
     "      --trace GLOB      intermediate values: hidden.*, layer.3.q\n"
     "      --plan            memory, and whether it is there\n"
+    "      --dump-weights    as they were loaded, as a tensor stream\n"
     "      --bench           speed, as JSON\n"
     "      --json            the answer with its ids\n"
     "      --timing          seconds and memory in it, as requests ask for them\n"
@@ -42,7 +43,8 @@ const char usage_text[] =
 enum {
 	OPT_IDS = OPT_OWN, OPT_JSONL, OPT_PARALLEL, OPT_CHAT, OPT_TEMPLATE, OPT_PPL, OPT_LOGITS,
 	OPT_TRACE, OPT_PLAN, OPT_BENCH, OPT_JSON, OPT_KV, OPT_PRECISE, OPT_STOP, OPT_LOOKUP,
-	OPT_MEMORY, OPT_NO_BOS, OPT_NO_SPECIAL, OPT_SHOW, OPT_TIMING, OPT_DEVICE, OPT_DEVICES
+	OPT_MEMORY, OPT_NO_BOS, OPT_NO_SPECIAL, OPT_SHOW, OPT_TIMING, OPT_DEVICE, OPT_DEVICES,
+	OPT_DUMP
 };
 
 static const struct option options[] = {
@@ -60,6 +62,7 @@ static const struct option options[] = {
 	{ "logits",            no_argument,       NULL, OPT_LOGITS },
 	{ "trace",             required_argument, NULL, OPT_TRACE },
 	{ "plan",              no_argument,       NULL, OPT_PLAN },
+	{ "dump-weights",      no_argument,       NULL, OPT_DUMP },
 	{ "bench",             no_argument,       NULL, OPT_BENCH },
 	{ "json",              no_argument,       NULL, OPT_JSON },
 	{ "timing",            no_argument,       NULL, OPT_TIMING },
@@ -77,7 +80,7 @@ static const struct option options[] = {
 	TOOL_OPTIONS
 };
 
-enum mode { PROMPT, JSONL, CHAT, PPL, STREAM, PLAN, BENCH };
+enum mode { PROMPT, JSONL, CHAT, PPL, STREAM, PLAN, BENCH, DUMP };
 
 static enum mode mode;
 
@@ -144,6 +147,7 @@ main(int argc, char **argv)
 		case OPT_LOGITS: set_mode(STREAM); r.logits = true; break;
 		case OPT_TRACE: set_mode(STREAM); r.trace = optarg; break;
 		case OPT_PLAN: set_mode(PLAN); break;
+		case OPT_DUMP: set_mode(DUMP); r.dump = true; break;
 		case OPT_BENCH: set_mode(BENCH); break;
 		case OPT_JSON: r.json = true; break;
 		case OPT_TIMING: r.timing = true; break;
@@ -168,14 +172,14 @@ main(int argc, char **argv)
 	if (argc - optind != 1)
 		usage("one model is wanted");
 	r.path = argv[optind];
-	if (!strcmp(r.path, "-") && !r.prompt && !r.ids && mode != PPL && mode != PLAN && mode != BENCH)
+	if (!strcmp(r.path, "-") && !r.prompt && !r.ids && mode != PPL && mode < PLAN)
 		usage("the model is standard input, so the prompt must be -p or --ids");
 	if (r.timing && mode != JSONL && (!r.json || (mode != PROMPT && mode != PPL)))
 		usage("--timing is part of --json's answer, of --ppl's or of --jsonl's");
 	if (mode == JSONL)
 		r.o.nseq = parallel;
 	positions = r.o.n_ctx;
-	run_open(&r, mode != PLAN && mode != BENCH && (!r.ids || (mode == PROMPT && !r.json)));
+	run_open(&r, mode < PLAN && (!r.ids || (mode == PROMPT && !r.json)));
 	switch (mode) {
 	case JSONL: status = run_jsonl(&r); break;
 	case CHAT: status = run_chat(&r); break;
@@ -183,6 +187,7 @@ main(int argc, char **argv)
 	case STREAM: status = run_stream(&r); break;
 	case PLAN: status = run_plan(&r); break;
 	case BENCH: status = run_bench(&r, positions, parallel); break;
+	case DUMP: status = run_dump(&r); break;
 	default: status = run_prompt(&r);
 	}
 	run_close(&r);

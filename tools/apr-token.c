@@ -132,7 +132,7 @@ main(int argc, char **argv)
 		}
 	if (argc - optind != 1)
 		usage("one model is wanted");
-	if (!(w = weights_open(argv[optind], NULL, &e)) || !(v = vocab_new(&e)) ||
+	if (!(w = weights_open(argv[optind], &e)) || weights_skip(w, &e) < 0 || !(v = vocab_new(&e)) ||
 	    vocabulary_read(v, w, &e) < 0 || !(t = tokenizer_new(v, &e)))
 		die("%s: %s", argv[optind], e.msg);
 	if (o.messages)

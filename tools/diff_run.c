@@ -70,7 +70,8 @@ diff_run_models(const struct diff_opts *o)
 	step = ((size_t)16 << 20) / (vocab * 4);
 	step = step < 1 ? 1 : step > 512 ? 512 : step;
 	for (int k = 0; k < 2; k++) {
-		r[k].o.n_batch = (unsigned)step;
+		r[k].o.n_batch = r[k].o.n_logits = (unsigned)step;
+		r[k].o.n_choose = 0;
 		run_context(&r[k]);
 		if (!(x[k] = malloc(step * vocab * sizeof **x)))
 			die("out of memory");

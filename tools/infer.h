@@ -22,6 +22,7 @@ struct run {
 	const char		*stop[16];
 	size_t			 nstop;
 	bool			 json, timing, logits, show_special;
+	bool			 dump;		/* --dump-weights */
 	uint64_t		 memory;	/* --memory; 0: what the system has */
 
 	struct weights		*w;
@@ -30,15 +31,18 @@ struct run {
 	struct infer		*infer;
 	struct vocab		*vocab;		/* NULL: none, or not wanted */
 	struct tokenizer	*tk;
-	double			 load;		/* seconds */
+	double			 start, load;	/* when it began, seconds until it was there */
+	double			 load_bytes, load_s;	/* weights, and how long they took */
 };
 
 /* infer_open.c: everything that the mode wants, or die. */
 void	run_open(struct run *, bool text);
-/* The sizes, as a table; exit status. */
-int	run_plan(struct run *);
-void	run_context(struct run *);	/* infer, for o */
 void	run_close(struct run *);
+
+/* infer_plan.c: the sizes, as a table; exit status. */
+int	run_plan(struct run *);
+/* The context for o, if there is room for all, and then the weights. */
+void	run_context(struct run *);
 double	run_clock(void);		/* seconds, of no particular beginning */
 /* The object of that name: seconds to the first token and to the last, and what
  * memory the process had at its most. */
@@ -78,5 +82,6 @@ int	run_ppl(struct run *, const char *path);
 /* Prompts of 512 and, where it is more, of as many positions as were asked for,
  * 0: none were; up to so many sequences at once. */
 int	run_bench(struct run *, unsigned positions, unsigned sequences);
+int	run_dump(struct run *);		/* --dump-weights */
 
 #endif

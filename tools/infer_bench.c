@@ -139,9 +139,7 @@ run_bench(struct run *r, unsigned positions, unsigned sequences)
 {
 	unsigned first = r->o.n_ctx < PROMPT ? r->o.n_ctx : PROMPT, made = r->n, longest;
 	unsigned room = r->o.n_ctx;
-	uint64_t all = model_bytes(r->m);
 	struct bench b = { .r = r };
-	double load;
 	struct err e;
 
 	if (room < 2)
@@ -151,25 +149,25 @@ run_bench(struct run *r, unsigned positions, unsigned sequences)
 	if (made > room - first)
 		made = room - first;
 	longest = positions > PROMPT && positions <= room ? positions : first;
-	r->o.nseq = 1;
+	r->o.nseq = r->o.n_logits = 1;
+	r->o.n_choose = 0;
 	r->o.n_ctx = first + made > longest ? first + made : longest;
 	if (r->o.n_batch < first)
 		r->o.n_batch = first;
-	load = run_clock();
 	run_context(r);
-	load = run_clock() - load;
 	b.tok = calloc(r->o.n_batch > sequences ? r->o.n_batch : sequences, sizeof *b.tok);
 	b.logits = malloc((size_t)sequences * model_vocab(r->m) * sizeof *b.logits);
 	b.seconds = calloc(made, sizeof *b.seconds);
 	if (!b.tok || !b.logits || !b.seconds)
 		die("out of memory");
 	buf_printf(&b.out, "{\"device\":\"%s\",\"threads\":%u,", r->device->name, r->jobs);
-	if (r->device->op->memory(r->device))
-		buf_printf(&b.out, "\"load_bytes\":%llu,\"load_s\":%.4f,", (unsigned long long)all, load);
+	if (r->load_bytes > 0)
+		buf_printf(&b.out, "\"load_bytes\":%.0f,\"load_s\":%.4f,\"load_gb_s\":%.3f,", r->load_bytes,
+		    r->load_s, r->load_bytes / 1e9 / r->load_s);
 	one(&b, first, longest, made);
 	infer_free(r->infer);
 	r->infer = NULL;
-	r->o.nseq = sequences;
+	r->o.nseq = r->o.n_logits = sequences;
 	r->o.n_ctx = STEPS < room ? STEPS : room;
 	r->o.n_batch = sequences;
 	run_context(r);

@@ -47,6 +47,8 @@ run_ppl(struct run *r, const char *path)
 		die("%s: %zu tokens: nothing to predict", path, ids.n);
 	if (step < r->o.n_batch)
 		r->o.n_batch = step ? (unsigned)step : 1;
+	r->o.n_logits = r->o.n_batch;
+	r->o.n_choose = 0;
 	run_context(r);
 	tok = calloc(r->o.n_batch, sizeof *tok);
 	logits = malloc(r->o.n_batch * vocab * sizeof *logits);

@@ -125,6 +125,8 @@ run_stream(struct run *r)
 	step = ((size_t)64 << 20) / (vocab * 4);
 	if (r->logits && step < r->o.n_batch)
 		r->o.n_batch = step ? (unsigned)step : 1;
+	r->o.n_logits = r->logits ? r->o.n_batch : 0;
+	r->o.n_choose = 0;
 	run_context(r);
 	infer_set_trace(r->infer, keep, &k);
 	tok = calloc(r->o.n_batch, sizeof *tok);

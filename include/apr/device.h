@@ -9,8 +9,9 @@
  *
  * Addresses in memory that a device gave may be counted with everywhere, and
  * followed by that device alone.  Weights keep the host's address as their
- * name: place() makes the bytes there known to the device, whose operations
- * then take any address among them.
+ * name, be there anything or not: place() makes room for the bytes there, and
+ * operations then take any address among them.  They come through stage() and
+ * send(), in whatever order, or by write().
  *
  * Operations are done in order, perhaps later.  One that fails is remembered:
  * read() waits for all and reports the first.
@@ -33,10 +34,45 @@ struct device_need {
 	size_t	 n;		/* columns at once */
 	size_t	 experts;	/* products at once: 2 of them, or 3 */
 	size_t	 head_dim;
+	size_t	 result;	/* bytes, of result() */
+	uint64_t types;		/* of weights: 1 << ggml's number */
 	size_t	 rows, vocab;	/* of logits from which tokens are chosen */
 };
 /* The larger of each. */
 struct device_need device_need_both(const struct device_need *, const struct device_need *);
+
+/* A device's memory, in bytes. */
+struct device_room {
+	uint64_t free;		/* when it was opened; 0: memory is the host's */
+	uint64_t most;		/* in one piece */
+	uint64_t taken;		/* so far */
+	uint64_t extra;		/* that each piece takes besides its own */
+};
+
+/*
+ * What will be taken, piece by piece, before any of it is: as much as really is
+ * taken then.  RESERVE is what reserve() takes for the device's own use.
+ */
+enum device_part {
+	DEVICE_WEIGHTS, DEVICE_KV, DEVICE_STATES, DEVICE_SCRATCH, DEVICE_RESERVE, DEVICE_PARTS
+};
+struct device_plan {
+	const struct device *d;
+	struct device_room room;
+	uint64_t bytes[DEVICE_PARTS], total;
+	/* The first piece that does not fit, and what was wanted before it. */
+	enum device_part part;
+	char	 piece[128];		/* "": all fit */
+	uint64_t piece_bytes, before;
+	bool	 large;			/* for one piece */
+};
+/* limit: no more than that is to be taken; 0: what is free. */
+void	device_plan_begin(struct device_plan *, const struct device *, uint64_t limit);
+void	device_plan_add(struct device_plan *, enum device_part, const char *what, uint64_t bytes);
+/* What reserve() would take. */
+void	device_plan_reserve(struct device_plan *, const struct device_need *);
+/* An error that names the piece that does not fit, the bytes wanted and free. */
+int	device_plan_fits(const struct device_plan *, struct err *) APR_MUSTCHECK;
 
 /* Where a column belongs. */
 struct device_at {
@@ -208,8 +244,7 @@ struct device;
 
 struct device_ops {
 	void	(*close)(struct device *);
-	/* Bytes that it has; 0: the host's. */
-	uint64_t (*memory)(const struct device *);
+	void	(*room)(const struct device *, struct device_room *);
 	/* Bytes that reserve() would take. */
 	uint64_t (*scratch)(const struct device *, const struct device_need *);
 	int	(*reserve)(struct device *, const struct device_need *, struct err *);
@@ -217,7 +252,19 @@ struct device_ops {
 	/* Memory; its contents are anything. */
 	void	*(*alloc)(struct device *, size_t bytes, struct err *);
 	void	(*free)(struct device *, void *);
-	int	(*place)(struct device *, const void *, size_t bytes, struct err *);
+	/* Room for weights of that type, or for floats; once, however often. */
+	int	(*place)(struct device *, const void *, size_t bytes, const struct type *,
+		    struct err *);
+	/* A buffer to read weights into, of *n bytes; NULL: something failed.  No
+	 * such operation: weights are where their address says. */
+	void	*(*stage)(struct device *, size_t *n, struct err *);
+	/* Its first n bytes, whole blocks of a packed type, to an address among
+	 * what was placed; the buffer is the device's again. */
+	void	(*send)(struct device *, const void *to, size_t n);
+	/* Such bytes again, as they were sent; waits like read(). */
+	int	(*fetch)(struct device *, void *to, const void *from, size_t n, struct err *);
+	/* Until all is done; the first error. */
+	int	(*wait)(struct device *, struct err *);
 	/* What keeps it from multiplying this, for a message; NULL: nothing. */
 	const char *(*lacks)(const struct device *, const struct mat *, bool precise);
 	void	(*write)(struct device *, void *to, const void *from, size_t bytes);
@@ -245,6 +292,9 @@ struct device_ops {
 	void	(*gather)(struct device *, const struct device_gather *);
 	void	(*scatter)(struct device *, const struct device_scatter *);
 	void	(*delta)(struct device *, const struct device_delta *);
+	/* What sample() will want of n rows, said before the pass that makes
+	 * them, which then is not interrupted; logits are not looked at. */
+	int	(*choices)(struct device *, const struct device_sample *, struct err *);
 	/* A token from each row: waits for it, as read() does. */
 	int	(*sample)(struct device *, const struct device_sample *,
 		    struct device_chosen *, struct err *);

@@ -28,6 +28,9 @@ struct infer_opts {
 	unsigned	 n_ctx;		/* positions of a sequence */
 	unsigned	 nseq;
 	unsigned	 n_batch;	/* tokens at once, at most */
+	/* Tokens at once that want logits, of infer_run() and of infer_choose(), for
+	 * which there is room then; more get theirs when they come. */
+	unsigned	 n_logits, n_choose;
 	enum infer_kv	 kv;
 	bool		 precise;	/* F32 activations, for comparison */
 };
@@ -43,11 +46,16 @@ struct infer_token {
  * of logits a sequence among it. */
 void	infer_size(const struct model *, const struct infer_opts *, const struct device *,
 	    uint64_t *kv, uint64_t *scratch);
+/* All that a device's memory is taken for, weights too, before it is (limit: as
+ * device_plan_begin() has it).  Fails where it lacks something, naming that. */
+int	infer_plan(const struct model *, const struct infer_opts *, struct device *, uint64_t limit,
+	    struct device_plan *, struct err *) APR_MUSTCHECK;
 /* The largest batch, up to o's, whose scratch takes no more than `bytes`, or
  * as few tokens as make sense. */
 unsigned infer_batch(const struct model *, const struct infer_opts *, const struct device *,
 	    uint64_t bytes);
-/* The device is borrowed; fails where it lacks something, naming that. */
+/* The device is borrowed; fails where it lacks something, naming that.  There
+ * is room for the weights then: model_load() fills it. */
 struct infer *infer_new(const struct model *, const struct infer_opts *,
 	    struct device *, struct err *);
 void	infer_free(struct infer *);

@@ -36,11 +36,11 @@ sizes(const struct device_need *n)
 	};
 }
 
-static uint64_t
-memory(const struct device *d)
+static void
+room(const struct device *d, struct device_room *r)
 {
 	(void)d;
-	return 0;
+	*r = (struct device_room){ .most = SIZE_MAX };
 }
 
 static uint64_t
@@ -49,7 +49,8 @@ scratch(const struct device *d, const struct device_need *n)
 	const struct cpu *c = (const struct cpu *)d;
 	struct sizes s = sizes(n);
 
-	return s.act + 4 * s.pick + crew_size(c->crew) * (s.tmp + 4 * (uint64_t)s.work);
+	/* And what the caller has for result(). */
+	return s.act + 4 * s.pick + crew_size(c->crew) * (s.tmp + 4 * (uint64_t)s.work) + n->result;
 }
 
 static void
@@ -117,11 +118,12 @@ let_go(struct device *d, void *p)
 }
 
 static int
-place(struct device *d, const void *p, size_t bytes, struct err *e)
+place(struct device *d, const void *p, size_t bytes, const struct type *t, struct err *e)
 {
 	(void)d;
 	(void)p;
 	(void)bytes;
+	(void)t;
 	(void)e;
 	return 0;
 }
@@ -139,7 +141,8 @@ static void
 copy(struct device *d, void *to, const void *from, size_t bytes)
 {
 	(void)d;
-	memcpy(to, from, bytes);
+	if (to != from)
+		memcpy(to, from, bytes);
 }
 
 static int
@@ -149,6 +152,14 @@ read_back(struct device *d, void *to, const void *from, size_t bytes, struct err
 	(void)e;
 	if (to != from)
 		memcpy(to, from, bytes);
+	return 0;
+}
+
+static int
+wait_for(struct device *d, struct err *e)
+{
+	(void)d;
+	(void)e;
 	return 0;
 }
 
@@ -332,14 +343,14 @@ scatter(struct device *d, const struct device_scatter *o)
 }
 
 static const struct device_ops ops = {
-	.close = cpu_close, .memory = memory, .scratch = scratch, .reserve = reserve,
+	.close = cpu_close, .room = room, .scratch = scratch, .reserve = reserve,
 	.alloc = allocate, .free = let_go, .place = place, .lacks = lacks,
-	.write = copy, .read = read_back, .result = result,
+	.write = copy, .read = read_back, .fetch = read_back, .wait = wait_for, .result = result,
 	.copy = copy, .zero = zero,
 	.batch = batch, .embed = embed, .multiply = cpu_multiply, .norm = norm,
 	.remember = cpu_remember, .attend = cpu_attend, .gate = gate, .activate = activate,
 	.add = add, .gather = gather, .scatter = scatter, .delta = cpu_delta,
-	.sample = cpu_sample,
+	.choices = cpu_choices, .sample = cpu_sample,
 };
 
 static struct device *

@@ -51,6 +51,7 @@ void	cpu_multiply(struct device *, const struct device_product *, size_t n, bool
 void	cpu_remember(struct device *, const struct device_remember *);
 void	cpu_attend(struct device *, const struct device_attend *);
 void	cpu_delta(struct device *, const struct device_delta *);
+int	cpu_choices(struct device *, const struct device_sample *, struct err *);
 int	cpu_sample(struct device *, const struct device_sample *, struct device_chosen *,
 	    struct err *);
 

@@ -2,7 +2,7 @@
 /*
  * cuda.c -- CUDA's memory and one stream; kernels from the PTX in the library.
  *
- * What goes to the device lies in one of two pinned buffers until it is there,
+ * What goes to the device lies in one of four pinned buffers until it is there,
  * so that the host goes on; what comes back passes through them too.  Calls
  * wait for either, see cuda_graph.c.
  */
@@ -14,7 +14,7 @@
 #include "cuda_tiles.h"
 #include "gpu.h"
 
-enum { STAGES = 2, STAGE = 16 << 20 };
+enum { STAGES = 4, STAGE = 16 << 20 };
 
 struct loaded {
 	cu_module	 module;
@@ -249,6 +249,33 @@ write_to(struct gpu *g, void *mem, size_t at, const void *from, size_t bytes)
 	return why;
 }
 
+static void *
+stage(struct gpu *g, size_t *n, const char **why)
+{
+	struct cuda *c = of(g);
+
+	if ((*why = flush(c)) || (c->at > 0 && (*why = turn(c))))
+		return NULL;
+	*n = STAGE;
+	return c->stage[c->now].p;
+}
+
+static const char *
+send(struct gpu *g, void *mem, size_t at, size_t skip, size_t n)
+{
+	struct cuda *c = of(g);
+
+	return CALL(c, cuMemcpyHtoDAsync, (uintptr_t)mem + at, c->stage[c->now].p + skip, n, c->stream);
+}
+
+/* The next one to write turns. */
+static const char *
+sent(struct gpu *g)
+{
+	of(g)->at = STAGE;
+	return NULL;
+}
+
 static const char *
 finish(struct gpu *g)
 {
@@ -329,6 +356,7 @@ cuda_close(struct gpu *g)
 
 static const struct gpu_driver driver = {
 	.close = cuda_close, .alloc = allocate, .free = let_go, .write = write_to,
+	.stage = stage, .send = send, .sent = sent,
 	.read = read_from, .copy = copy, .call = call, .finish = finish,
 };
 

@@ -143,7 +143,7 @@ launch(struct cuda_graphs *g)
 	const char *why = NULL;
 	void *arg[GPU_ARGS];
 
-	for (uint64_t *w = g->word; w < g->word + g->n && !why; w += HEAD + w[HEAD - 1]) {
+	for (uint64_t *w = g->word; g->n > 0 && w < g->word + g->n && !why; w += HEAD + w[HEAD - 1]) {
 		size_t n;
 
 		if (!w[0]) {

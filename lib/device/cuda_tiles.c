@@ -15,7 +15,9 @@ enum { LAST_GEMV = 3 };
 /* multiply.cl's arguments, an address being two. */
 enum {
 	WEIGHTS = 0, STRIDE = 4, ROWS = 5, CODES = 7, SCALES = 9, GROUPS = 11, COLUMNS = 12,
-	SECOND = 18, TILES = 19,
+	SECOND = 18,
+	OTHERS = 19, MATRIX = 8, OTHER_ROWS = 2,	/* two of 8 arguments each */
+	TILES = OTHERS + 2 * MATRIX,
 };
 
 static bool
@@ -35,6 +37,9 @@ cuda_tile_of(const struct gpu_call *c, char *module, size_t n)
 	if (!at_multiple(a + WEIGHTS, of) || a[STRIDE].v.u64 % of != 0 ||
 	    !at_multiple(a + CODES, 16) || !at_multiple(a + SCALES, 16))
 		return -1;
+	for (int i = OTHERS; i < TILES; i += MATRIX)
+		if (a[i + OTHER_ROWS].v.u32 && !at_multiple(a + i, of))
+			return -1;
 	/* Columns that go to several matrices are multiply.cl's. */
 	if (c->nargs > TILES && a[TILES + 1].v.u64 != UINT64_MAX)
 		return -1;
@@ -54,6 +59,8 @@ cuda_tile_call(const struct gpu_call *c, int tile)
 	struct gpu_call to = *c;
 
 	to.groups[0] = (c->arg[ROWS].v.u32 - 1) / t->rows + 1;
+	for (int i = OTHERS; i < TILES; i += MATRIX)
+		to.groups[0] += (uint32_t)(((uint64_t)c->arg[i + OTHER_ROWS].v.u32 + t->rows - 1) / t->rows);
 	to.groups[1] = (c->arg[COLUMNS].v.u32 - 1) / t->columns + 1;
 	to.group = t->group;
 	return to;

@@ -17,8 +17,8 @@ device_need_both(const struct device_need *a, const struct device_need *b)
 {
 	return (struct device_need){ larger(a->cols, b->cols), larger(a->fine, b->fine),
 	    larger(a->n, b->n), larger(a->experts, b->experts),
-	    larger(a->head_dim, b->head_dim), larger(a->rows, b->rows),
-	    larger(a->vocab, b->vocab) };
+	    larger(a->head_dim, b->head_dim), larger(a->result, b->result), a->types | b->types,
+	    larger(a->rows, b->rows), larger(a->vocab, b->vocab) };
 }
 
 struct device *

@@ -30,55 +30,53 @@ groups(size_t cols, size_t n)
 	return n * ((cols + DOT_GROUP - 1) / DOT_GROUP);
 }
 
+/* What reserve() takes: the bytes of each piece. */
+enum { PIECES = 7 };
+
+static void
+pieces(const struct device_need *n, size_t bytes[PIECES])
+{
+	size_t all = groups(n->cols, n->n), fine = groups(n->fine, n->n);
+
+	memcpy(bytes, (size_t[PIECES]){ n->n * 8, n->n * 4, n->n * 4, all * 32, all * 16, fine * 32,
+	    fine * 16 }, PIECES * sizeof *bytes);
+}
+
+/* Points of codebooks, each list once. */
+static uint64_t
+grids(uint64_t set)
+{
+	const uint16_t *seen[64];
+	uint64_t bytes = 0;
+	size_t n = 0, points;
+
+	for (int i = 0; i < 64; i++) {
+		const struct type *t = set >> i & 1 ? type_by_ggml((unsigned)i) : NULL;
+		const uint16_t *grid = t ? gpu_type_grid(t, &points) : NULL;
+		size_t k = 0;
+
+		while (k < n && seen[k] != grid)
+			k++;
+		if (!grid || k < n)
+			continue;
+		seen[n++] = grid;
+		bytes += gpu_takes(points * sizeof *grid);
+	}
+	return bytes;
+}
+
 static uint64_t
 scratch(const struct device *d, const struct device_need *n)
 {
-	(void)d;
-	return ((uint64_t)groups(n->cols, n->n) + groups(n->fine, n->n)) * 48 + (uint64_t)n->n * 16 +
+	uint64_t all = grids(n->types) + (n->result ? gpu_takes(n->result) : 0) +
 	    gpu_sample_bytes(n->rows, n->vocab);
-}
+	size_t bytes[PIECES];
 
-static uint64_t
-memory(const struct device *d)
-{
-	return ((const struct gpu *)d)->memory;
-}
-
-static int
-reserve(struct device *d, const struct device_need *n, struct err *e)
-{
-	struct gpu *g = of(d);
-	struct device_need all = device_need_both(n, &g->need);
-	void **old[] = { &g->at, &g->list, &g->weight, &g->codes, &g->scales, &g->codes2,
-	    &g->scales2 };
-
-	for (size_t i = 0; i < sizeof old / sizeof *old; i++) {
-		if (*old[i])
-			gpu_free(d, *old[i]);
-		*old[i] = NULL;
-	}
-	g->coded.x = NULL;
-	free(g->row);
-	g->need = all;
-	if (!(g->row = malloc(2 * all.cols * sizeof *g->row)))
-		return err_set(e, "out of memory");
-	return (g->at = gpu_alloc(d, all.n * 8, e)) &&
-	    (g->list = gpu_alloc(d, all.n * 4, e)) &&
-	    (g->weight = gpu_alloc(d, all.n * 4, e)) &&
-	    (g->codes = gpu_alloc(d, groups(all.cols, all.n) * 32, e)) &&
-	    (g->scales = gpu_alloc(d, groups(all.cols, all.n) * 16, e)) &&
-	    (all.fine == 0 || ((g->codes2 = gpu_alloc(d, groups(all.fine, all.n) * 32, e)) &&
-	    (g->scales2 = gpu_alloc(d, groups(all.fine, all.n) * 16, e)))) ? 0 : -1;
-}
-
-static void
-gpu_close(struct device *d)
-{
-	struct gpu *g = of(d);
-
-	gpu_memory_release(g);
-	free(g->row);
-	g->driver->close(g);
+	(void)d;
+	pieces(n, bytes);
+	for (int i = 0; i < PIECES; i++)
+		all += bytes[i] ? gpu_takes(bytes[i]) : 0;
+	return all;
 }
 
 static void *
@@ -95,6 +93,47 @@ result(struct device *d, void *host, size_t bytes, struct err *e)
 			g->result_bytes = bytes;
 	}
 	return g->result;
+}
+
+static int
+reserve(struct device *d, const struct device_need *n, struct err *e)
+{
+	struct gpu *g = of(d);
+	struct device_need all = device_need_both(n, &g->need);
+	void **to[PIECES] = { &g->at, &g->list, &g->weight, &g->codes, &g->scales, &g->codes2,
+	    &g->scales2 };
+	size_t bytes[PIECES];
+
+	for (int i = 0; i < PIECES; i++) {
+		if (*to[i])
+			gpu_free(d, *to[i]);
+		*to[i] = NULL;
+	}
+	g->coded.x = NULL;
+	free(g->row);
+	g->need = all;
+	if (!(g->row = malloc(2 * all.cols * sizeof *g->row)))
+		return err_set(e, "out of memory");
+	pieces(&all, bytes);
+	for (int i = 0; i < PIECES; i++)
+		if (bytes[i] && !(*to[i] = gpu_alloc(d, bytes[i], e)))
+			return -1;
+	for (int i = 0; i < 64; i++)
+		if (all.types >> i & 1 && gpu_grid(g, type_by_ggml((unsigned)i), e) < 0)
+			return -1;
+	if (all.rows && gpu_sample_reserve(g, all.rows, all.vocab, e) < 0)
+		return -1;
+	return all.result && !result(d, NULL, all.result, e) ? -1 : 0;
+}
+
+static void
+gpu_close(struct device *d)
+{
+	struct gpu *g = of(d);
+
+	gpu_memory_release(g);
+	free(g->row);
+	g->driver->close(g);
 }
 
 static void
@@ -271,11 +310,12 @@ delta(struct device *d, const struct device_delta *o)
 }
 
 const struct device_ops gpu_ops = {
-	.close = gpu_close, .memory = memory, .scratch = scratch, .reserve = reserve,
+	.close = gpu_close, .room = gpu_room, .scratch = scratch, .reserve = reserve,
 	.alloc = gpu_alloc, .free = gpu_free, .place = gpu_place, .lacks = gpu_lacks,
+	.stage = gpu_stage, .send = gpu_send, .fetch = gpu_fetch, .wait = gpu_wait,
 	.write = gpu_write, .read = gpu_read, .result = result, .copy = gpu_copy,
 	.zero = zero, .batch = batch, .embed = embed, .multiply = gpu_multiply, .norm = norm,
 	.remember = remember, .attend = attend, .gate = gate,
 	.activate = activate, .add = add, .gather = gather, .scatter = scatter, .delta = delta,
-	.sample = gpu_sample,
+	.choices = gpu_choices, .sample = gpu_sample,
 };

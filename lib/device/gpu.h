@@ -22,12 +22,33 @@ enum gpu_kernel {
 };
 enum { GPU_TYPES = 32 };	/* slots, see gpu_type_slot() */
 
+struct gpu;
+
 /* Bytes at an address, and where they are. */
 struct gpu_range {
 	uintptr_t	 at;
 	size_t		 bytes;
 	void		*mem;		/* the driver's name for them */
+	size_t		 taken;		/* bytes of the driver's */
 	bool		 ours;		/* the address is ours, and no host's */
+	const struct gpu_order *order;	/* NULL: as they come */
+};
+
+/*
+ * Weights that lie on the device in another order than in a file: planes, say.
+ * It is a permutation of a tensor's bytes, made as they arrive, whole blocks at
+ * a time and each once, in any order of pieces; and its inverse, which is what
+ * --dump-weights reads.  Offsets of rows stay what they were, so it moves
+ * bytes within a row, or kernels of the type know better.  A type that has one
+ * is a line in gpu_order() in gpu_upload.c.
+ */
+struct gpu_order {
+	/* g->staged's first n bytes are [at, at + n) of the tensor r: to where
+	 * they belong, by send() or by kernels. */
+	const char *(*pack)(struct gpu *, const struct gpu_range *r, size_t at, size_t n);
+	/* And back: bytes [at, at + n) as they came. */
+	const char *(*unpack)(struct gpu *, const struct gpu_range *r, size_t at, void *to,
+		    size_t n);
 };
 
 /* A value for a kernel; with `mem` set the base of a buffer, else `bytes` of v. */
@@ -52,8 +73,6 @@ struct gpu_call {
 	uint32_t	 nargs;
 };
 
-struct gpu;
-
 /* What a driver does.  A const char * is what went wrong, the driver's call
  * and its status in words, good until the next; NULL: nothing. */
 struct gpu_driver {
@@ -63,6 +82,11 @@ struct gpu_driver {
 	/* The host's bytes may change, or are there, once these return. */
 	const char *(*write)(struct gpu *, void *mem, size_t at, const void *from, size_t bytes);
 	const char *(*read)(struct gpu *, void *to, void *mem, size_t at, size_t bytes);
+	/* A buffer of *n bytes that the device reads by itself, and has read. */
+	void	*(*stage)(struct gpu *, size_t *n, const char **why);
+	/* Its n bytes behind `skip`; any number of such, and the end of them. */
+	const char *(*send)(struct gpu *, void *mem, size_t at, size_t skip, size_t n);
+	const char *(*sent)(struct gpu *);
 	const char *(*copy)(struct gpu *, void *to, size_t to_at, void *from, size_t from_at,
 		    size_t bytes);
 	const char *(*call)(struct gpu *, const struct gpu_call *);
@@ -73,6 +97,9 @@ struct gpu_driver {
 struct gpu_sample {
 	void		*z, *part, *state, *choice, *mark, *out;
 	size_t		 rows, vocab, marks;
+	const struct device_choice *sent;	/* that is there already; NULL: none */
+	size_t		 most;		/* marks of a row, */
+	uint32_t	 wants;		/* and flags of all */
 };
 
 /* What `codes` and `scales` are of; x: NULL is nothing. */
@@ -86,7 +113,9 @@ struct gpu {
 	struct device	 d;
 	const struct gpu_driver *driver;
 	char		 name[256];
-	uint64_t	 memory, most;	/* bytes, in all and in one piece */
+	uint64_t	 memory, most;	/* bytes that are free, and in one piece */
+	uint64_t	 taken;
+	void		*staged;	/* what stage() gave */
 	struct gpu_range *range;	size_t n, cap;	/* in order of `at` */
 	struct err	 first;		/* of the errors */
 	bool		 failed;
@@ -109,13 +138,23 @@ void	gpu_fail(struct gpu *, const char *what, const char *why);
 /* gpu_memory.c */
 void	*gpu_alloc(struct device *, size_t bytes, struct err *);
 void	gpu_free(struct device *, void *);
-int	gpu_place(struct device *, const void *, size_t bytes, struct err *);
+int	gpu_place(struct device *, const void *, size_t bytes, const struct type *, struct err *);
+/* What a piece of memory takes. */
+uint64_t gpu_takes(uint64_t bytes);
+void	gpu_room(const struct device *, struct device_room *);
 void	gpu_write(struct device *, void *to, const void *from, size_t bytes);
 int	gpu_read(struct device *, void *to, const void *from, size_t bytes, struct err *);
 void	gpu_copy(struct device *, void *to, const void *from, size_t bytes);
 void	gpu_memory_release(struct gpu *);
 /* The bytes that p is among; NULL: none, which is an error of the device's. */
 const struct gpu_range *gpu_range(struct gpu *, const void *p);
+
+/* gpu_upload.c: weights in, and out again. */
+void	*gpu_stage(struct device *, size_t *n, struct err *);
+void	gpu_send(struct device *, const void *to, size_t n);
+int	gpu_fetch(struct device *, void *to, const void *from, size_t n, struct err *);
+int	gpu_wait(struct device *, struct err *);
+const struct gpu_order *gpu_order(const struct gpu *, const struct type *);
 
 /* gpu_kernels.c */
 extern const char *const gpu_kernel_names[K_KERNELS];
@@ -134,14 +173,18 @@ int	gpu_type_slot(const struct type *);
 void	gpu_run(struct gpu *, enum gpu_kernel, const struct type *, const size_t items[3],
 	    size_t group, const char *form, ...);
 
-/* gpu_multiply.c: whether products with w want codes, of how many groups. */
+/* gpu_multiply.c: the points of such a type there, once. */
+int	gpu_grid(struct gpu *, const struct type *, struct err *);
+/* Whether products with w want codes, of how many groups. */
 bool	gpu_coded(const struct mat *, size_t *groups);
 void	gpu_multiply(struct device *, const struct device_product *, size_t n, bool precise);
 const char *gpu_lacks(const struct device *, const struct mat *, bool precise);
 
 /* gpu_sample.c */
+int	gpu_choices(struct device *, const struct device_sample *, struct err *);
 int	gpu_sample(struct device *, const struct device_sample *, struct device_chosen *,
 	    struct err *);
 uint64_t gpu_sample_bytes(size_t rows, size_t vocab);
+int	gpu_sample_reserve(struct gpu *, size_t rows, size_t vocab, struct err *);
 
 #endif

@@ -85,6 +85,8 @@ gpu_type_grid(const struct type *t, size_t *points)
 {
 	const struct packed *p = find(t);
 
+	if (!p)
+		return NULL;
 	*points = p->points;
 	return p->grid;
 }
@@ -128,7 +130,7 @@ gpu_run(struct gpu *g, enum gpu_kernel k, const struct type *type, const size_t 
 	if (g->failed || !items[0] || !items[1] || !items[2])
 		return;
 	/* Whatever is no product may change what was coded. */
-	if (k < K_F32)
+	if (k < K_F32 || (k > K_F8_E5M2 && k < K_PACKED))
 		g->coded.x = NULL;
 	va_start(ap, form);
 	for (; *form && c.nargs + 2 <= GPU_ARGS; form++)

@@ -84,7 +84,31 @@ buffer(struct gpu *g, size_t bytes, struct err *e)
 	}
 	if (!(m = g->driver->alloc(g, bytes, &why)))
 		err_set(e, "%s: %zu bytes of memory: %s", g->name, bytes, why);
+	else
+		g->taken += bytes;
 	return m;
+}
+
+/* One that was to be r's. */
+static void
+give_back(struct gpu *g, const struct gpu_range *r)
+{
+	g->driver->free(g, r->mem);
+	g->taken -= r->taken;
+}
+
+uint64_t
+gpu_takes(uint64_t bytes)
+{
+	return bytes + SLACK;
+}
+
+void
+gpu_room(const struct device *d, struct device_room *r)
+{
+	const struct gpu *g = (const struct gpu *)d;
+
+	*r = (struct device_room){ g->memory, g->most - SLACK, g->taken, SLACK };
 }
 
 void *
@@ -105,10 +129,10 @@ gpu_alloc(struct device *d, size_t bytes, struct err *e)
 		return NULL;
 	}
 	r.at = (uintptr_t)p;
-	r.bytes = all;
+	r.bytes = r.taken = all;
 	if (!(r.mem = buffer(g, all, e)) || enter(g, r, e) < 0) {
 		if (r.mem)
-			g->driver->free(g, r.mem);
+			give_back(g, &r);
 		munmap(p, all);
 		return NULL;
 	}
@@ -118,7 +142,7 @@ gpu_alloc(struct device *d, size_t bytes, struct err *e)
 static void
 drop(struct gpu *g, const struct gpu_range *r)
 {
-	g->driver->free(g, r->mem);
+	give_back(g, r);
 	if (r->ours)
 		munmap((void *)r->at, r->bytes);
 }
@@ -148,24 +172,20 @@ gpu_memory_release(struct gpu *g)
 }
 
 int
-gpu_place(struct device *d, const void *p, size_t bytes, struct err *e)
+gpu_place(struct device *d, const void *p, size_t bytes, const struct type *t, struct err *e)
 {
 	struct gpu *g = of(d);
-	struct gpu_range r = { .at = (uintptr_t)p, .bytes = bytes };
+	struct gpu_range r = { .at = (uintptr_t)p, .bytes = bytes, .taken = bytes + SLACK,
+	    .order = t ? gpu_order(g, t) : NULL };
 	size_t i = search(g, r.at);
-	const char *why;
 
 	if (bytes == 0 || (i < g->n && g->range[i].at <= r.at))
 		return 0;	/* two names for one vector, two contexts */
-	if (!(r.mem = buffer(g, bytes + SLACK, e)))
+	if (!(r.mem = buffer(g, r.taken, e)))
 		return -1;
-	if ((why = g->driver->write(g, r.mem, 0, p, bytes))) {
-		g->driver->free(g, r.mem);
-		return err_set(e, "%s: %zu bytes to it: %s", g->name, bytes, why);
-	}
 	if (enter(g, r, e) == 0)
 		return 0;
-	g->driver->free(g, r.mem);
+	give_back(g, &r);
 	return -1;
 }
 

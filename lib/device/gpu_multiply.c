@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* gpu_multiply.c -- products, one after the other. */
+/* gpu_multiply.c -- products, of like matrices in one launch. */
 #include <string.h>
 
 #include "gpu.h"
@@ -24,17 +24,31 @@ gpu_lacks(const struct device *d, const struct mat *m, bool precise)
 	return float_kernel(m->type) >= 0 || gpu_type_name(m->type) ? NULL : m->type->name;
 }
 
-/* A codebook type's points, there once, however often they are placed. */
+int
+gpu_grid(struct gpu *g, const struct type *t, struct err *e)
+{
+	size_t points;
+	const uint16_t *grid = gpu_type_grid(t, &points);
+	uint64_t before = g->taken;
+
+	if (!grid)
+		return 0;
+	if (gpu_place(&g->d, grid, points * sizeof *grid, NULL, e) < 0)
+		return -1;
+	if (g->taken != before)
+		gpu_write(&g->d, (void *)(uintptr_t)grid, grid, points * sizeof *grid);
+	return 0;
+}
+
 static const void *
 grid_of(struct gpu *g, const struct type *t)
 {
 	size_t points;
-	const uint16_t *grid = gpu_type_grid(t, &points);
 	struct err e;
 
-	if (grid && gpu_place(&g->d, grid, points * sizeof *grid, &e) < 0)
+	if (gpu_grid(g, t, &e) < 0)
 		gpu_fail(g, t->name, e.msg);
-	return grid;
+	return gpu_type_grid(t, &points);
 }
 
 /* Steps are elements: a row's begin, and with it each row, is a whole block's. */
@@ -90,30 +104,67 @@ quantize(struct gpu *g, const struct device_product *p)
 	*had = c;
 }
 
-static void
-packed(struct gpu *g, const struct device_product *p)
+/* Where the rows begin, and bytes from one to the next. */
+static const unsigned char *
+rows_at(const struct mat *w, size_t *stride)
 {
-	const struct mat *w = p->w;
-	size_t groups = groups_of(w), stride = w->stride;
-	size_t items[3] = { (w->rows + 7) / 8 * 64, (p->n + 7) / 8, 1 };
-	const void *grid = grid_of(g, w->type);
 	const unsigned char *data = w->data;
 
+	*stride = w->stride;
+	if (!(w->type->flags & TYPE_FLAT))
+		return data;
 	/* Blocks that run over row ends are whole ones, as mat_packed() says. */
-	if (w->type->flags & TYPE_FLAT) {
-		stride = w->cols / w->type->block * w->type->bytes;
-		data += w->skip / w->type->block * w->type->bytes;
+	*stride = w->cols / w->type->block * w->type->bytes;
+	return data + w->skip / w->type->block * w->type->bytes;
+}
+
+enum { TOGETHER = 3 };		/* matrices of a launch, see matrices.cl */
+
+/* How many of the first n products differ in rows and results alone. */
+static size_t
+together(const struct device_product *p, size_t n, bool precise)
+{
+	size_t same = 1, stride, other;
+
+	rows_at(p->w, &stride);
+	for (; same < n && same < TOGETHER; same++) {
+		const struct device_product *q = p + same;
+
+		rows_at(q->w, &other);
+		if (!mat_packed(q->w, precise) || q->w->type != p->w->type ||
+		    q->w->cols != p->w->cols || q->w->fine != p->w->fine || other != stride ||
+		    q->x != p->x || q->ldx != p->ldx || q->n != p->n || q->ldy != p->ldy)
+			break;
 	}
+	return same;
+}
+
+static void
+packed(struct gpu *g, const struct device_product *p, size_t many)
+{
+	const struct mat *w = p->w;
+	const void *grid = grid_of(g, w->type);
+	size_t blocks = 0, stride = 0;
+	struct { const void *w, *bias, *y; unsigned rows; double scale; } m[TOGETHER] = { { 0 } };
+
 	quantize(g, p);
-	gpu_run(g, K_PACKED, w->type, items, 64, "ppzufppuuppzu", (const void *)data,
-	    grid, stride, (unsigned)w->rows, (double)w->scale, g->codes, g->scales,
-	    (unsigned)groups, (unsigned)p->n, w->fine ? NULL : (const void *)p->bias,
-	    (const void *)p->y, p->ldy, 0u);
-	if (w->fine)
-		gpu_run(g, K_PACKED, w->type, items, 64, "ppzufppuuppzu", (const void *)data,
-		    grid, stride, (unsigned)w->rows, (double)w->scale, g->codes2,
-		    g->scales2, (unsigned)groups, (unsigned)p->n, (const void *)p->bias,
-		    (const void *)p->y, p->ldy, 1u);
+	for (size_t i = 0; i < many; i++) {
+		m[i].w = rows_at(p[i].w, &stride);
+		m[i].rows = (unsigned)p[i].w->rows;
+		m[i].scale = (double)p[i].w->scale;
+		m[i].y = p[i].y;
+		blocks += (p[i].w->rows + 7) / 8;
+	}
+	for (unsigned second = 0; second <= w->fine; second++) {
+		for (size_t i = 0; i < many; i++)
+			m[i].bias = second == w->fine ? p[i].bias : NULL;
+		gpu_run(g, K_PACKED, w->type, (size_t[]){ blocks * 64, (p->n + 7) / 8, 1 }, 64,
+		    "ppzufppuuppzupufpppufpp", m[0].w, grid, stride, m[0].rows, m[0].scale,
+		    second ? g->codes2 : g->codes, second ? g->scales2 : g->scales,
+		    (unsigned)groups_of(w), (unsigned)p->n, m[0].bias, m[0].y, p->ldy, second,
+		    m[1].w, m[1].rows, m[1].scale, m[1].bias, m[1].y,
+		    m[2].w, m[2].rows, m[2].scale, m[2].bias, m[2].y);
+	}
 }
 
 static bool
@@ -127,12 +178,14 @@ gpu_multiply(struct device *d, const struct device_product *p, size_t n, bool pr
 {
 	struct gpu *g = (struct gpu *)d;
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0, many = 1; i < n; i += many) {
+		many = mat_packed(p[i].w, precise) ? together(p + i, n - i, precise) : 1;
 		if (mat_packed(p[i].w, precise))
-			packed(g, &p[i]);
+			packed(g, p + i, many);
 		else
-			floats(g, &p[i]);
-		if (within(&g->coded, p[i].y))
-			g->coded.x = NULL;
+			floats(g, p + i);
+		for (size_t k = 0; k < many; k++)
+			if (within(&g->coded, p[i + k].y))
+				g->coded.x = NULL;
 	}
 }

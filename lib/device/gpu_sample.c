@@ -18,41 +18,66 @@ chunks(size_t vocab)
 	return (vocab + CHUNK - 1) / CHUNK;
 }
 
+/* z, part, state, choice, out; and marks, of which a row seldom has more. */
+enum { PIECES = 5, MARKS = 1024 };
+
+static void
+pieces(size_t rows, size_t vocab, size_t bytes[PIECES])
+{
+	memcpy(bytes, (size_t[PIECES]){ rows * vocab * 4, rows * chunks(vocab) * SLOTS * 8,
+	    rows * STATE * 8, rows * CHOICE * 4, rows * sizeof(struct device_chosen) },
+	    PIECES * sizeof *bytes);
+}
+
 uint64_t
 gpu_sample_bytes(size_t rows, size_t vocab)
 {
-	return (uint64_t)rows * (4 * vocab + 8 * (SLOTS * chunks(vocab) + STATE) + 4 * CHOICE + 8);
+	uint64_t all = gpu_takes(rows * MARKS * sizeof(struct device_mark));
+	size_t bytes[PIECES];
+
+	pieces(rows, vocab, bytes);
+	for (int i = 0; i < PIECES; i++)
+		all += gpu_takes(bytes[i]);
+	return rows ? all : 0;
 }
 
 /* Memory for as many rows, and marks, as were never wanted before. */
 static int
-room(struct gpu *g, const struct device_sample *o, size_t marks, struct err *e)
+room(struct gpu *g, size_t rows, size_t vocab, size_t marks, struct err *e)
 {
 	struct gpu_sample *s = &g->sample;
-	void **all[] = { &s->z, &s->part, &s->state, &s->choice, &s->out };
-	size_t bytes[] = { o->n * o->n_vocab * 4, o->n * chunks(o->n_vocab) * SLOTS * 8,
-	    o->n * STATE * 8, o->n * CHOICE * 4, o->n * sizeof(struct device_chosen) };
+	void **all[PIECES] = { &s->z, &s->part, &s->state, &s->choice, &s->out };
+	size_t bytes[PIECES];
 
-	if (o->n > s->rows || o->n_vocab > s->vocab) {
+	if (rows > s->rows || vocab > s->vocab) {
+		rows = rows > s->rows ? rows : s->rows;
+		vocab = vocab > s->vocab ? vocab : s->vocab;
 		s->rows = s->vocab = 0;
-		for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+		pieces(rows, vocab, bytes);
+		for (size_t i = 0; i < PIECES; i++) {
 			if (*all[i])
 				gpu_free(&g->d, *all[i]);
 			if (!(*all[i] = gpu_alloc(&g->d, bytes[i], e)))
 				return -1;
 		}
-		s->rows = o->n;
-		s->vocab = o->n_vocab;
+		s->rows = rows;
+		s->vocab = vocab;
 	}
 	if (marks > s->marks) {
 		if (s->mark)
 			gpu_free(&g->d, s->mark);
 		s->marks = 0;
-		if (!(s->mark = gpu_alloc(&g->d, 2 * marks * sizeof(struct device_mark), e)))
+		if (!(s->mark = gpu_alloc(&g->d, marks * sizeof(struct device_mark), e)))
 			return -1;
-		s->marks = 2 * marks;
+		s->marks = marks;
 	}
 	return 0;
+}
+
+int
+gpu_sample_reserve(struct gpu *g, size_t rows, size_t vocab, struct err *e)
+{
+	return room(g, rows, vocab, rows * MARKS, e);
 }
 
 static uint32_t
@@ -86,32 +111,37 @@ words(uint32_t *to, const struct device_choice *c, size_t mark)
 	memcpy(to, all, sizeof all);
 }
 
-/* The choices and their marks go there; what all of them want comes back. */
-static int
-send(struct gpu *g, const struct device_sample *o, uint32_t *wants, size_t *most, struct err *e)
+/* The choices and their marks go there; what all of them want stays here. */
+int
+gpu_choices(struct device *d, const struct device_sample *o, struct err *e)
 {
+	struct gpu *g = (struct gpu *)d;
+	struct gpu_sample *s = &g->sample;
 	size_t marks = 0, at = 0;
 	uint32_t *w;
 
-	*wants = 0;
-	*most = 0;
+	s->sent = NULL;
+	s->wants = 0;
+	s->most = 0;
 	for (size_t i = 0; i < o->n; i++) {
 		marks += o->choice[i].nmark;
-		*most = o->choice[i].nmark > *most ? o->choice[i].nmark : *most;
-		*wants |= flags(&o->choice[i]);
+		s->most = o->choice[i].nmark > s->most ? o->choice[i].nmark : s->most;
+		s->wants |= flags(&o->choice[i]);
 	}
-	if (room(g, o, marks, e) < 0)
+	if (room(g, o->n, o->n_vocab, marks > g->sample.marks ? 2 * marks : marks, e) < 0)
 		return -1;
 	if (!(w = malloc(o->n * CHOICE * sizeof *w)))
 		return err_set(e, "out of memory");
 	for (size_t i = 0; i < o->n; i++) {
 		words(w + i * CHOICE, &o->choice[i], at);
-		gpu_write(&g->d, (struct device_mark *)g->sample.mark + at, o->choice[i].mark,
-		    o->choice[i].nmark * sizeof *o->choice[i].mark);
+		if (o->choice[i].nmark > 0)
+			gpu_write(&g->d, (struct device_mark *)g->sample.mark + at,
+			    o->choice[i].mark, o->choice[i].nmark * sizeof *o->choice[i].mark);
 		at += o->choice[i].nmark;
 	}
 	gpu_write(&g->d, g->sample.choice, w, o->n * CHOICE * sizeof *w);
 	free(w);
+	s->sent = o->choice;
 	return 0;
 }
 
@@ -146,25 +176,25 @@ gpu_sample(struct device *d, const struct device_sample *o, struct device_chosen
 {
 	struct gpu *g = (struct gpu *)d;
 	struct gpu_sample *s = &g->sample;
-	size_t items[3] = { chunks(o->n_vocab) * ITEMS, o->n, 1 }, marks;
-	uint32_t wants;
+	size_t items[3] = { chunks(o->n_vocab) * ITEMS, o->n, 1 };
 
-	if (send(g, o, &wants, &marks, e) < 0)
+	if (s->sent != o->choice && gpu_choices(d, o, e) < 0)
 		return -1;
+	s->sent = NULL;
 	d->op->zero(d, s->state, o->n * STATE * 8, 1, 0);
 	gpu_run(g, K_SAMPLE_BEGIN, NULL, items, ITEMS, "pppppuuff", ROW(s, o), (double)o->scale,
 	    (double)o->cap);
 	settle(g, o, AFTER_BEGIN, 0);
-	if (marks > 0)
-		gpu_run(g, K_SAMPLE_ADJUST, NULL, (size_t[]){ marks, o->n, 1 }, ITEMS, "pppppuup",
+	if (s->most > 0)
+		gpu_run(g, K_SAMPLE_ADJUST, NULL, (size_t[]){ s->most, o->n, 1 }, ITEMS, "pppppuup",
 		    ROW(s, o), (const void *)s->mark);
 	gpu_run(g, K_SAMPLE_TOP, NULL, items, ITEMS, "pppppuu", ROW(s, o));
 	settle(g, o, AFTER_TOP, 0);
-	if (wants & DRAWN) {
+	if (s->wants & DRAWN) {
 		gpu_run(g, K_SAMPLE_WEIGH, NULL, items, ITEMS, "pppppuu", ROW(s, o));
 		settle(g, o, AFTER_WEIGH, 0);
 		for (unsigned i = 0; i < CUTS; i++)
-			if (wants >> i & 1)
+			if (s->wants >> i & 1)
 				cut(g, o, items, i);
 		gpu_run(g, K_SAMPLE_SUM, NULL, items, ITEMS, "pppppuu", ROW(s, o));
 	}

@@ -10,6 +10,8 @@
 /* lib/device/gpu, as the Makefile puts it together. */
 extern const char device_columns[], device_packed[];
 
+enum { STAGES = 4, STAGE = 16 << 20 };
+
 struct opencl {
 	struct gpu	 g;
 	const struct opencl_api *a;
@@ -22,6 +24,12 @@ struct opencl {
 		cl_program	 program;
 		cl_kernel	 kernel[K_TYPED];
 	}		 packed[GPU_TYPES];	/* by slot, once they are wanted */
+	struct {
+		cl_mem		 mem;	/* the host's, which p is */
+		unsigned char	*p;
+		cl_event	 done;	/* its bytes are there; NULL: long since */
+	}		 stage[STAGES];	/* once they are wanted */
+	unsigned	 now;
 	struct err	 why;		/* of the last failure */
 };
 
@@ -145,6 +153,66 @@ write_to(struct gpu *g, void *mem, size_t at, const void *from, size_t bytes)
 	    NULL));
 }
 
+static cl_status
+open_stage(struct opencl *o, unsigned i)
+{
+	cl_status s = 0;
+
+	if (!o->stage[i].mem)
+		o->stage[i].mem = o->a->clCreateBuffer(o->context, CL_MEM_READ_WRITE |
+		    CL_MEM_ALLOC_HOST_PTR, STAGE, NULL, &s);
+	if (o->stage[i].mem && !o->stage[i].p)
+		o->stage[i].p = o->a->clEnqueueMapBuffer(o->queue, o->stage[i].mem, 1, CL_MAP_WRITE,
+		    0, STAGE, 0, NULL, NULL, &s);
+	return s;
+}
+
+/* What the event says is only worth knowing where it is waited for. */
+static cl_status
+gone(struct opencl *o, unsigned i)
+{
+	cl_event e = o->stage[i].done;
+	cl_status s = e ? o->a->clWaitForEvents(1, &e) : 0;
+
+	if (e)
+		o->a->clReleaseEvent(e);
+	o->stage[i].done = NULL;
+	return s;
+}
+
+static void *
+stage(struct gpu *g, size_t *n, const char **why)
+{
+	struct opencl *o = of(g);
+
+	*n = STAGE;
+	*why = status(open_stage(o, o->now));
+	if (!*why)
+		*why = status(gone(o, o->now));
+	return *why ? NULL : o->stage[o->now].p;
+}
+
+/* The last of several says when all are there: the queue is in order. */
+static const char *
+send(struct gpu *g, void *mem, size_t at, size_t skip, size_t n)
+{
+	struct opencl *o = of(g);
+	cl_event *e = &o->stage[o->now].done;
+
+	if (*e)
+		o->a->clReleaseEvent(*e);
+	*e = NULL;
+	return status(o->a->clEnqueueWriteBuffer(o->queue, mem, 0, at, n,
+	    o->stage[o->now].p + skip, 0, NULL, e));
+}
+
+static const char *
+sent(struct gpu *g)
+{
+	of(g)->now = (of(g)->now + 1) % STAGES;
+	return NULL;
+}
+
 static const char *
 read_from(struct gpu *g, void *to, void *mem, size_t at, size_t bytes)
 {
@@ -170,8 +238,17 @@ opencl_close(struct gpu *g)
 {
 	struct opencl *o = of(g);
 
+	for (unsigned i = 0; i < STAGES; i++) {
+		gone(o, i);
+		if (o->stage[i].p)
+			o->a->clEnqueueUnmapMemObject(o->queue, o->stage[i].mem, o->stage[i].p, 0,
+			    NULL, NULL);
+	}
 	if (o->queue)
 		o->a->clFinish(o->queue);
+	for (int i = 0; i < STAGES; i++)
+		if (o->stage[i].mem)
+			o->a->clReleaseMemObject(o->stage[i].mem);
 	for (int i = 0; i < K_PACKED; i++)
 		if (o->kernel[i])
 			o->a->clReleaseKernel(o->kernel[i]);
@@ -193,6 +270,7 @@ opencl_close(struct gpu *g)
 
 static const struct gpu_driver driver = {
 	.close = opencl_close, .alloc = allocate, .free = let_go, .write = write_to,
+	.stage = stage, .send = send, .sent = sent,
 	.read = read_from, .copy = copy, .call = call, .finish = finish,
 };
 

@@ -26,6 +26,8 @@ enum {
 	CL_PROGRAM_BUILD_LOG = 0x1183,
 	CL_FP_DENORM = 1, CL_FP_FMA = 1 << 5, CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT = 1 << 7,
 	CL_MEM_READ_WRITE = 1,
+	CL_MEM_ALLOC_HOST_PTR = 1 << 4,
+	CL_MAP_WRITE = 1 << 1,
 	CL_DEVICE_NOT_FOUND = -1,
 };
 #define CL_DEVICE_TYPE_ALL 0xffffffffu
@@ -37,6 +39,7 @@ typedef struct cl_queue *cl_queue;
 typedef struct cl_mem *cl_mem;
 typedef struct cl_program *cl_program;
 typedef struct cl_kernel *cl_kernel;
+typedef struct cl_event *cl_event;
 typedef int32_t cl_status;
 
 /* Name, result, arguments. */
@@ -67,7 +70,13 @@ typedef int32_t cl_status;
 	F(clEnqueueReadBuffer, cl_status, (cl_queue, cl_mem, uint32_t, size_t, size_t, void *, \
 	    uint32_t, const void *, void *)) \
 	F(clEnqueueWriteBuffer, cl_status, (cl_queue, cl_mem, uint32_t, size_t, size_t, \
-	    const void *, uint32_t, const void *, void *)) \
+	    const void *, uint32_t, const void *, cl_event *)) \
+	F(clEnqueueMapBuffer, void *, (cl_queue, cl_mem, uint32_t, uint64_t, size_t, size_t, \
+	    uint32_t, const void *, cl_event *, cl_status *)) \
+	F(clEnqueueUnmapMemObject, cl_status, (cl_queue, cl_mem, void *, uint32_t, const void *, \
+	    cl_event *)) \
+	F(clWaitForEvents, cl_status, (uint32_t, const cl_event *)) \
+	F(clReleaseEvent, cl_status, (cl_event)) \
 	F(clEnqueueCopyBuffer, cl_status, (cl_queue, cl_mem, cl_mem, size_t, size_t, size_t, \
 	    uint32_t, const void *, void *)) \
 	F(clFinish, cl_status, (cl_queue))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* context.c -- the memory of a forward pass, and that of sequences. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "infer.h"
@@ -82,7 +83,8 @@ plan(const struct model *m, const struct infer_opts *o, struct plan *p)
 	p->pick = n;
 	p->gather = h->n_expert ? n * h->n_embd : 0;
 	p->need = (struct device_need){ .cols = w, .fine = m->fine, .n = n, .experts = h->n_expert,
-	    .head_dim = h->head_dim, .rows = o->nseq, .vocab = h->n_vocab };
+	    .head_dim = h->head_dim, .rows = o->n_choose, .vocab = h->n_vocab,
+	    .result = o->n_logits * sizeof(float) * h->n_vocab };
 	p->kv = p->state = 0;
 	for (unsigned i = 0; i < h->n_layer; i++)
 		if (m->layer[i].mixer == MIX_ATTENTION)
@@ -90,7 +92,7 @@ plan(const struct model *m, const struct infer_opts *o, struct plan *p)
 		else
 			p->state += 4 * (uint64_t)o->nseq * (state_floats(h) + conv_floats(h));
 	p->scratch = 4 * (2 * p->x + 3 * p->wide + 3 * p->rope + 2 * p->route + 2 * p->pick +
-	    p->gather);
+	    p->gather + p->need.rows * h->n_vocab);
 }
 
 void
@@ -101,8 +103,51 @@ infer_size(const struct model *m, const struct infer_opts *o, const struct devic
 
 	plan(m, o, &p);
 	*kv = p.kv + p.state;
-	*scratch = p.scratch + d->op->scratch(d, &p.need) +
-	    4 * (uint64_t)o->nseq * m->h.n_vocab;
+	*scratch = p.scratch + d->op->scratch(d, &p.need);
+}
+
+/* The floats of a context's arrays, in the order of allocate(). */
+enum { ARRAYS = 10 };
+
+static void
+arrays(const struct plan *p, size_t n[ARRAYS])
+{
+	const size_t all[ARRAYS] = { p->x, p->x, p->wide, p->wide, p->wide, p->rope, p->rope,
+	    p->route, p->gather, p->need.rows * p->need.vocab };
+
+	for (int i = 0; i < ARRAYS; i++)
+		n[i] = all[i];
+}
+
+int
+infer_plan(const struct model *m, const struct infer_opts *o, struct device *d, uint64_t limit,
+    struct device_plan *to, struct err *e)
+{
+	const struct hparams *h = &m->h;
+	struct plan p;
+	size_t n[ARRAYS];
+	char what[64];
+
+	device_plan_begin(to, d, limit);
+	plan(m, o, &p);
+	if (infer_place_plan(m, d, o->precise, to, &p.need.types, e) < 0)
+		return -1;
+	device_plan_reserve(to, &p.need);
+	arrays(&p, n);
+	for (int i = 0; i < ARRAYS; i++)
+		if (n[i] > 0)
+			device_plan_add(to, DEVICE_SCRATCH, "activations", n[i] * sizeof(float));
+	for (unsigned i = 0; i < h->n_layer; i++) {
+		uint64_t rows = (uint64_t)o->nseq * o->n_ctx * h->n_kv * head_bytes(m, o);
+		bool kv = m->layer[i].mixer == MIX_ATTENTION;
+		uint64_t one = kv ? rows : 4 * (uint64_t)o->nseq * conv_floats(h);
+		uint64_t two = kv ? rows : 4 * (uint64_t)o->nseq * state_floats(h);
+
+		snprintf(what, sizeof what, "%s of layer %u", kv ? "keys and values" : "states", i);
+		device_plan_add(to, kv ? DEVICE_KV : DEVICE_STATES, what, one);
+		device_plan_add(to, kv ? DEVICE_KV : DEVICE_STATES, what, two);
+	}
+	return 0;
 }
 
 unsigned
@@ -181,17 +226,13 @@ new_cache(struct infer *f, struct cache *c, const struct layer *l, struct err *e
 	return true;
 }
 
-/* Of the device, n floats. */
-static bool
-floats(struct infer *f, float **p, size_t n, struct err *e)
-{
-	return (*p = f->d->op->alloc(f->d, n * sizeof **p, e)) != NULL;
-}
-
 static int
 allocate(struct infer *f, const struct plan *p, struct err *e)
 {
 	const struct hparams *h = &f->m->h;
+	float **to[ARRAYS] = { &f->x, &f->h, &f->a, &f->b, &f->c, &f->cos, &f->sin, &f->route,
+	    &f->gather, &f->rows };
+	size_t n[ARRAYS];
 
 	if (!(f->cache = calloc(h->n_layer, sizeof *f->cache)) ||
 	    !(f->len = calloc(f->o.nseq, sizeof *f->len)) ||
@@ -204,13 +245,13 @@ allocate(struct infer *f, const struct plan *p, struct err *e)
 	    !(f->users = calloc(h->n_expert + 1, sizeof *f->users)) ||
 	    !(f->product = calloc(2 * (size_t)h->n_expert + 1, sizeof *f->product)))
 		return err_set(e, "out of memory");
-	if (f->d->op->reserve(f->d, &p->need, e) < 0 ||
-	    !floats(f, &f->x, p->x, e) || !floats(f, &f->h, p->x, e) ||
-	    !floats(f, &f->a, p->wide, e) || !floats(f, &f->b, p->wide, e) ||
-	    !floats(f, &f->c, p->wide, e) || !floats(f, &f->cos, p->rope, e) ||
-	    !floats(f, &f->sin, p->rope, e) || !floats(f, &f->route, p->route, e) ||
-	    !floats(f, &f->gather, p->gather, e))
+	if (f->d->op->reserve(f->d, &p->need, e) < 0)
 		return -1;
+	arrays(p, n);
+	for (int i = 0; i < ARRAYS; i++)
+		if (n[i] > 0 && !(*to[i] = f->d->op->alloc(f->d, n[i] * sizeof(float), e)))
+			return -1;
+	f->nrows = p->need.rows;
 	for (unsigned i = 0; i < h->n_layer; i++)
 		if (!new_cache(f, &f->cache[i], &f->m->layer[i], e))
 			return -1;
@@ -241,7 +282,7 @@ infer_new(const struct model *m, const struct infer_opts *o, struct device *d, s
 	f->head_bytes = head_bytes(m, o);
 	f->wide = widest(h);
 	f->rope_ld = half_rot(m);
-	if (infer_place(m, d, o->precise, e) == 0) {
+	if (infer_place(m, d, o->precise, &p.need.types, e) == 0) {
 		if (allocate(f, &p, e) == 0)
 			return f;
 		err_prefix(e, "%" PRIu64 " bytes of keys and values, %" PRIu64 " of scratch",

@@ -161,33 +161,6 @@ output(struct infer *f, float *logits, struct err *e)
 	return 0;
 }
 
-/* And a token of each. */
-static int
-chosen(struct infer *f, const struct device_choice *c, struct device_chosen *to, struct err *e)
-{
-	const struct hparams *h = &f->m->h;
-	size_t n = wanted(f), row = h->n_vocab;
-
-	if (n > f->nrows) {
-		if (f->rows)
-			f->d->op->free(f->d, f->rows);
-		f->nrows = 0;
-		if (!(f->rows = f->d->op->alloc(f->d, n * row * sizeof *f->rows, e)))
-			return -1;
-		f->nrows = n;
-	}
-	if (n == 0)
-		return 0;
-	infer_mul(f, &f->m->output, NULL, f->h, h->n_embd, n, f->rows, row);
-	if (f->d->op->sample(f->d, &(struct device_sample){ .logits = f->rows, .n = n,
-	    .n_vocab = row, .scale = h->logit_scale, .cap = h->logit_cap, .choice = c }, to, e) < 0)
-		return -1;
-	for (size_t i = 0; i < n; i++)
-		if (to[i].id < 0)
-			return no_number(to[i].logprob, e);
-	return 0;
-}
-
 static int
 through(struct infer *f, const struct infer_token *tok, size_t n, struct err *e)
 {
@@ -226,9 +199,45 @@ infer_run(struct infer *f, const struct infer_token *tok, size_t n, float *logit
 	return through(f, tok, n, e) < 0 ? -1 : output(f, logits, e);
 }
 
+/* Columns whose logits are wanted, and memory for them. */
+static int
+rows(struct infer *f, const struct infer_token *tok, size_t n, size_t *wanted, struct err *e)
+{
+	size_t row = f->m->h.n_vocab;
+
+	*wanted = 0;
+	for (size_t i = 0; i < n; i++)
+		*wanted += tok[i].logits;
+	if (*wanted <= f->nrows)
+		return 0;
+	if (f->rows)
+		f->d->op->free(f->d, f->rows);
+	f->nrows = 0;
+	if (!(f->rows = f->d->op->alloc(f->d, *wanted * row * sizeof *f->rows, e)))
+		return -1;
+	f->nrows = *wanted;
+	return 0;
+}
+
 int
 infer_choose(struct infer *f, const struct infer_token *tok, size_t n,
     const struct device_choice *c, struct device_chosen *to, struct err *e)
 {
-	return through(f, tok, n, e) < 0 ? -1 : chosen(f, c, to, e);
+	const struct hparams *h = &f->m->h;
+	struct device_sample s = { .n_vocab = h->n_vocab, .scale = h->logit_scale,
+	    .cap = h->logit_cap, .choice = c };
+
+	if (rows(f, tok, n, &s.n, e) < 0 ||
+	    (s.n > 0 && f->d->op->choices(f->d, &s, e) < 0) || through(f, tok, n, e) < 0)
+		return -1;
+	if (wanted(f) == 0)
+		return 0;
+	s.logits = f->rows;
+	infer_mul(f, &f->m->output, NULL, f->h, h->n_embd, s.n, f->rows, h->n_vocab);
+	if (f->d->op->sample(f->d, &s, to, e) < 0)
+		return -1;
+	for (size_t i = 0; i < s.n; i++)
+		if (to[i].id < 0)
+			return no_number(to[i].logprob, e);
+	return 0;
 }

@@ -213,14 +213,12 @@ static int
 divide(const struct load *l, struct rope *r, const char *name, const char *word, struct err *e)
 {
 	size_t n = r->n_rot / 2, k = arch_array(l->arch, word);
-	const float *f;
 	double d;
 
 	if (load_has(l, name)) {
-		if (!(f = load_vector(l, name, n, 0, e)))
+		if (!load_vector(l, name, n, 0, e))
 			return -1;
-		for (size_t i = 0; i < n; i++)
-			r->inv[i] /= f[i];
+		load_use(l, VECTOR_DIVIDES, r->inv);
 		return 0;
 	}
 	if (k != n)

@@ -78,9 +78,12 @@ int	infer_traced(struct infer *, const char *what, const float *x, size_t width,
 
 void	infer_rope_tables(struct infer *);
 struct device_rope infer_rope(const struct infer *, unsigned rope);
-/* place.c: what a model is multiplied with, where the device finds it. */
-int	infer_place(const struct model *, struct device *, bool precise, struct err *)
-	    APR_MUSTCHECK;
+/* place.c: room for what a model is multiplied with, where the device finds it;
+ * or what that would take, and the packed types among it, as device_need. */
+int	infer_place(const struct model *, struct device *, bool precise, uint64_t *packed,
+	    struct err *) APR_MUSTCHECK;
+int	infer_place_plan(const struct model *, struct device *, bool precise,
+	    struct device_plan *, uint64_t *packed, struct err *) APR_MUSTCHECK;
 
 /* Each reads f->h and leaves n x n_embd in f->a. */
 int	infer_attention(struct infer *, const struct layer *, struct cache *, struct err *);

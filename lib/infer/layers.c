@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* layers.c -- the weights of each layer's parts. */
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -119,7 +118,6 @@ deltanet(struct at *a, struct layer *y, struct err *e)
 	struct hparams *h = a->h;
 	size_t d = h->n_embd, vals = (size_t)h->nv * h->dv;
 	size_t channels = 2 * (size_t)h->nk * h->dk + vals;
-	float *rate;
 
 	if (load_matrix(a->l, block(a, "attn_qkv.weight"), channels, d, false, &y->qkv, e) < 0 ||
 	    load_matrix(a->l, block(a, "attn_gate.weight"), vals, d, false, &y->z, e) < 0 ||
@@ -134,12 +132,7 @@ deltanet(struct at *a, struct layer *y, struct err *e)
 	if (a->l->conv == ARCH_GGUF)
 		return 0;
 	/* A_log elsewhere. */
-	rate = arena_alloc(a->l->arena, h->nv * sizeof *rate);
-	if (!rate)
-		return err_set(e, "out of memory");
-	for (unsigned i = 0; i < h->nv; i++)
-		rate[i] = (float)-exp((double)y->a[i]);
-	y->a = rate;
+	load_use(a->l, VECTOR_MINUS_EXP, NULL);
 	return 0;
 }
 

@@ -21,6 +21,7 @@ struct load {
 	struct arch_model	*arch;
 	enum arch_conv		 conv;		/* of names, rows and values */
 	struct named		*named;		size_t n;	/* sorted */
+	struct model		*model;
 	struct arena		*arena;		/* the model's */
 	unsigned		 n_ctx;		/* that will be asked for; 0: all */
 };
@@ -39,13 +40,15 @@ int	load_layers(struct load *, struct model *, struct err *) APR_MUSTCHECK;
 int	load_names(struct load *, struct err *) APR_MUSTCHECK;
 struct named *load_find(const struct load *, const char *name, long expert, unsigned part);
 bool	load_has(const struct load *, const char *name);
-/* n elements as f32, `add` added to each, in the model's arena; NULL: it is
- * missing or misshapen. */
+/* n elements as f32, `add` added to each, in the model's arena, where they will
+ * be once the tensor's bytes are there; NULL: it is missing or misshapen. */
 const float *load_vector(const struct load *, const char *name, size_t n, float add,
 	    struct err *);
 /* Of part `part` of what one matrix became several. */
 const float *load_part(const struct load *, const char *name, unsigned part, size_t n,
 	    float add, struct err *);
+/* The last of them becomes something else. */
+void	load_use(const struct load *, enum vector_use, float *by);
 /* Set *v where there is such a tensor. */
 int	load_maybe(const struct load *, const char *name, size_t n, float add,
 	    const float **v, struct err *) APR_MUSTCHECK;

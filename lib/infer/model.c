@@ -86,7 +86,7 @@ parts(struct load *l, struct model *m, struct err *e)
 
 		if (!l->w->data[t])
 			continue;
-		m->part[m->nparts++] = (struct part){ x, l->w->data[t] };
+		m->part[m->nparts++] = (struct part){ .t = x, .data = l->w->data[t] };
 		m->floats &= x->type->block == 1 && x->type->bytes > 1;
 	}
 	qsort(m->part, m->nparts, sizeof *m->part, by_data);
@@ -152,6 +152,7 @@ model_new(struct weights *w, unsigned n_ctx, struct err *e)
 		err_set(e, "out of memory");
 		return NULL;
 	}
+	l.model = m;
 	l.arena = &m->arena;
 	if (open_arch(&l, e) == 0 && load_names(&l, e) == 0) {
 		m->source = l.arch;
@@ -164,6 +165,9 @@ model_new(struct weights *w, unsigned n_ctx, struct err *e)
 			r = account(&l, m, e);
 		if (r == 0)
 			r = parts(&l, m, e);
+		model_sort_vectors(m);
+		if (r == 0 && !source_is_stream(w->source))
+			r = model_take_all(m, w, e);
 	} else {
 		m->source = l.arch;
 	}
@@ -182,6 +186,7 @@ model_free(struct model *m)
 	arch_close(m->source);
 	free(m->rope[0].inv);
 	free(m->rope[1].inv);
+	free(m->vector);
 	arena_release(&m->arena);
 	free(m);
 }

@@ -80,6 +80,20 @@ struct arch_model;
 struct part {
 	const struct tensor *t;
 	const void	*data;
+	float		 scale;		/* TYPE_WHOLE: its own, once it was read */
+	bool		 placed;	/* a device has its bytes */
+};
+
+/* A tensor as floats, n of them: x + add, and what becomes of that. */
+enum vector_use { VECTOR_AS_IS, VECTOR_MINUS_EXP, VECTOR_DIVIDES };
+struct vector {
+	const char	*name;
+	size_t		 tensor;	/* in the manifest */
+	float		*v;
+	size_t		 n;
+	float		 add;
+	enum vector_use	 use;
+	float		*by;		/* VECTOR_DIVIDES: these, by it */
 };
 
 struct model {
@@ -88,6 +102,8 @@ struct model {
 	uint64_t	 bytes, embd_bytes, token_bytes, token_weights;
 	struct part	*part;		/* in order of data */
 	size_t		 nparts;
+	struct vector	*vector;	/* by tensor */
+	size_t		 nvectors;
 	struct hparams	 h;
 	struct rope	 rope[2];
 	struct layer	*layer;		/* n_layer */
@@ -97,5 +113,26 @@ struct model {
 	struct mat	 pos_embd;	/* n_ctx x d, if data */
 	const float	*out_norm, *out_norm_b;
 };
+
+/* The part that an address is in. */
+struct part *model_part(const struct model *, const void *);
+/* Calls it for each matrix that a token is multiplied with, until it returns -1. */
+typedef int model_matrix(void *ctx, const struct mat *, struct err *);
+int	model_walk(const struct model *, model_matrix *, void *ctx, struct err *) APR_MUSTCHECK;
+
+struct weights;
+
+/* vectors.c: what a model has of a tensor besides matrices, from its bytes:
+ * vectors, and a scale. */
+void	model_sort_vectors(struct model *);
+bool	model_wants_bytes(const struct model *, size_t tensor);
+/* Has it a role at all? */
+bool	model_uses(const struct model *, const struct weights *, size_t tensor);
+int	model_take(struct model *, const struct weights *, size_t tensor, const void *, struct err *)
+	    APR_MUSTCHECK;
+/* All that is there. */
+int	model_take_all(struct model *, const struct weights *, struct err *) APR_MUSTCHECK;
+/* Once all scales are known. */
+int	model_set_scales(struct model *, struct err *) APR_MUSTCHECK;
 
 #endif

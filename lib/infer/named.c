@@ -85,16 +85,21 @@ load_part(const struct load *l, const char *name, unsigned part, size_t n, float
 		err_set(e, "out of memory");
 		return NULL;
 	}
+	if (array_room(&l->model->vector, l->model->nvectors, sizeof *l->model->vector, e) < 0)
+		return NULL;
+	l->model->vector[l->model->nvectors++] = (struct vector){ .name = t->name,
+	    .tensor = x->tensor, .v = v, .n = n, .add = add };
 	x->used = true;
-	type_decoder(t->type)(v, l->w->data[x->tensor], n);
-	for (size_t i = 0; i < n; i++) {
-		if (!isfinite(v[i])) {
-			err_set(e, "%s: element %zu is %g", t->name, i, (double)v[i]);
-			return NULL;
-		}
-		v[i] += add;
-	}
 	return v;
+}
+
+void
+load_use(const struct load *l, enum vector_use use, float *by)
+{
+	struct vector *v = &l->model->vector[l->model->nvectors - 1];
+
+	v->use = use;
+	v->by = by;
 }
 
 const float *
@@ -130,11 +135,8 @@ load_as_matrix(const struct load *l, struct named *x, size_t rows, size_t cols, 
 	*m = (struct mat){ .type = t->type, .data = l->w->data[x->tensor], .rows = rows,
 	    .cols = cols, .stride = (size_t)tensor_row_bytes(t), .transposed = transposed };
 	if (t->type->flags & TYPE_WHOLE) {
-		type_f32.to_f32(&m->scale, m->data, 1);
 		m->data = (const unsigned char *)m->data + 4;
 		m->stride = cols;
-		if (!isfinite(m->scale))
-			return err_set(e, "%s: its scale is %g", t->name, (double)m->scale);
 	}
 	/* Nor do these two have rows of bytes. */
 	if (transposed && (t->type->flags & (TYPE_WHOLE | TYPE_FLAT)))

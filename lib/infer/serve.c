@@ -329,7 +329,9 @@ serve_run(struct infer *f, const struct infer_opts *o, unsigned n_vocab, const s
 	b.tok = calloc(o->n_batch, sizeof *b.tok);
 	b.choice = calloc(b.room, sizeof *b.choice);
 	b.chosen = calloc(b.room, sizeof *b.chosen);
-	if (!b.slot || !b.tok || !b.choice || !b.chosen) {
+	b.mark = malloc(sizeof *b.mark);
+	b.marks = 1;
+	if (!b.slot || !b.tok || !b.choice || !b.chosen || !b.mark) {
 		err_set(e, "out of memory");
 		goto out;
 	}

@@ -30,3 +30,30 @@ load ../opencl
 		apr-infer --device opencl -b 2 -c 64 --logits --ids 5,17,2,9,1 wide.gguf | cmp - want
 	done
 }
+
+@test "every file, and its weights as floats" {
+	opencl
+	need gguf/llama3.q4_k_m.gguf
+	n=0
+	for f in "$F"/gguf/*.gguf "$F"/gguf/split/*-00001-of-* "$F"/apr/*.apr; do
+		# (What is no model is none for either.)
+		apr-infer --logits --ids $IDS "$f" >/dev/null 2>&1 || {
+			fails 1 apr-infer --device opencl --logits --ids $IDS "$f"
+			continue
+		}
+		both "${f#"$F/"}"
+		both "${f#"$F/"}" --precise
+		n=$((n + 1))
+	done
+	[ "$n" -ge 50 ]
+}
+
+@test "packed weights of every kind across, over row ends, padded" {
+	opencl
+	need hf/gpt2
+	for t in q2_k q3_k q4_k q5_k q6_k q8_0 apr_q4 apr_q8 lattice_q4 f64; do
+		apr-cat "$F/hf/gpt2" | apr-quant -q --rules=apr $t | stream
+		apr-cat "$F/hf/qwen2-odd" | apr-quant -q --rules=apr --fallback=pad $t | stream
+	done
+	apr-cat "$F/hf/gpt2" | apr-quant -q --rules=apr apr_q8 | stream --precise
+}

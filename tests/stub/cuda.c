@@ -3,9 +3,13 @@
  * cuda.c -- a libcuda.so.1 without a card: it runs the PTX that it is given.
  *
  *	STUB_CUDA_FAIL=NAME:N:STATUS	the N-th call of NAME fails so
+ *	STUB_CUDA_GONE=N		from the N-th call on there is no device
  *	STUB_CUDA_COUNT=FILE		how often each was called, in the end
  *	STUB_CUDA_DEVICES, _VERSION, _ARCH, _MEMORY, _PROCESSORS	what there is
+ *	STUB_CUDA_BYTES=FILE		bytes of memory at the most, and those written to it
+ *	STUB_CUDA_FAR=1			memory that was written is no longer this process's
  *	STUB_CUDA_IDLE=1		kernels do nothing
+ *	STUB_CUDA_RACES=1		races for shared memory fail
  *	STUB_CUDA_LEFT=1		what is not given back in the end is told
  */
 #include <pthread.h>
@@ -15,12 +19,12 @@
 
 #include "cuda.h"
 
-enum { CALLS = 96 };
+enum { CALLS = 96, UNAVAILABLE = 46 };
 
 static const struct { int status; const char *name; } names[] = {
 	{ OK, "CUDA_SUCCESS" }, { INVALID_VALUE, "CUDA_ERROR_INVALID_VALUE" },
 	{ OUT_OF_MEMORY, "CUDA_ERROR_OUT_OF_MEMORY" }, { 3, "CUDA_ERROR_NOT_INITIALIZED" },
-	{ 100, "CUDA_ERROR_NO_DEVICE" }, { NO_CONTEXT, "CUDA_ERROR_INVALID_CONTEXT" }, { CUDA_INVALID_IMAGE, "CUDA_ERROR_INVALID_IMAGE" },
+	{ UNAVAILABLE, "CUDA_ERROR_DEVICE_UNAVAILABLE" }, { 100, "CUDA_ERROR_NO_DEVICE" }, { NO_CONTEXT, "CUDA_ERROR_INVALID_CONTEXT" }, { CUDA_INVALID_IMAGE, "CUDA_ERROR_INVALID_IMAGE" },
 	{ CUDA_NO_BINARY, "CUDA_ERROR_NO_BINARY_FOR_GPU" }, { CUDA_INVALID_PTX, "CUDA_ERROR_INVALID_PTX" },
 	{ CUDA_OLD_PTX, "CUDA_ERROR_UNSUPPORTED_PTX_VERSION" }, { 400, "CUDA_ERROR_INVALID_HANDLE" },
 	{ NOT_FOUND, "CUDA_ERROR_NOT_FOUND" }, { CUDA_ILLEGAL_ADDRESS, "CUDA_ERROR_ILLEGAL_ADDRESS" },
@@ -35,7 +39,8 @@ static const struct { int status; const char *name; } names[] = {
 
 static struct { const char *name; unsigned long n; } calls[CALLS];
 static pthread_mutex_t inside = PTHREAD_MUTEX_INITIALIZER;
-static size_t taken;
+static size_t taken, most;
+size_t stub_written;
 long stub_left;
 int stub_broken;
 static _Thread_local void *current;	/* the thread's context */
@@ -57,6 +62,7 @@ arch(void)
 int
 stub_enter(const char *name)
 {
+	static unsigned long all;
 	const char *s = getenv("STUB_CUDA_FAIL"), *p;
 	size_t len = strlen(name);
 	int i = 0;
@@ -69,6 +75,8 @@ stub_enter(const char *name)
 		i++;
 	calls[i].name = name;
 	calls[i].n++;
+	if (++all >= stub_number("STUB_CUDA_GONE", -1UL))
+		return UNAVAILABLE;
 	if (!s || strncmp(s, name, len) != 0 || s[len] != ':')
 		return stub_broken;
 	if (strtoul(s + len + 1, NULL, 10) != calls[i].n)
@@ -102,8 +110,14 @@ stub_gone(void *p)
 __attribute__((destructor)) static void
 end(void)
 {
-	const char *path = getenv("STUB_CUDA_COUNT");
-	FILE *f = path ? fopen(path, "w") : NULL;
+	const char *path = getenv("STUB_CUDA_COUNT"), *bytes = getenv("STUB_CUDA_BYTES");
+	FILE *f = bytes ? fopen(bytes, "w") : NULL;
+
+	if (f) {
+		fprintf(f, "%zu %zu\n", most, stub_written);
+		fclose(f);
+	}
+	f = path ? fopen(path, "w") : NULL;
 
 	for (int i = 0; f && i < CALLS && calls[i].name; i++)
 		fprintf(f, "%s %lu\n", calls[i].name, calls[i].n);
@@ -272,6 +286,7 @@ cuMemAlloc_v2(uint64_t *to, size_t bytes)
 	    !(*to = ptx_allocate(bytes, PTX_DEVICE)))
 		return OUT_OF_MEMORY;
 	taken += bytes;
+	most = taken > most ? taken : most;
 	stub_left++;
 	return OK;
 }

@@ -24,6 +24,7 @@ unsigned long stub_number(const char *variable, unsigned long other);
 void	*stub_thing(size_t bytes);
 int	stub_gone(void *);
 extern long stub_left;
+extern size_t stub_written;	/* bytes to the card */
 extern int stub_broken;		/* the status of a kernel that has failed */
 
 /* streams.c: everything that waits, in whatever stream, is done. */

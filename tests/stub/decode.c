@@ -569,7 +569,7 @@ plain(struct parser *s, struct ins *i, struct parts *p, struct operand *o, unsig
 			i->n = o[k].not;
 		else if (o[k].not)
 			BAD("'!' is not wanted");
-		if (j == 0 && e->op != ptx_nothing) {
+		if (j == 0 && e->op != ptx_warp_sync) {
 			i->o[0] = result(s, &o[k], wanted(c), false);
 			if (i->o[0] < 0)
 				BAD("a register is wanted");

@@ -248,7 +248,7 @@ const struct ptx_entry ptx_lanes[] = {
 	SYNC("redux.sync.min.s32", "iiW", redux_min_s, 2), SYNC("redux.sync.max.s32", "iiW", redux_max_s, 2),
 	SYNC("redux.sync.min.u32", "iiW", redux_min_u, 2), SYNC("redux.sync.max.u32", "iiW", redux_max_u, 2),
 	SYNC("redux.sync.and.b32", "WWW", redux_and, 2), SYNC("redux.sync.or.b32", "WWW", redux_or, 2),
-	SYNC("redux.sync.xor.b32", "WWW", redux_xor, 2), SYNC("bar.warp.sync", "W", ptx_nothing, 0),
+	SYNC("redux.sync.xor.b32", "WWW", redux_xor, 2), SYNC("bar.warp.sync", "W", ptx_warp_sync, 0),
 	{ "activemask.b32", "W", activemask, PTX_PLAIN, 0 },
 	{ NULL, NULL, NULL, PTX_PLAIN, 0 }
 };

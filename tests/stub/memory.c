@@ -8,6 +8,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "ptx.h"
 
@@ -61,12 +62,39 @@ end(void)
 	ranges = room = 0;
 }
 
+/* With STUB_CUDA_FAR a card's bytes are pages that this process does not keep
+ * once they were written, so that its own memory can be told from theirs. */
+static int
+far(enum ptx_owner owner)
+{
+	return owner == PTX_DEVICE && getenv("STUB_CUDA_FAR");
+}
+
+enum { PAGE = 4096 };
+
+void
+ptx_put_away(void *p, size_t bytes)
+{
+	uintptr_t from = (uintptr_t)p / PAGE * PAGE, to = ((uintptr_t)p + bytes) / PAGE * PAGE;
+
+	if (far(PTX_DEVICE) && to > from)
+		madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
 /* What nobody has written is a NaN in every type. */
 uint64_t
 ptx_allocate(size_t bytes, enum ptx_owner owner)
 {
-	struct ptx_range r = { next, bytes, malloc(bytes ? bytes : 1), owner };
+	struct ptx_range r = { next, bytes, NULL, owner };
 
+	if (far(owner)) {
+		r.host = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		if (r.host == MAP_FAILED || enter(r) < 0)
+			return 0;
+		next += (bytes + 2 * STEP - 1) / STEP * STEP;
+		return r.start;
+	}
+	r.host = malloc(bytes ? bytes : 1);
 	if (!r.host || enter(r) < 0) {
 		free(r.host);
 		return 0;
@@ -89,7 +117,9 @@ ptx_free(uint64_t start)
 
 	if (k == 0 || range[k - 1].start != start)
 		return -1;
-	if (range[k - 1].owner != PTX_HOST)
+	if (far(range[k - 1].owner))
+		munmap(range[k - 1].host, range[k - 1].bytes);
+	else if (range[k - 1].owner != PTX_HOST)
 		free(range[k - 1].host);
 	memmove(range + k - 1, range + k, (ranges - k) * sizeof *range);
 	ranges--;
@@ -212,6 +242,8 @@ name(struct warp *w, const struct ins *i, uint32_t lanes) \
 	unsigned char *p[WARP]; \
 	if (!where(w, i, lanes, 0, i->n * (unsigned)sizeof(T), p)) \
 		return; \
+	if (w->block->trace) \
+		ptx_trace(w, i, lanes, p, i->n * (unsigned)sizeof(T), false); \
 	for (unsigned k = 0; k < i->n; k++) { \
 		uint##R##_t *d; \
 		if (i->o[1 + k] < 0) \
@@ -252,6 +284,8 @@ name(struct warp *w, const struct ins *i, uint32_t lanes) \
 	unsigned char *p[WARP]; \
 	if (!where(w, i, lanes, 0, i->n * (unsigned)sizeof(T), p)) \
 		return; \
+	if (w->block->trace) \
+		ptx_trace(w, i, lanes, p, i->n * (unsigned)sizeof(T), true); \
 	for (unsigned k = 0; k < i->n; k++) { \
 		const uint##R##_t *a = r##R(w, i, 1 + (int)k); \
 		for (uint32_t left = lanes; left; left &= left - 1) { \
@@ -385,6 +419,8 @@ ptx_copy_async(struct warp *w, const struct ins *i, uint32_t lanes)
 	from.narrow = false;
 	if (!where(w, &to, lanes, 0, i->n, p))
 		return;
+	if (w->block->trace)
+		ptx_trace(w, i, lanes, p, i->n, true);
 	for (uint32_t left = lanes; left; left &= left - 1) {
 		int l = __builtin_ctz(left);
 		unsigned n = i->o[2] < 0 ? i->n : r32(w, i, 2)[l];
@@ -403,7 +439,7 @@ ptx_copy_async(struct warp *w, const struct ins *i, uint32_t lanes)
 				abort();
 		}
 		c = &w->copy[w->copies++];
-		*c = (struct copy){ .to = p[l], .group = w->group[l], .n = i->n, .lane = (uint8_t)l };
+		*c = (struct copy){ .from = i, .to = p[l], .group = w->group[l], .n = i->n, .lane = (uint8_t)l };
 		if (n > 0)
 			memcpy(c->bytes, q[l], n);
 		memset(p[l], 0xff, i->n);
@@ -418,10 +454,16 @@ ptx_arrive(struct warp *w, uint32_t lanes, uint32_t n)
 	for (uint32_t j = 0; j < w->copies; j++) {
 		struct copy *c = &w->copy[j];
 
-		if (lanes >> c->lane & 1 && c->group + n < w->group[c->lane])
+		if (lanes >> c->lane & 1 && c->group + n < w->group[c->lane]) {
+			unsigned char *p[WARP];
+
+			p[c->lane] = c->to;
+			if (w->block->trace)
+				ptx_trace(w, c->from, 1u << c->lane, p, c->n, true);
 			memcpy(c->to, c->bytes, c->n);
-		else
+		} else {
 			w->copy[k++] = *c;
+		}
 	}
 	w->copies = k;
 }
@@ -464,6 +506,8 @@ ptx_ldmatrix(struct warp *w, const struct ins *i, uint32_t lanes)
 	at.space = PTX_SHARED;
 	if (!where(w, &at, i->n == 4 ? EVERY : (1u << 8 * i->n) - 1, 0, 16, p))
 		return;
+	if (w->block->trace)
+		ptx_trace(w, i, i->n == 4 ? EVERY : (1u << 8 * i->n) - 1, p, 16, false);
 	for (int j = 0; j < i->n; j++) {
 		uint32_t *d = r32(w, i, 1 + j), v[WARP];
 

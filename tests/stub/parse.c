@@ -280,7 +280,7 @@ find_register(struct parser *s, struct name n, struct operand *o)
 			continue;
 		if (d->n == 0 ? equal(d->name, n) :
 		    digits && d->name.n == n.n - digits && !memcmp(d->name.p, n.p, d->name.n) && number < d->n) {
-			*o = (struct operand){ .is = REGISTER, .kind = d->kind, .at = d->at + (int32_t)number * step };
+			*o = (struct operand){ .is = REGISTER, .kind = d->kind, .at = d->at + (d->n ? (int32_t)number * step : 0) };
 			return true;
 		}
 	}

@@ -126,6 +126,7 @@ struct ptx_range {
 };
 uint64_t ptx_allocate(size_t bytes, enum ptx_owner);
 int	ptx_reveal(void *host, size_t bytes);		/* at its own address */
+void	ptx_put_away(void *, size_t bytes);		/* written, and not looked at soon */
 int	ptx_free(uint64_t start);			/* nonzero: there is none */
 /* The range that has all these bytes, or NULL. */
 const struct ptx_range *ptx_range(uint64_t at, size_t bytes);
@@ -141,8 +142,11 @@ struct block {
 	uint32_t	 warps;
 	int		 status;
 	uint32_t	 expected[PTX_BARRIERS], arrived[PTX_BARRIERS];
+	struct ptx_trace *trace;	/* by byte of shared memory, if races are looked for */
+	uint32_t	 clock, opened;	/* barriers so far; at the last of the block */
 };
 struct copy {			/* cp.async: on its way */
+	const struct ins *from;
 	unsigned char	*to, bytes[16];
 	uint32_t	 group;
 	uint8_t		 n, lane;
@@ -156,6 +160,7 @@ struct warp {
 	unsigned char	*local;
 	struct copy	*copy;
 	uint32_t	 copies, room, group[WARP];
+	uint32_t	 synced;	/* when it last had a barrier */
 };
 
 static inline uint32_t *
@@ -188,6 +193,13 @@ ptx_op	*ptx_atomic(const char *what, const char *type);
 ptx_op	ptx_load_param, ptx_copy_async, ptx_copy_commit, ptx_copy_wait, ptx_copy_wait_all,
 	ptx_ldmatrix, ptx_nothing, ptx_mma, ptx_mov_32, ptx_mov_64, ptx_mov_pred, ptx_pack, ptx_unpack,
 	ptx_to_window, ptx_from_window, ptx_barrier;
+/* races.c: lanes come to bytes of shared memory, if these are such; barriers. */
+struct ptx_trace;
+size_t	ptx_trace_bytes(void);
+void	ptx_trace(struct warp *, const struct ins *, uint32_t lanes, unsigned char *const *p, unsigned n,
+    bool write);
+void	ptx_trace_open(struct block *);
+ptx_op	ptx_warp_sync;
 /* Copies that do not belong to a lane's last n groups arrive. */
 void	ptx_arrive(struct warp *, uint32_t lanes, uint32_t n);
 

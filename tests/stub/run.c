@@ -219,6 +219,7 @@ open_barriers(struct block *b)
 		if (!b->arrived[id] || b->arrived[id] < (b->expected[id] ? b->expected[id] : alive))
 			continue;
 		b->arrived[id] = 0;
+		ptx_trace_open(b);
 		for (uint32_t k = 0; k < b->warps; k++)
 			if (b->warp[k].barrier == id) {
 				b->warp[k].barrier = -1;
@@ -274,6 +275,9 @@ run_block(struct block *b)
 
 	memset(b->shared, 0xff, b->shared_bytes);
 	memset(b->arrived, 0, sizeof b->arrived);
+	if (b->trace)
+		memset(b->trace, 0, b->shared_bytes * ptx_trace_bytes());
+	b->clock = b->opened = 1;
 	for (uint32_t k = 0; k < b->warps; k++) {
 		struct warp *w = &b->warp[k];
 		uint32_t n = threads - k * WARP;
@@ -282,6 +286,7 @@ run_block(struct block *b)
 		w->held = 0;
 		w->barrier = -1;
 		w->copies = 0;
+		w->synced = 1;
 		memset(w->at, 0, sizeof w->at);
 		memset(w->group, 0, sizeof w->group);
 		if (f->local)
@@ -313,6 +318,8 @@ prepare(struct block *b)
 	b->warp = calloc(b->warps, sizeof *b->warp);
 	b->hit = calloc(f->slots + 1, sizeof *b->hit);
 	b->shared = aligned_alloc(256, b->shared_bytes / 256 * 256 + 256);
+	if (getenv("STUB_CUDA_RACES") && !(b->trace = calloc(b->shared_bytes + 1, ptx_trace_bytes())))
+		return 2;
 	if (!b->warp || !b->hit || !b->shared)
 		return 2;
 	for (uint32_t k = 0; k < b->warps; k++) {
@@ -354,5 +361,6 @@ ptx_run(const struct ptx_launch *launch)
 	free(b.warp);
 	free(b.hit);
 	free(b.shared);
+	free(b.trace);
 	return b.status;
 }

@@ -32,6 +32,7 @@ struct work {
 	const void	*from;
 	size_t		 bytes;		/* COPY; of SET the times of `unit` bytes of v */
 	uint32_t	 unit, v;
+	bool		 up;		/* COPY: from the host to the card */
 	struct stream	*other;		/* WAIT: as far as its ticket */
 	uint64_t	 until;
 	struct event	*event;
@@ -82,6 +83,8 @@ perform(struct work *w)
 	switch (w->what) {
 	case COPY:
 		memmove(w->to, w->from, w->bytes);
+		if (w->up)
+			ptx_put_away(w->to, w->bytes);
 		break;
 	case SET:
 		for (size_t i = 0; i < w->bytes; i++)
@@ -381,6 +384,7 @@ static int
 copy(void *p, void *to, uint64_t to_device, const void *from, uint64_t from_device, size_t bytes)
 {
 	const struct ptx_range *r;
+	bool up = !to && from;
 	struct work *w;
 
 	if (!to) {
@@ -397,7 +401,10 @@ copy(void *p, void *to, uint64_t to_device, const void *from, uint64_t from_devi
 		w->to = to;
 		w->from = from;
 		w->bytes = bytes;
+		w->up = up;
 	}
+	if (up)
+		stub_written += bytes;
 	return add(p, w);
 }
 
@@ -681,6 +688,8 @@ cuGraphGetNodes(void *graph, void **node, size_t *n)
 int
 cuGraphExecDestroy(void *graph)
 {
+	if (!graph)
+		return INVALID_VALUE;
 	drop(((struct graph *)graph)->first);
 	return stub_gone(graph);
 }
@@ -688,6 +697,8 @@ cuGraphExecDestroy(void *graph)
 int
 cuGraphDestroy(void *graph)
 {
+	if (!graph)
+		return INVALID_VALUE;
 	drop(((struct graph *)graph)->first);
 	return stub_gone(graph);
 }

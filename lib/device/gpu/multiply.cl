@@ -26,20 +26,21 @@ dot4(uint a, uint b, int sum)
 KERNEL
 multiply(BUF(const uchar, w), BUF(const ushort, grid), ulong stride, uint rows, float scale,
     BUF(const uint, q), BUF(const float, a), uint groups, uint n, BUF(const float, bias),
-    BUF(float, y), ulong ldy, uint second)
+    BUF(float, y), ulong ldy, uint second, OTHERS)
 {
+	MATRIX_HERE(mat, ROWS)
 	LOCAL float s[ROWS][LANES], m[ROWS][LANES], m1[ROWS][LANES];
 	LOCAL float dot[ROWS][LANES][LANES], dot1[ROWS][LANES][LANES];
-	uint lane = LANE() % LANES, r = LANE() / LANES, row = GROUP(0) * ROWS + r;
+	uint lane = LANE() % LANES, r = LANE() / LANES, row = mat.block * ROWS + r;
 	uint first = GROUP(1) * LANES, cols = n - first < LANES ? n - first : LANES;
-	GLOBAL const uchar *p = CAT(uchar, w) + (row < rows ? row : 0) * stride;
+	GLOBAL const uchar *p = mat.w + (row < mat.rows ? row : 0) * stride;
 	float acc = 0, sum = 0;
 
 	for (uint base = 0; base < groups; base += LANES) {
 		uint g = base + lane;
 
-		if (row < rows && g < groups) {
-			struct scales k = { scale, 0, 0, 0, 0, 0 };
+		if (row < mat.rows && g < groups) {
+			struct scales k = { mat.scale, 0, 0, 0, 0, 0 };
 			uint codes[8];
 
 			PASTE(TYPE, scales)(p, g, &k);
@@ -67,7 +68,7 @@ multiply(BUF(const uchar, w), BUF(const ushort, grid), ulong stride, uint rows, 
 			}
 		}
 		BARRIER();
-		for (uint j = 0; lane < cols && row < rows && j < LANES && base + j < groups; j++) {
+		for (uint j = 0; lane < cols && row < mat.rows && j < LANES && base + j < groups; j++) {
 			GLOBAL const float *f = CAT(float, a) +
 			    ((ulong)(first + lane) * groups + base + j) * 4;
 
@@ -87,11 +88,11 @@ multiply(BUF(const uchar, w), BUF(const ushort, grid), ulong stride, uint rows, 
 		}
 		BARRIER();
 	}
-	if (lane < cols && row < rows) {
-		GLOBAL float *to = AT(float, y) + (first + lane) * ldy + row;
+	if (lane < cols && row < mat.rows) {
+		GLOBAL float *to = mat.y + (first + lane) * ldy + row;
 
 		acc = groups > SEGMENT ? sum + acc : acc;
 		acc = second ? *to + acc : acc;
-		*to = HAS(bias) ? acc + CAT(float, bias)[row] : acc;
+		*to = mat.bias ? acc + mat.bias[row] : acc;
 	}
 }

@@ -21,7 +21,7 @@ enum {
 struct product {
 	const uchar	*w;
 	ulong		 stride;
-	uint		 rows;
+	uint		 rows, block;	/* matrices.cl's */
 	const uint	*q;		/* columns' codes */
 	const float	*a;		/* and scales */
 	uint		 groups, n;
@@ -82,7 +82,7 @@ gemv(const struct product *p)
 	LOCAL float4 s[2][ROWS][PITCH / 4], dot[2][C][ROWS][PITCH / 4];
 	LOCAL float4 m[FLAGS & MIN ? 2 : 1][ROWS][PITCH / 4];
 	uint item = LANE(), lane = item % 32, pair = item / 32 * 2, r = pair + lane / STEP;
-	uint g = lane % STEP, first = GROUP(0) * ROWS, column = GROUP(1) * C;
+	uint g = lane % STEP, first = p->block * ROWS, column = GROUP(1) * C;
 	uint groups = p->groups, steps = (groups + STEP - 1) / STEP, n = p->n;
 	uint adds = item % ROWS, of = item / ROWS;	/* the row and column it adds */
 	uint bytes = (groups + BLOCK / 32 - 1) / (BLOCK / 32) * BYTES;
@@ -200,20 +200,22 @@ gemv(const struct product *p)
 }
 
 /* Arguments are multiply.cl's. */
-#define PRODUCT(name, ...) \
+/* Of so many rows a work-group. */
+#define PRODUCT(name, size, ...) \
 KERNEL \
 name(BUF(const uchar, w), BUF(const ushort, grid), ulong stride, uint rows, float scale, \
     BUF(const uint, q), BUF(const float, a), uint groups, uint n, BUF(const float, bias), \
-    BUF(float, y), ulong ldy, uint second) \
+    BUF(float, y), ulong ldy, uint second, OTHERS) \
 { \
-	struct product p = { CAT(uchar, w), stride, rows, CAT(uint, q), CAT(float, a), groups, n, \
-	    HAS(bias) ? CAT(float, bias) : 0, AT(float, y), ldy, second }; \
+	MATRIX_HERE(mat, size) \
+	struct product p = { mat.w, stride, mat.rows, mat.block, CAT(uint, q), CAT(float, a), \
+	    groups, n, mat.bias, mat.y, ldy, second }; \
 \
-	(void)grid_base; (void)grid_at; (void)scale; \
+	(void)grid_base; (void)grid_at; \
 	__VA_ARGS__(&p); \
 }
 
-PRODUCT(gemv_1, gemv<1, 8, 2>)
-PRODUCT(gemv_2, gemv<2, 8, 2>)
-PRODUCT(gemv_4, gemv<4, 4, 2>)
-PRODUCT(gemv_8, gemv<8, 4, 1>)
+PRODUCT(gemv_1, 16, gemv<1, 8, 2>)
+PRODUCT(gemv_2, 16, gemv<2, 8, 2>)
+PRODUCT(gemv_4, 8, gemv<4, 4, 2>)
+PRODUCT(gemv_8, 8, gemv<8, 4, 1>)

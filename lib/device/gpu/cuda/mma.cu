@@ -26,7 +26,7 @@ mma(const struct product *p)
 	LOCAL uint2 records[DEEP][ROWS];
 	uint item = LANE(), lane = item % 32, warp = item / 32, r = lane / 4, t = lane % 4;
 	uint row = warp % V * T * 16 + r, col = warp / V * U * 8;	/* in the tile */
-	uint first = GROUP(0) * ROWS, column = GROUP(1) * COLS;
+	uint first = p->block * ROWS, column = GROUP(1) * COLS;
 	uint groups = p->groups, n = p->n, steps = (groups + DEEP - 1) / DEEP;
 	float acc[T][U][4];
 
@@ -137,6 +137,6 @@ mma(const struct product *p)
 	}
 }
 
-PRODUCT(mma_16, mma<4, 1, 1, 2>)
-PRODUCT(mma_32, mma<4, 1, 1, 4>)
-PRODUCT(mma_64, mma<2, 2, 2, 4>)
+PRODUCT(mma_16, 64, mma<4, 1, 1, 2>)
+PRODUCT(mma_32, 64, mma<4, 1, 1, 4>)
+PRODUCT(mma_64, 64, mma<2, 2, 2, 4>)
