@@ -189,6 +189,21 @@ calls() {
 	[ "$(calls cuGraphLaunch)" -gt 2 ]
 }
 
+@test "a dense layer is ten kernels, eleven where one matrix has a type of its own" {
+	cuda
+	local -x STUB_CUDA_COUNT=$T/count STUB_CUDA_IDLE=1 APR_CUDA_GRAPH=0
+	for m in llama3.q8_0:20 llama3.q4_k_m:21; do
+		need "gguf/${m%:*}.gguf"
+		n=0
+		for ids in 1,2,3 1,2; do
+			stub apr-infer --device cuda --logits -b 1 --ids $ids "$F/gguf/${m%:*}.gguf" >/dev/null || true
+			n=$(($(calls cuLaunchKernel) - n))
+		done
+		# Two layers; before them a norm, behind them the output's product.
+		[ $((-n)) = $((${m#*:} + 2)) ]
+	done
+}
+
 @test "a device that goes away, whenever it does: one line" {
 	cuda
 	STUB_CUDA_IDLE=1 STUB_CUDA_COUNT=$T/count stub apr-infer --device cuda --ids 1,2 -n 4 --json "$REPO/examples/sample"

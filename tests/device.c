@@ -347,6 +347,50 @@ norms(void)
 	verdict("norm", bad);
 }
 
+/* Several matrices that take one x: those that are alike go together. */
+static void
+several(void)
+{
+	const struct type *types2[] = { type_by_ggml(8), type_by_ggml(12), &type_f16 };
+	const unsigned char *p[3];
+	size_t bad = 0;
+
+	for (int i = 0; i < 3; i++)
+		p[i] = pool(types2[i]);
+	for (int r = 0; r < 2 * rounds; r++) {
+		size_t n = 1 + below(20), cols = 256 * (1 + below(3)), many = 2 + below(4), ld = 0;
+		const float *bias = vector(100);
+		bool fine = r % 4 == 1;
+		struct mat w[5];
+		size_t at[5];
+		struct both x = some(n * cols, below(7)), y;
+
+		for (size_t k = 0; k < many; k++) {
+			size_t t = below(6) < 4 ? 0 : below(3);
+
+			w[k] = (struct mat){ .type = types2[t], .rows = 1 + below(90), .cols = cols,
+			    .data = p[t] + (t == 1 ? 144 * below(9) : 0), .scale = 1,
+			    .stride = cols / types2[t]->block * types2[t]->bytes, .fine = fine && t < 2 };
+			at[k] = ld;
+			ld += w[k].rows;
+		}
+		y = some(n * ld, 0);
+		for (int i = 0; i < 2; i++) {
+			struct device_product job[5];
+
+			for (size_t k = 0; k < many; k++)
+				job[k] = (struct device_product){ .w = &w[k], .x = x.at[i], .ldx = cols,
+				    .n = n, .bias = ((size_t)r + k) % 3 ? bias + k : NULL, .y = y.at[i] + at[k],
+				    .ldy = ld };
+			dev[i]->op->multiply(dev[i], job, many, false);
+		}
+		bad += differ(&y, "several");
+		drop(&x);
+		drop(&y);
+	}
+	verdict("several matrices of one x", bad);
+}
+
 /* What makes y and is told of the product that follows, with that product:
  * activations are quantized in between, or before by the same kernel. */
 static void
@@ -760,6 +804,7 @@ everything(void *unused)
 	products();
 	norms();
 	followed();
+	several();
 	elements();
 	columns();
 	routes();

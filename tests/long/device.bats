@@ -42,10 +42,13 @@ load ../opencl
 			continue
 		}
 		both "${f#"$F/"}"
-		both "${f#"$F/"}" --precise
 		n=$((n + 1))
+		# Of each type one.
+		case $f in
+		*/llama3.* | *moe.*) both "${f#"$F/"}" --precise ;;
+		esac
 	done
-	[ "$n" -ge 50 ]
+	[ "$n" -ge 45 ]
 }
 
 @test "packed weights of every kind across, over row ends, padded" {

@@ -6,7 +6,7 @@
  *	STUB_OPENCL_GONE=N	from the N-th call on there is no device
  *	STUB_OPENCL_COUNT=FILE	how many calls there were, in the end
  *
- * Arguments are passed on as what a register holds, and are nine at most.
+ * Arguments are passed on as what a register holds, and are ten at most.
  */
 #include <dlfcn.h>
 #include <stdint.h>
@@ -14,7 +14,7 @@
 #include <stdlib.h>
 
 typedef uint64_t word;
-typedef word function(word, word, word, word, word, word, word, word, word);
+typedef word function(word, word, word, word, word, word, word, word, word, word);
 
 enum { NOT_AVAILABLE = -2 };
 
@@ -55,9 +55,9 @@ end(void)
 }
 
 #define PASS(name, fail) \
-	word name(word, word, word, word, word, word, word, word, word); \
+	word name(word, word, word, word, word, word, word, word, word, word); \
 	word \
-	name(word a, word b, word c, word d, word e, word f, word g, word h, word i) \
+	name(word a, word b, word c, word d, word e, word f, word g, word h, word i, word j) \
 	{ \
 		static function *next; \
 \
@@ -65,7 +65,7 @@ end(void)
 			next = other(#name); \
 		if (gone()) \
 			fail \
-		return next(a, b, c, d, e, f, g, h, i); \
+		return next(a, b, c, d, e, f, g, h, i, j); \
 	}
 #define CALL(name)		PASS(name, return (word)(int64_t)NOT_AVAILABLE;)
 /* Those that make something have the address of a status last. */
@@ -92,4 +92,8 @@ CALL(clEnqueueNDRangeKernel)
 CALL(clEnqueueReadBuffer)
 CALL(clEnqueueWriteBuffer)
 CALL(clEnqueueCopyBuffer)
+MAKE(clEnqueueMapBuffer, j)
+CALL(clEnqueueUnmapMemObject)
+CALL(clWaitForEvents)
+CALL(clReleaseEvent)
 CALL(clFinish)

@@ -89,6 +89,11 @@ gemv(const struct product *p)
 	uint slot = 1;		/* of step k: -AHEAD is as 1 */
 	struct piece weight[MINE], act[OURS];
 	const uchar *mine = p->w + (first + r < p->rows ? first + r : p->rows - 1) * p->stride;
+	const uchar *my_row = (const uchar *)&ring[0][r * PIECES] + (RAW % 16 ? 0 : (ulong)mine & 15);
+	uint4 *my_pieces = ring[0] + pair * PIECES + lane;
+	const uint4 *my_acts = acts[0] + g;
+	float *my_s = (float *)s[0][r] + g, *my_m = (float *)m[0][FLAGS & MIN ? r : 0] + g;
+	float *my_dot = (float *)dot[0][0][r] + g;
 	float acc = 0, sum = 0;
 
 	UNROLL
@@ -117,7 +122,7 @@ gemv(const struct product *p)
 		act[i].left = j < ACTS ? (int)(groups - j % STEP) : 0;
 	}
 	for (int k = -AHEAD; k <= (int)steps; k++) {
-		uint filled = slot == 0 ? AHEAD : slot - 1;
+		uint filled = (slot == 0 ? AHEAD : slot - 1) * (ROWS * PIECES);
 
 		if (k >= 0) {
 			/* Step k is there; all have made their sums of k - 1. */
@@ -127,7 +132,7 @@ gemv(const struct product *p)
 		UNROLL
 		for (uint i = 0; i < MINE; i++) {
 			struct piece *w = &weight[i];
-			uint4 *to = ring[filled] + pair * PIECES + lane + 32 * i;
+			uint4 *to = my_pieces + filled + 32 * i;
 			int off = RAW % 16 ? (int)((ulong)w->from & 15) : 0;
 
 			if (RAW % 16 == 0 && w->left > 0)
@@ -159,17 +164,18 @@ gemv(const struct product *p)
 			    groups - last * STEP);
 		}
 		if (k >= 0 && (uint)k * STEP + g < groups) {
-			const uint4 *q = acts[(uint)k % (AHEAD + 2)];
-			const uchar *row = (const uchar *)&ring[slot][r * PIECES];
+			const uint4 *q = my_acts + (uint)k % (AHEAD + 2) * ACTS;
+			uint turn = (uint)k % 2 * (ROWS * PITCH);
 			struct group to;
 
-			take(row + ((ulong)mine & 15), g, &to);
-			((float *)s[k % 2][r])[g] = to.k.s;
+			take(my_row + slot * (ROWS * PIECES * 16) + (RAW % 16 ? (uint)(ulong)mine & 15 : 0),
+			    g, &to);
+			my_s[turn] = to.k.s;
 			if (FLAGS & MIN)
-				((float *)m[FLAGS & MIN ? k % 2 : 0][r])[g] = -to.k.m;
+				my_m[turn] = -to.k.m;
 			UNROLL
 			for (uint c = 0; c < C; c++) {
-				uint4 a = q[c * 3 * STEP + g], b = q[(c * 3 + 1) * STEP + g];
+				uint4 a = q[c * 3 * STEP], b = q[(c * 3 + 1) * STEP];
 				int d0, d1;
 
 				d0 = dp4(to.q[3], a.w, dp4(to.q[2], a.z, dp4(to.q[1], a.y,
@@ -178,10 +184,10 @@ gemv(const struct product *p)
 				    dp4(to.q[4], b.x, FLAGS & HALVES ? 0 : d0))));
 				if (FLAGS & HALVES)
 					d1 = to.k.k0 * d0 + to.k.k1 * d1;
-				((float *)dot[k % 2][c][r])[g] = (float)d1;
+				my_dot[turn * C + c * (ROWS * PITCH)] = (float)d1;
 			}
 		}
-		mine += k >= 0 ? RAW : 0;
+		mine += RAW % 16 && k >= 0 ? RAW : 0;
 		slot = slot == AHEAD ? 0 : slot + 1;
 	}
 	if (item < ROWS * C && first + adds < p->rows && column + of < n) {
