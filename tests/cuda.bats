@@ -199,8 +199,9 @@ calls() {
 			stub apr-infer --device cuda --logits -b 1 --ids $ids "$F/gguf/${m%:*}.gguf" >/dev/null || true
 			n=$(($(calls cuLaunchKernel) - n))
 		done
-		# Two layers; before them a norm, behind them the output's product.
-		[ $((-n)) = $((${m#*:} + 2)) ]
+		# Two layers; before them the embedding and a norm, behind them the
+		# output's product.
+		[ $((-n)) = $((${m#*:} + 3)) ]
 	done
 }
 
