@@ -202,7 +202,8 @@ calls() {
 			stub apr-infer --device cuda --logits -b 1 --ids $ids "$F/gguf/${m%:*}.gguf" >/dev/null || true
 			n=$(($(calls cuLaunchKernel) - n))
 		done
-		# Two layers; before them rows and a norm, behind them the output's product.
+		# Two layers; before them the embedding and a norm, behind them the
+		# output's product.
 		[ $((-n)) = $((${m#*:} + 3)) ]
 	done
 }
