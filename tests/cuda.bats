@@ -249,3 +249,30 @@ calls() {
 	says 'libcuda.so.1 is not there'
 	fails 2 "$REPO/scripts/bench-gpu" --sideways
 }
+
+@test "bench-gpu: the card, models as shares of it, llama.cpp beside them, what does not fit" {
+	cuda
+	export STUB_CUDA_FLOATS=1 LLAMA=$T/llama
+	mkdir llama
+	cat >llama/llama-bench <<-'END'
+	#!/bin/sh
+	echo '{"n_prompt": 512, "n_gen": 0, "avg_ts": 1000.5}'
+	echo '{"n_prompt": 4096, "n_gen": 0, "avg_ts": 500.25}'
+	echo '{"n_prompt": 0, "n_gen": 2, "avg_ts": 20.5}'
+	END
+	chmod +x llama/llama-bench
+	stub "$REPO/scripts/bench-gpu" --quick --json --shapes tiny,qwen2.5-32b --types q8_0 >lines
+	[ "$(wc -l <lines)" = 3 ]
+	# As exactly as they are written.
+	jq -se 'def near($x; $by): (. - $x | fabs) <= $x * 0.01 + $by;
+	    .[0] as $card | .[1] as $m | .[2] as $big |
+	    $card.copy_gb_s > 0 and $card.int8_tops >= 0 and $card.bf16_tflops >= 0 and
+	    ($m.decode.gb_s * 1e9 | near($m.decode.tokens_s * $m.token_bytes; 6e4)) and
+	    ($m.decode.copy_share | near($m.decode.gb_s / $card.copy_gb_s; 1e-6 + 6e-5 / $card.copy_gb_s)) and
+	    $m.prompts[0].tokens_s > 0 and $m.load_gb_s > 0 and ($m.batches | map(.sequences)) == [2, 3] and
+	    $m.llama_cpp.decode.tokens_s == 20.5 and $m.llama_cpp.prompts[1].tokens_s == 500.25 and
+	    ($big.skipped | test("bytes of weights, the card has"))' lines
+	stub "$REPO/scripts/bench-gpu" --quick --shapes tiny --types q8_0 >table
+	grep -E '^tiny +q8_0 .*%.* 2: [0-9]+ 3: [0-9]+$' table
+	grep -E '^  llama.cpp .* 20\.5 ' table
+}

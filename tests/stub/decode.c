@@ -11,6 +11,7 @@
  *	#	a number
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "parse.h"
@@ -384,15 +385,20 @@ static void
 products(struct parser *s, struct ins *i, struct parts *p, struct operand *o, unsigned n)
 {
 	static const struct { const char *shape; unsigned d, a, b, k; } shapes[] = {
-		{ "m16n8k32", 4, 4, 2, 32 }, { "m16n8k16", 4, 2, 1, 16 }, { "m8n8k16", 2, 1, 1, 16 } };
+		{ "m16n8k32", 4, 4, 2, 32 }, { "m16n8k16", 4, 2, 1, 16 }, { "m8n8k16", 2, 1, 1, 16 },
+		{ "m16n8k16", 4, 4, 2, 16 } };
 	unsigned k = 0, at = 0, want[4];
-	static const struct kind word = { 'b', 32 }, sum = { 'i', 32 };
+	/* The order of their sums is the card's own: nobody may count on them. */
+	bool floats = is(p, 7, "bf16") && is(p, 8, "bf16") && getenv("STUB_CUDA_FLOATS");
+	struct kind word = { 'b', 32 }, sum = { floats ? 'f' : 'i', 32 };
 
 	while (k < 3 && !is(p, 3, shapes[k].shape))
 		k++;
-	if (p->n != 10 || k == 3 || !is(p, 1, "sync") || !is(p, 2, "aligned") || !is(p, 4, "row") ||
-	    !is(p, 5, "col") || !is(p, 6, "s32") || !is(p, 9, "s32") || n != 4 ||
-	    !(is(p, 7, "s8") || is(p, 7, "u8")) || !(is(p, 8, "s8") || is(p, 8, "u8")))
+	k = floats && k == 1 ? 3 : k == 3 ? 4 : k;
+	if (p->n != 10 || k == 4 || floats != (k == 3) || !is(p, 1, "sync") || !is(p, 2, "aligned") ||
+	    !is(p, 4, "row") || !is(p, 5, "col") || !is(p, 6, floats ? "f32" : "s32") ||
+	    !is(p, 9, floats ? "f32" : "s32") || n != 4 || (!floats &&
+	    (!(is(p, 7, "s8") || is(p, 7, "u8")) || !(is(p, 8, "s8") || is(p, 8, "u8")))))
 		BAD("Unknown instruction '%s'", p->all);
 	want[0] = want[3] = shapes[k].d;
 	want[1] = shapes[k].a;
@@ -411,7 +417,7 @@ products(struct parser *s, struct ins *i, struct parts *p, struct operand *o, un
 	}
 	i->n = (uint8_t)shapes[k].k;
 	i->imm = is(p, 7, "u8") | is(p, 8, "u8") << 1 | (k == 2) << 2;
-	i->op = ptx_mma;
+	i->op = floats ? ptx_mma_bf16 : ptx_mma;
 	i->kind = PTX_WHOLE;
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* lanes.c -- PTX's instructions among the lanes of a warp; and predicates' and
  * registers' moves. */
+#include <string.h>
+
 #include "ptx.h"
 
 enum { UP, DOWN, BUTTERFLY, INDEX };
@@ -160,6 +162,43 @@ ptx_mma(struct warp *w, const struct ins *i, uint32_t lanes)
 	for (int j = 0; j < 2 * high; j++)
 		for (int l = 0; l < WARP; l++)
 			r32(w, i, j)[l] = r[j][l];
+}
+
+static float
+bf16(uint32_t word, int high)
+{
+	uint32_t bits = high ? word & 0xffff0000 : word << 16;
+	float f;
+
+	memcpy(&f, &bits, sizeof f);
+	return f;
+}
+
+/* The same of 16 x 16 by 16 x 8 with two elements a register: of A rows g, g + 8
+ * and columns 2 t, 2 t + 1, in the second pair + 8, and B's rows likewise. */
+void
+ptx_mma_bf16(struct warp *w, const struct ins *i, uint32_t lanes)
+{
+	float a[16][16], b[8][16], r[4][WARP];
+
+	(void)lanes;
+	for (int l = 0; l < WARP; l++)
+		for (int e = 0; e < 2; e++) {
+			int g = l / 4, t = l % 4 * 2 + e;
+
+			for (int j = 0; j < 4; j++)
+				a[g + j % 2 * 8][j / 2 * 8 + t] = bf16(r32(w, i, 4 + j)[l], e);
+			for (int j = 0; j < 2; j++)
+				b[g][j * 8 + t] = bf16(r32(w, i, 8 + j)[l], e);
+		}
+	for (int j = 0; j < 4; j++)
+		for (int l = 0; l < WARP; l++) {
+			memcpy(&r[j][l], &r32(w, i, 10 + j)[l], sizeof r[j][l]);
+			for (int e = 0; e < 16; e++)
+				r[j][l] += a[l / 4 + j / 2 * 8][e] * b[l % 4 * 2 + j % 2][e];
+		}
+	for (int j = 0; j < 4; j++)
+		memcpy(r32(w, i, j), r[j], sizeof r[j]);
 }
 
 void

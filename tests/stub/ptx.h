@@ -191,7 +191,7 @@ ptx_op	*ptx_convert(struct ins *, const char *to, const char *from, const char *
 ptx_op	*ptx_loader(int bytes, bool is_signed, bool wide), *ptx_storer(int bytes, bool wide);
 ptx_op	*ptx_atomic(const char *what, const char *type);
 ptx_op	ptx_load_param, ptx_copy_async, ptx_copy_commit, ptx_copy_wait, ptx_copy_wait_all,
-	ptx_ldmatrix, ptx_nothing, ptx_mma, ptx_mov_32, ptx_mov_64, ptx_mov_pred, ptx_pack, ptx_unpack,
+	ptx_ldmatrix, ptx_nothing, ptx_mma, ptx_mma_bf16, ptx_mov_32, ptx_mov_64, ptx_mov_pred, ptx_pack, ptx_unpack,
 	ptx_to_window, ptx_from_window, ptx_barrier;
 /* races.c: lanes come to bytes of shared memory, if these are such; barriers. */
 struct ptx_trace;
