@@ -119,26 +119,26 @@ some(size_t n, size_t how)
 	return b;
 }
 
-/* Weights by the host's address, in pieces of odd numbers of blocks. */
+/* Weights by the host's address, in pieces of odd sizes. */
 static void
-place(struct device *d, const void *p, size_t bytes, const struct type *t)
+place(struct device *d, const void *p, size_t bytes)
 {
-	size_t block = t ? t->bytes : 1, n, room;
+	size_t n, room;
 	unsigned char *back = memory(bytes);
 
-	must(d->op->place(d, p, bytes, t, &e) == 0);
+	must(d->op->place(d, p, bytes, &e) == 0);
 	for (size_t at = 0; d->op->stage && at < bytes; at += n) {
 		void *to = d->op->stage(d, &room, &e);
 
 		must(to != NULL);
-		n = block * (1 + below(2000));
+		n = 1 + below(100000);
 		n = n < bytes - at ? n : bytes - at;
-		n = n < room ? n : room / block * block;
+		n = n < room ? n : room;
 		memcpy(to, (const unsigned char *)p + at, n);
 		d->op->send(d, (const unsigned char *)p + at, n);
 	}
 	must(d->op->wait(d, &e) == 0);
-	must(d->op->fetch(d, back, p, bytes, &e) == 0 && !memcmp(back, p, bytes));
+	must(d->op->read(d, back, p, bytes, &e) == 0 && !memcmp(back, p, bytes));
 	free(back);
 }
 
@@ -150,7 +150,7 @@ vector(size_t n)
 
 	fill(x, n, 0);
 	for (int i = 0; i < 2; i++)
-		place(dev[i], x, n * sizeof *x, NULL);
+		place(dev[i], x, n * sizeof *x);
 	return x;
 }
 
@@ -212,7 +212,7 @@ pool(const struct type *t)
 		else if ((p[i] & 0x7f) > 0x7b && below(5000))	/* F8 that is none */
 			p[i] &= 0xbf;
 	for (int i = 0; i < 2; i++)
-		place(dev[i], p, POOL, t);
+		place(dev[i], p, POOL);
 	return p;
 }
 
@@ -722,9 +722,9 @@ matrices(struct mat *m, size_t n, const struct type *t, const unsigned char *p, 
 		m[i].data = own[i];
 	}
 	for (int i = 0; apart && i < 2; i++) {
-		must(dev[i]->op->place_all(dev[i], own, n, bytes, t, &e) == 0);
+		must(dev[i]->op->place_all(dev[i], own, n, bytes, &e) == 0);
 		for (size_t k = 0; k < n; k++)
-			place(dev[i], own[k], bytes, t);
+			place(dev[i], own[k], bytes);
 	}
 }
 

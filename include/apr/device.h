@@ -277,20 +277,17 @@ struct device_ops {
 	/* Memory; its contents are anything. */
 	void	*(*alloc)(struct device *, size_t bytes, struct err *);
 	void	(*free)(struct device *, void *);
-	/* Room for weights of that type, or for floats; once, however often. */
-	int	(*place)(struct device *, const void *, size_t bytes, const struct type *,
-		    struct err *);
+	/* Room for weights; once, however often. */
+	int	(*place)(struct device *, const void *, size_t bytes, struct err *);
 	/* For n of them, which follow one another there. */
 	int	(*place_all)(struct device *, const void *const *, size_t n, size_t bytes,
-		    const struct type *, struct err *);
+		    struct err *);
 	/* A buffer to read weights into, of *n bytes; NULL: something failed.  No
 	 * such operation: weights are where their address says. */
 	void	*(*stage)(struct device *, size_t *n, struct err *);
-	/* Its first n bytes, whole blocks of a packed type, to an address among
-	 * what was placed; the buffer is the device's again. */
+	/* Its first n bytes to an address among what was placed; the buffer is
+	 * the device's again. */
 	void	(*send)(struct device *, const void *to, size_t n);
-	/* Such bytes again, as they were sent; waits like read(). */
-	int	(*fetch)(struct device *, void *to, const void *from, size_t n, struct err *);
 	/* Until all is done; the first error. */
 	int	(*wait)(struct device *, struct err *);
 	/* What keeps it from multiplying this, for a message; NULL: nothing. */

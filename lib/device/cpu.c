@@ -125,23 +125,21 @@ let_go(struct device *d, void *p)
 }
 
 static int
-place(struct device *d, const void *p, size_t bytes, const struct type *t, struct err *e)
+place(struct device *d, const void *p, size_t bytes, struct err *e)
 {
 	(void)d;
 	(void)p;
 	(void)bytes;
-	(void)t;
 	(void)e;
 	return 0;
 }
 
 static int
-place_all(struct device *d, const void *const *p, size_t n, size_t bytes, const struct type *t,
-    struct err *e)
+place_all(struct device *d, const void *const *p, size_t n, size_t bytes, struct err *e)
 {
 	(void)p;
 	(void)n;
-	return place(d, NULL, bytes, t, e);
+	return place(d, NULL, bytes, e);
 }
 
 static const char *
@@ -359,7 +357,7 @@ cpu_gather(struct device *d, const struct device_gather *o)
 static const struct device_ops ops = {
 	.close = cpu_close, .room = room, .scratch = scratch, .reserve = reserve,
 	.alloc = allocate, .free = let_go, .place = place, .place_all = place_all, .lacks = lacks,
-	.lacks_experts = lacks_experts, .write = copy, .read = read_back, .fetch = read_back,
+	.lacks_experts = lacks_experts, .write = copy, .read = read_back,
 	.wait = wait_for, .result = result,
 	.copy = copy, .zero = zero, .batch = batch, .embed = embed, .multiply = cpu_multiply,
 	.norm = norm, .remember = cpu_remember, .attend = cpu_attend, .gate = gate,

@@ -281,7 +281,7 @@ const struct device_ops gpu_ops = {
 	.close = gpu_close, .room = gpu_room, .scratch = scratch, .reserve = reserve,
 	.alloc = gpu_alloc, .free = gpu_free, .place = gpu_place, .place_all = gpu_place_all,
 	.lacks = gpu_lacks, .lacks_experts = gpu_lacks_experts,
-	.stage = gpu_stage, .send = gpu_send, .fetch = gpu_fetch, .wait = gpu_wait,
+	.stage = gpu_stage, .send = gpu_send, .wait = gpu_wait,
 	.write = gpu_write, .read = gpu_read, .result = result, .copy = gpu_copy,
 	.zero = zero, .batch = batch, .embed = gpu_embed, .multiply = gpu_multiply, .norm = norm,
 	.remember = remember, .attend = attend, .gate = gate,

@@ -34,24 +34,6 @@ struct gpu_range {
 	size_t		 taken;		/* bytes of the driver's */
 	bool		 ours;		/* the address is ours, and no host's */
 	bool		 shared;	/* mem is another range's to give back */
-	const struct gpu_order *order;	/* NULL: as they come */
-};
-
-/*
- * Weights that lie on the device in another order than in a file: planes, say.
- * It is a permutation of a tensor's bytes, made as they arrive, whole blocks at
- * a time and each once, in any order of pieces; and its inverse, which is what
- * --dump-weights reads.  Offsets of rows stay what they were, so it moves
- * bytes within a row, or kernels of the type know better.  A type that has one
- * is a line in gpu_order() in gpu_upload.c.
- */
-struct gpu_order {
-	/* g->staged's first n bytes are [at, at + n) of the tensor r: to where
-	 * they belong, by send() or by kernels. */
-	const char *(*pack)(struct gpu *, const struct gpu_range *r, size_t at, size_t n);
-	/* And back: bytes [at, at + n) as they came. */
-	const char *(*unpack)(struct gpu *, const struct gpu_range *r, size_t at, void *to,
-		    size_t n);
 };
 
 /* A value for a kernel; with `mem` set the base of a buffer, else `bytes` of v. */
@@ -155,9 +137,8 @@ void	gpu_fail(struct gpu *, const char *what, const char *why);
 /* gpu_memory.c */
 void	*gpu_alloc(struct device *, size_t bytes, struct err *);
 void	gpu_free(struct device *, void *);
-int	gpu_place(struct device *, const void *, size_t bytes, const struct type *, struct err *);
-int	gpu_place_all(struct device *, const void *const *, size_t n, size_t bytes,
-	    const struct type *, struct err *);
+int	gpu_place(struct device *, const void *, size_t bytes, struct err *);
+int	gpu_place_all(struct device *, const void *const *, size_t n, size_t bytes, struct err *);
 /* Bytes from a to b, which lie in one buffer, or it is an error of the device's. */
 size_t	gpu_apart(struct gpu *, const void *a, const void *b);
 /* Of p, in the range's buffer. */
@@ -172,12 +153,10 @@ void	gpu_memory_release(struct gpu *);
 /* The bytes that p is among; NULL: none, which is an error of the device's. */
 const struct gpu_range *gpu_range(struct gpu *, const void *p);
 
-/* gpu_upload.c: weights in, and out again. */
+/* gpu_upload.c */
 void	*gpu_stage(struct device *, size_t *n, struct err *);
 void	gpu_send(struct device *, const void *to, size_t n);
-int	gpu_fetch(struct device *, void *to, const void *from, size_t n, struct err *);
 int	gpu_wait(struct device *, struct err *);
-const struct gpu_order *gpu_order(const struct gpu *, const struct type *);
 
 /* gpu_kernels.c */
 extern const char *const gpu_kernel_names[K_KERNELS];

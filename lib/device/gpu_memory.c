@@ -193,11 +193,10 @@ gpu_memory_release(struct gpu *g)
 }
 
 int
-gpu_place(struct device *d, const void *p, size_t bytes, const struct type *t, struct err *e)
+gpu_place(struct device *d, const void *p, size_t bytes, struct err *e)
 {
 	struct gpu *g = of(d);
-	struct gpu_range r = { .at = (uintptr_t)p, .bytes = bytes, .taken = bytes + SLACK,
-	    .order = t ? gpu_order(g, t) : NULL };
+	struct gpu_range r = { .at = (uintptr_t)p, .bytes = bytes, .taken = bytes + SLACK };
 	size_t i = search(g, r.at);
 
 	if (bytes == 0 || (i < g->n && g->range[i].at <= r.at))
@@ -212,11 +211,10 @@ gpu_place(struct device *d, const void *p, size_t bytes, const struct type *t, s
 
 /* The first range has the buffer. */
 int
-gpu_place_all(struct device *d, const void *const *p, size_t n, size_t bytes,
-    const struct type *t, struct err *e)
+gpu_place_all(struct device *d, const void *const *p, size_t n, size_t bytes, struct err *e)
 {
 	struct gpu *g = of(d);
-	struct gpu_range r = { .bytes = bytes, .order = t ? gpu_order(g, t) : NULL };
+	struct gpu_range r = { .bytes = bytes };
 	size_t i = n ? search(g, (uintptr_t)p[0]) : 0, all;
 
 	if (n == 0 || bytes == 0 || (i < g->n && g->range[i].at <= (uintptr_t)p[0]))

@@ -54,7 +54,7 @@ gpu_grid(struct gpu *g, const struct type *t, struct err *e)
 
 	if (!grid)
 		return 0;
-	if (gpu_place(&g->d, grid, points * sizeof *grid, NULL, e) < 0)
+	if (gpu_place(&g->d, grid, points * sizeof *grid, e) < 0)
 		return -1;
 	if (g->taken != before)
 		gpu_write(&g->d, (void *)(uintptr_t)grid, grid, points * sizeof *grid);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * gpu_upload.c -- weights to the device and back.
+ * gpu_upload.c -- weights to the device.
  *
  * Whoever has them reads straight into a buffer that the driver gives, which
  * goes on its way while the next one is filled.
@@ -8,15 +8,6 @@
 #include <string.h>
 
 #include "gpu.h"
-
-/* None yet: kernels take all types as a file has them. */
-const struct gpu_order *
-gpu_order(const struct gpu *g, const struct type *t)
-{
-	(void)g;
-	(void)t;
-	return NULL;
-}
 
 void *
 gpu_stage(struct device *d, size_t *n, struct err *e)
@@ -36,27 +27,12 @@ gpu_send(struct device *d, const void *to, size_t n)
 {
 	struct gpu *g = (struct gpu *)d;
 	const struct gpu_range *r;
-	size_t at;
 
 	if (n == 0 || g->failed || !(r = gpu_range(g, to)))
 		return;
-	at = (uintptr_t)to - r->at;
-	gpu_fail(g, "weights to it", r->order ? r->order->pack(g, r, at, n) :
-	    g->driver->send(g, r->mem, r->from + at, 0, n));
+	gpu_fail(g, "weights to it", g->driver->send(g, r->mem, gpu_offset(r, to), 0, n));
 	if (!g->failed)
 		gpu_fail(g, "weights to it", g->driver->sent(g));
-}
-
-int
-gpu_fetch(struct device *d, void *to, const void *from, size_t n, struct err *e)
-{
-	struct gpu *g = (struct gpu *)d;
-	const struct gpu_range *r;
-
-	if (n == 0 || g->failed || !(r = gpu_range(g, from)) || !r->order)
-		return gpu_read(d, to, from, n, e);
-	gpu_fail(g, "weights from it", r->order->unpack(g, r, (uintptr_t)from - r->at, to, n));
-	return gpu_wait(d, e);
 }
 
 int

@@ -30,7 +30,7 @@ matrix(void *ctx, const struct mat *w, struct err *e)
 		p->types |= (uint64_t)1 << w->type->ggml;
 	if (p->plan)
 		device_plan_add(p->plan, DEVICE_WEIGHTS, at->t->name, at->t->bytes);
-	else if (p->d->op->place(p->d, at->data, (size_t)at->t->bytes, w->type, e) < 0)
+	else if (p->d->op->place(p->d, at->data, (size_t)at->t->bytes, e) < 0)
 		return err_prefix(e, "%s", at->t->name);
 	return 0;
 }
@@ -62,7 +62,7 @@ experts(struct placing *p, const struct mat *w, struct err *e)
 	}
 	if (p->plan)
 		device_plan_add(p->plan, DEVICE_WEIGHTS, first->t->name, (uint64_t)n * bytes);
-	else if (p->d->op->place_all(p->d, data, n, bytes, w->type, e) < 0)
+	else if (p->d->op->place_all(p->d, data, n, bytes, e) < 0)
 		r = err_prefix(e, "%s", first->t->name);
 	free(data);
 	return r;
@@ -91,7 +91,7 @@ vectors(struct placing *p, struct err *e)
 			continue;	/* the host's own */
 		if (p->plan)
 			device_plan_add(p->plan, DEVICE_WEIGHTS, v->name, v->n * sizeof *v->v);
-		else if (p->d->op->place(p->d, v->v, v->n * sizeof *v->v, NULL, e) < 0)
+		else if (p->d->op->place(p->d, v->v, v->n * sizeof *v->v, e) < 0)
 			return err_prefix(e, "%s", v->name);
 	}
 	return 0;

@@ -173,7 +173,7 @@ model_fetch(const struct model *m, const struct weights *w, struct device *d, si
 	const unsigned char *from = (const unsigned char *)w->data[tensor] + at;
 
 	if (on_device(m, w, tensor))
-		return d->op->fetch(d, to, from, n, e);
+		return d->op->read(d, to, from, n, e);
 	if (!w->here[tensor])
 		return err_set(e, "%s was not kept", w->m->tensor[tensor].name);
 	memcpy(to, from, n);
