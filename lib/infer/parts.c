@@ -78,6 +78,8 @@ infer_rope(const struct infer *f, unsigned which)
 {
 	size_t at = which * f->o.n_batch * f->rope_ld;
 
+	if (f->m->rope[which].n_rot == 0)	/* and there may be no tables */
+		return (struct device_rope){ 0 };
 	return (struct device_rope){ .half = f->m->rope[which].n_rot / 2, .cos = f->cos + at,
 	    .sin = f->sin + at, .ldt = f->rope_ld, .adjacent = f->m->h.adjacent };
 }
