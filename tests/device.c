@@ -748,7 +748,7 @@ mixture(const struct type *t, const unsigned char *p, int r)
 	    .n_used = used, .norm = true, .expert = (uint32_t *)expert.at[i],
 	    .weight = weight.at[i] });
 	/* Some that do not count, and sometimes none that does. */
-	EACH(write, weight.at[i] + n * used / 2, none, zeros);
+	EACH(write, weight.at[i] + (n * used - zeros / 4) / 2, none, zeros);
 	for (int i = 0; i < 2; i++)
 		dev[i]->op->experts(dev[i], &(struct device_experts){ .gate = gate, .up = up,
 		    .down = down, .n = n, .n_expert = n_expert, .n_used = used,
