@@ -3,6 +3,8 @@
 
 # What it compiles is kept for this file's tests, and not in anyone's home.
 setup_file() {
+	# Two that compile the same at once are in each other's way.
+	export BATS_NO_PARALLELIZE_WITHIN_FILE=true
 	export POCL_CACHE_DIR=$BATS_FILE_TMPDIR/pocl
 	mkdir -p "$POCL_CACHE_DIR"
 }

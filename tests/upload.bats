@@ -5,6 +5,8 @@
 load helper
 
 setup_file() {
+	# Two that compile the same at once are in each other's way.
+	export BATS_NO_PARALLELIZE_WITHIN_FILE=true
 	export POCL_CACHE_DIR=$BATS_FILE_TMPDIR/pocl
 	mkdir -p "$POCL_CACHE_DIR"
 }
@@ -53,7 +55,7 @@ broken() {
 planned() {
 	local d=$1 taken plan
 	shift
-	STUB_CUDA_IDLE=1 STUB_CUDA_BYTES=$T/bytes on "$d" apr-infer --device "$d" -v --ids 5,17,2 "$@" 2>said >out
+	STUB_CUDA_IDLE=1 STUB_CUDA_BYTES=$T/bytes on "$d" apr-infer --device "$d" -v --ids 5,17,2 "$@" 2>said >out || { cat said >&2; return 1; }
 	set -- "$d" "$(sed -n "s/.*$d: \([0-9]*\) bytes of memory taken, \([0-9]*\) planned/\1 \2/p" said)" "$@"
 	taken=${2% *} plan=${2#* }
 	echo "$*" >&2
