@@ -6,8 +6,8 @@
 
 /* In order of columns: bytes by dp4a, then tensor cores. */
 const struct cuda_tile cuda_tiles[CUDA_TILES] = {
-	{ "gemv_1", 16, 1, 256 }, { "gemv_2", 16, 2, 256 }, { "gemv_4", 8, 4, 128 },
-	{ "gemv_8", 8, 8, 128 },
+	{ "gemv_1", 16, 1, 128 }, { "gemv_2", 16, 2, 128 }, { "gemv_4", 8, 4, 64 },
+	{ "gemv_8", 8, 8, 64 },
 	{ "mma_16", 64, 16, 128 }, { "mma_32", 64, 32, 128 }, { "mma_64", 64, 64, 128 },
 };
 enum { LAST_GEMV = 3 };

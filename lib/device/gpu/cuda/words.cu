@@ -8,6 +8,9 @@ typedef uint uint4 __attribute__((ext_vector_type(4)));
 typedef float float2 __attribute__((ext_vector_type(2)));
 typedef float float4 __attribute__((ext_vector_type(4)));
 
+#define INLINED		__attribute__((always_inline))
+#define ROLLED		_Pragma("nounroll")
+
 #define SHARED_AT(p)	((uint)(ulong)(__attribute__((address_space(3))) const void *)(p))
 #define GLOBAL_AT(p)	((ulong)(__attribute__((address_space(1))) const void *)(p))
 
