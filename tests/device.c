@@ -248,6 +248,15 @@ product(const struct type *t, const unsigned char *p, const float *bias)
 	job.ldx = w.cols + below(3);
 	job.ldy = w.rows + below(3);
 	w.data = p + below(20) * t->bytes;
+	if (t->block == 1 && below(2)) {	/* as models have them: at multiples of 16 bytes */
+		w.cols = (w.cols + 15) / 16 * 16;
+		w.transposed = false;
+		w.stride = w.cols * t->bytes;
+		w.skip = w.cols * below(3);
+		w.data = p;
+		job.ldx = w.cols + 4 * below(2);
+		job.ldy = w.rows + below(3);
+	}
 	w.fine = mat_packed(&w, precise) && below(3) == 0;
 	if (dev[1]->op->lacks(dev[1], &w, precise)) {
 		printf("# %s lacks %s\n", dev[1]->name, dev[1]->op->lacks(dev[1], &w, precise));

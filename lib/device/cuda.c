@@ -32,7 +32,7 @@ struct cuda {
 	cu_stream	 stream;
 	struct cuda_graphs *graphs;
 	cu_module	 columns;
-	cu_function	 kernel[K_PACKED];
+	cu_function	 kernel[K_PACKED], floats[CUDA_FLOATS];
 	struct loaded	 packed[GPU_TYPES];	/* by slot, once they are wanted */
 	struct {
 		unsigned char	*p;
@@ -175,12 +175,27 @@ tiled(struct cuda *c, struct gpu_call *k, cu_function *to)
 }
 
 static const char *
+floats(struct cuda *c, struct gpu_call *k, cu_function *to)
+{
+	int i = cuda_float_of(k);
+	const char *why = NULL;
+
+	if (i < 0)
+		return NULL;
+	if (!c->floats[i] && !(why = enter(c)))
+		why = function(c, c->columns, cuda_floats[i].kernel, &c->floats[i]);
+	*to = c->floats[i];
+	*k = cuda_float_call(k, i);
+	return why;
+}
+
+static const char *
 call(struct gpu *g, const struct gpu_call *given)
 {
 	struct gpu_call own = *given, *k = &own;
 	struct cuda *c = of(g);
 	cu_function f = k->kernel >= K_PACKED ? NULL : c->kernel[k->kernel];
-	const char *why = k->kernel == K_PACKED ? tiled(c, k, &f) : NULL;
+	const char *why = k->kernel == K_PACKED ? tiled(c, k, &f) : floats(c, k, &f);
 
 	if (!why && !f)
 		why = packed(c, k->kernel, k->type, &f);

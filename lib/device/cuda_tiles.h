@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cuda_tiles.h -- CUDA's own kernels for products of packed weights, those of
- * lib/device/gpu/cuda.  Private to lib/device.
+ * cuda_tiles.h -- CUDA's own kernels for products, those of lib/device/gpu/cuda.
+ *  Private to lib/device.
  */
 #ifndef DEVICE_CUDA_TILES_H
 #define DEVICE_CUDA_TILES_H
@@ -22,5 +22,12 @@ extern const struct cuda_tile cuda_tiles[CUDA_TILES];
 int	cuda_tile_of(const struct gpu_call *, char *module, size_t n);
 /* The call, dealt out to it. */
 struct gpu_call cuda_tile_call(const struct gpu_call *, int tile);
+
+/* The same for products of floats, in the module of what has no type; -1: it is
+ * multiply_float.cl's. */
+enum { CUDA_FLOATS = 12 };
+extern const struct cuda_tile cuda_floats[CUDA_FLOATS];
+int	cuda_float_of(const struct gpu_call *);
+struct gpu_call cuda_float_call(const struct gpu_call *, int);
 
 #endif
