@@ -634,7 +634,7 @@ tokens(size_t n, size_t rows)
 		    .min_p = below(3) ? 0 : (float)below(300) / 1000,
 		    .repetition = below(2) ? 1 : 1.3f, .presence = below(2) ? 0 : 0.7f,
 		    .frequency = below(2) ? 0 : 0.3f, .random = next(), .logprob = below(2),
-		    .mark = mark[0][r], .nmark = below(3) ? 0 : below(n < 20 ? n + 1 : 21) };
+		    .mark = mark[0][r], .nmark = below(3) ? 0 : below(n < 20 ? n : 21) };
 		for (size_t i = 0; i < o->nmark; i++)
 			mark[0][r][i] = (struct device_mark){ (uint32_t)i * (uint32_t)(n / (o->nmark + 1)),
 			    below(2) ? 0 : (float)normal() * 9, (uint32_t)below(3), (uint32_t)below(3) };
