@@ -65,6 +65,20 @@ broken() {
 	done
 }
 
+@test "a weight of one column's products takes no more instructions than bytes of memory let it" {
+	cuda
+	local -x STUB_CUDA_INSTRUCTIONS=$T/did
+	# 128 lanes and 18 bytes a clock: an H200's processor, where both are its
+	# most.  What is counted is PTX, which ptxas makes no longer.
+	for of in Q4_0:18/32 Q4_K:144/256 Q5_K:176/256 Q6_K:210/256 Q8_0:34/32 F16:2 BF16:2 F32:4; do
+		rm -f did
+		stub "${APR_BUILD:-$REPO/build}/test/device" cuda --product "${of%:*}"
+		awk -v "of=$of" -v "most=$(echo "scale=3; 128 / 18 * ${of#*:}" | bc)" '
+		    /^gemv_/ { n++; each = $2 * 32 / (64 * 4096); print of, each, most; bad = each > most }
+		    END { exit n != 1 || bad }' did
+	done
+}
+
 @test "threads do not race for shared memory" {
 	cuda
 	STUB_CUDA_RACES=1 both gguf/qwen3-5.q4_k_m.gguf -b 3

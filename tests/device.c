@@ -4,6 +4,7 @@
  * columns of any number and length, extreme values, every type.
  *
  *	device KIND [--rounds N] [--seed N]
+ *	device KIND --product TYPE [--columns N]	64 rows of 4096, once
  *
  * Prints TAP.  With APR_CPU=scalar it is the plain C that a device is held to.
  */
@@ -21,6 +22,8 @@ enum { POOL = 1 << 21, SEQS = 3, CONTEXT = 700 };
 
 static struct device *dev[2];	/* the CPU, and what is tested */
 static int tests, failed, rounds = 12;
+static const char *only;	/* a type; NULL: everything */
+static size_t only_columns = 1;
 static struct err e;
 
 static void
@@ -308,6 +311,31 @@ lookups(const struct type *t, const unsigned char *p, const float *places)
 	drop(&x);
 	drop(&ids);
 	return bad;
+}
+
+static void
+one_product(const char *name, size_t n)
+{
+	struct device_product job = { .n = n, .ldx = 4096, .ldy = 64 };
+	struct mat w = { .rows = 64, .cols = 4096, .scale = 1 };
+	struct both x = some(n * job.ldx, 0), y = some(n * job.ldy, 0);
+
+	for (size_t i = 0; types[i]; i++)
+		if (!strcmp(types[i]->name, name))
+			w.type = types[i];
+	err_set(&e, "%s is no type", name);
+	must(w.type != NULL);
+	w.data = pool(w.type);
+	w.stride = w.cols / w.type->block * w.type->bytes;
+	job.w = &w;
+	for (int i = 0; i < 2; i++) {
+		job.x = x.at[i];
+		job.y = y.at[i];
+		dev[i]->op->multiply(dev[i], &job, 1, false);
+	}
+	verdict(name, differ(&y, name));
+	drop(&x);
+	drop(&y);
 }
 
 static void
@@ -810,6 +838,10 @@ everything(void *unused)
 	static const float caps[] = { 0, 5 };
 	const struct type *kv[] = { &type_f16, &type_f32, type_by_ggml(8) };
 
+	if (only) {
+		one_product(only, only_columns);
+		return unused;
+	}
 	products();
 	norms();
 	followed();
@@ -835,12 +867,16 @@ main(int argc, char **argv)
 	pthread_t thread;
 
 	if (argc < 2) {
-		fputs("usage: device KIND [--rounds N] [--seed N]\n", stderr);
+		fputs("usage: device KIND [--rounds N] [--seed N] [--product TYPE [--columns N]]\n", stderr);
 		return 2;
 	}
 	for (int i = 2; i + 1 < argc; i += 2)
 		if (!strcmp(argv[i], "--rounds"))
 			rounds = atoi(argv[i + 1]);
+		else if (!strcmp(argv[i], "--product"))
+			only = argv[i + 1];
+		else if (!strcmp(argv[i], "--columns"))
+			only_columns = strtoul(argv[i + 1], NULL, 10);
 		else
 			state = strtoull(argv[i + 1], NULL, 10);
 	must((dev[0] = device_open("cpu", 2, &e)));
