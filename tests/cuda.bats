@@ -56,6 +56,13 @@ broken() {
 	done
 }
 
+@test "each operation and type against the scalar code" {
+	cuda
+	LD_LIBRARY_PATH=$STUB APR_CPU=scalar "${APR_BUILD:-$REPO/build}/test/device" cuda --rounds 4 >tap ||
+	    { grep -v '^ok' tap; return 1; }
+	[ "$(grep -c '^ok' tap)" = 64 ]
+}
+
 @test "a prompt token by token, in threes, keys and values in all types" {
 	cuda
 	for m in llama3 gemma2 qwen3-5 mixtral; do

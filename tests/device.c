@@ -17,7 +17,7 @@
 
 #include "random.h"
 
-enum { POOL = 1 << 21, SEQS = 3, CONTEXT = 700 };
+enum { POOL = 1 << 21, SEQS = 3, CONTEXT = 700, COLUMNS = 96, INNER = 4352 };
 
 static struct device *dev[2];	/* the CPU, and what is tested */
 static int tests, failed, rounds = 12;
@@ -728,19 +728,38 @@ matrices(struct mat *m, size_t n, const struct type *t, const unsigned char *p, 
 	}
 }
 
+/* Columns of whole blocks or not; so few that all experts are rather full, or
+ * so many that some have none; once in a while more than a segment. */
 static size_t
 mixture(const struct type *t, const unsigned char *p, int r)
 {
 	struct mat gate[16], up[16], down[16];
-	size_t n_expert = 1 + below(16), used = 1 + below(n_expert < 8 ? n_expert : 8);
-	size_t inner = 1 + below(90), outer = 1 + below(70), n = r % 3 ? 1 + below(60) : 1;
-	size_t ldx = outer + below(3), ldy = outer + below(3), bad;
-	bool apart = r % 4 == 1, fine = r % 2;
-	struct both p0 = router(n, n_expert), x = some(n * ldx, below(6)), y = some(n * ldy, 0);
-	struct both expert = some(n * used, 0), weight = some(n * used, 0);
+	size_t inner = 1 + below(90), outer = 1 + below(70);
+	size_t n_expert = 1 + below(below(3) ? 16 : 2), used, n, bad, ldx, ldy, zeros;
+	bool apart = below(4) == 0, fine = r % 2;
+	struct both p0, x, y, expert, weight;
 	const float none[2] = { 0, 0 };
-	size_t zeros = n * used > 1 && below(2) ? 8 : 4;
 
+	if (t->block > 1 && r % 4 != 3) {
+		size_t many = t->block < 256 ? 9 : 2;
+
+		inner = t->block * (1 + below(many));
+		outer = t->block * (1 + below(many));
+		if (below(6) == 0)
+			inner = INNER;
+		while (n_expert > 1 && n_expert * inner * outer > POOL)
+			n_expert /= 2;
+	}
+	used = 1 + below(n_expert < 8 ? n_expert : 8);
+	n = r % 3 == 0 ? 1 : r % 3 == 1 ? 2 + below(7) : 1 + below(COLUMNS);
+	ldx = outer + below(3);
+	ldy = outer + below(3);
+	zeros = n * used > 1 && below(2) ? 8 : 4;
+	p0 = router(n, n_expert);
+	x = some(n * ldx, below(6));
+	y = some(n * ldy, 0);
+	expert = some(n * used, 0);
+	weight = some(n * used, 0);
 	matrices(gate, n_expert, t, p, inner, outer, fine, apart);
 	matrices(up, n_expert, t, p, inner, outer, fine, apart);
 	matrices(down, n_expert, t, p, outer, inner, fine, apart);
@@ -767,8 +786,10 @@ mixture(const struct type *t, const unsigned char *p, int r)
 static void
 mixtures(void)
 {
-	const struct type *list[] = { &type_f32, &type_f16, type_by_ggml(12), type_by_ggml(14),
-	    type_by_ggml(10), type_by_ggml(18) };
+	/* Those that CUDA has products of its own for, and others. */
+	const struct type *list[] = { type_by_ggml(2), type_by_ggml(8), type_by_ggml(20),
+	    type_by_ggml(11), type_by_ggml(12), type_by_ggml(13), type_by_ggml(14),
+	    type_by_ggml(23), &type_f32, &type_f16, type_by_ggml(10), type_by_ggml(18) };
 
 	for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
 		const unsigned char *p = pool(list[i]);
@@ -821,8 +842,8 @@ everything(void *unused)
 int
 main(int argc, char **argv)
 {
-	const struct device_need need = { .cols = 9216, .fine = 9216, .n = 96, .experts = 1024,
-	    .used = 8, .inner = 100, .outer = 80, .head_dim = 130 };
+	const struct device_need need = { .cols = 9216, .fine = 9216, .n = COLUMNS, .experts = 1024,
+	    .used = 8, .inner = INNER, .outer = 512, .head_dim = 130 };
 	pthread_t thread;
 
 	if (argc < 2) {

@@ -358,6 +358,7 @@ static const struct gpu_driver driver = {
 	.close = cuda_close, .alloc = allocate, .free = let_go, .write = write_to,
 	.stage = stage, .send = send, .sent = sent,
 	.read = read_from, .copy = copy, .call = call, .finish = finish,
+	.tile = cuda_tile_columns,
 };
 
 static const char *

@@ -17,13 +17,19 @@ enum {
 	WEIGHTS = 0, STRIDE = 4, ROWS = 5, CODES = 7, SCALES = 9, GROUPS = 11, COLUMNS = 12,
 	SECOND = 18,
 	OTHERS = 19, MATRIX = 8, OTHER_ROWS = 2,	/* two of 8 arguments each */
-	TILES = OTHERS + 2 * MATRIX,
+	TILES = OTHERS + 2 * MATRIX, APART = TILES + 4,
 };
 
 static bool
 at_multiple(const struct gpu_arg *a, size_t of)
 {
 	return ((uintptr_t)a[0].mem + a[1].v.u64) % of == 0;
+}
+
+static bool
+has_tiles(const struct gpu_call *c)
+{
+	return c->arg[TILES + 1].v.u64 != UINT64_MAX;
 }
 
 int
@@ -40,8 +46,7 @@ cuda_tile_of(const struct gpu_call *c, char *module, size_t n)
 	for (int i = OTHERS; i < TILES; i += MATRIX)
 		if (a[i + OTHER_ROWS].v.u32 && !at_multiple(a + i, of))
 			return -1;
-	/* Columns that go to several matrices are multiply.cl's. */
-	if (c->nargs > TILES && a[TILES + 1].v.u64 != UINT64_MAX)
+	if (has_tiles(c) && a[APART].v.u64 % of != 0)
 		return -1;
 	while (tile < CUDA_TILES - 1 && cuda_tiles[tile].columns < a[COLUMNS].v.u32)
 		tile++;
@@ -61,7 +66,29 @@ cuda_tile_call(const struct gpu_call *c, int tile)
 	to.groups[0] = (c->arg[ROWS].v.u32 - 1) / t->rows + 1;
 	for (int i = OTHERS; i < TILES; i += MATRIX)
 		to.groups[0] += (uint32_t)(((uint64_t)c->arg[i + OTHER_ROWS].v.u32 + t->rows - 1) / t->rows);
-	to.groups[1] = (c->arg[COLUMNS].v.u32 - 1) / t->columns + 1;
+	to.groups[has_tiles(c) ? 2 : 1] = (c->arg[COLUMNS].v.u32 - 1) / t->columns + 1;
 	to.group = t->group;
 	return to;
+}
+
+/*
+ * An expert has choices / experts columns when all have as many, and no more
+ * than n.  Dots of bytes: twice that, since the others' weights are read once
+ * more.  Tensor cores: no more than that, since columns that are not there cost
+ * as much as others.
+ */
+size_t
+cuda_tile_columns(size_t n, size_t choices, size_t experts)
+{
+	size_t size = 1;
+
+	while (size < 8 && size * experts < 2 * choices)
+		size *= 2;
+	if (choices >= 4 * experts)
+		size = 16;
+	while (size >= 16 && size < 64 && 2 * size * experts <= choices)
+		size *= 2;
+	while (size > 1 && size / 2 >= n)
+		size /= 2;
+	return size;
 }

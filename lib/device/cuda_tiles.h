@@ -22,5 +22,7 @@ extern const struct cuda_tile cuda_tiles[CUDA_TILES];
 int	cuda_tile_of(const struct gpu_call *, char *module, size_t n);
 /* The call, dealt out to it. */
 struct gpu_call cuda_tile_call(const struct gpu_call *, int tile);
+/* A struct gpu_driver's. */
+size_t	cuda_tile_columns(size_t n, size_t choices, size_t experts);
 
 #endif

@@ -24,12 +24,22 @@ struct product {
 	uint		 rows, block;	/* matrices.cl's */
 	const uint	*q;		/* columns' codes */
 	const float	*a;		/* and scales */
-	uint		 groups, n;
+	uint		 groups;
+	uint		 column, n;	/* the first, and behind the last */
+	const uint	*of;		/* whose codes each has; NULL: its own */
 	const float	*bias;		/* NULL: none */
 	float		*y;
 	ulong		 ldy;
 	uint		 second;
 };
+
+/* Where the codes of column c are, those behind the last being its. */
+FM_FN uint
+codes_at(const struct product *p, uint c)
+{
+	c = c < p->n ? c : p->n - 1;
+	return p->of ? p->of[c] : c;
+}
 
 FM_FN float
 add_term(float acc, float s, float m, float dot, float4 f)
@@ -82,7 +92,7 @@ gemv(const struct product *p)
 	LOCAL float4 s[2][ROWS][PITCH / 4], dot[2][C][ROWS][PITCH / 4];
 	LOCAL float4 m[FLAGS & MIN ? 2 : 1][ROWS][PITCH / 4];
 	uint item = LANE(), lane = item % 32, pair = item / 32 * 2, r = pair + lane / STEP;
-	uint g = lane % STEP, first = p->block * ROWS, column = GROUP(1) * C;
+	uint g = lane % STEP, first = p->block * ROWS, column = p->column;
 	uint groups = p->groups, steps = (groups + STEP - 1) / STEP, n = p->n;
 	uint adds = item % ROWS, of = item / ROWS;	/* the row and column it adds */
 	uint bytes = (groups + BLOCK / 32 - 1) / (BLOCK / 32) * BYTES;
@@ -114,7 +124,7 @@ gemv(const struct product *p)
 	UNROLL
 	for (uint i = 0; i < OURS; i++) {
 		uint j = item + ITEMS * i, c = column + j / (3 * STEP), part = j / STEP % 3;
-		ulong begin = (ulong)(c < n ? c : n - 1) * groups + j % STEP;
+		ulong begin = (ulong)codes_at(p, c) * groups + j % STEP;
 
 		act[i].from = part == 2 ? (const uchar *)(p->a + begin * 4) :
 		    (const uchar *)(p->q + begin * 8 + part * 4);
@@ -199,23 +209,40 @@ gemv(const struct product *p)
 	}
 }
 
-/* Arguments are multiply.cl's. */
-/* Of so many rows a work-group. */
-#define PRODUCT(name, size, ...) \
+/* A mixture's tile, or its part that is this work-group's: none, if it has fewer
+ * columns. */
+FM_FN uint
+in_tile(struct product *p, const uint *tile, ulong apart, uint columns)
+{
+	uint begin = GROUP(2) * columns;
+
+	if (tile[2] <= begin)
+		return 0;
+	p->w += tile[0] * apart;
+	p->column = tile[1] + begin;
+	p->n = tile[1] + tile[2];
+	return 1;
+}
+
+/* Arguments are multiply.cl's; of so many rows and columns a work-group. */
+#define PRODUCT(name, size, columns, ...) \
 KERNEL \
 name(BUF(const uchar, w), BUF(const ushort, grid), ulong stride, uint rows, float scale, \
     BUF(const uint, q), BUF(const float, a), uint groups, uint n, BUF(const float, bias), \
-    BUF(float, y), ulong ldy, uint second, OTHERS) \
+    BUF(float, y), ulong ldy, uint second, OTHERS, BUF(const uint, tile), \
+    BUF(const uint, column), ulong apart) \
 { \
 	MATRIX_HERE(mat, size) \
 	struct product p = { mat.w, stride, mat.rows, mat.block, CAT(uint, q), CAT(float, a), \
-	    groups, n, mat.bias, mat.y, ldy, second }; \
+	    groups, GROUP(1) * columns, n, HAS(column) ? CAT(uint, column) : 0, mat.bias, \
+	    mat.y, ldy, second }; \
 \
 	(void)grid_base; (void)grid_at; \
-	__VA_ARGS__(&p); \
+	if (!HAS(tile) || in_tile(&p, CAT(uint, tile) + 3 * GROUP(1), apart, columns)) \
+		__VA_ARGS__(&p); \
 }
 
-PRODUCT(gemv_1, 16, gemv<1, 8, 2>)
-PRODUCT(gemv_2, 16, gemv<2, 8, 2>)
-PRODUCT(gemv_4, 8, gemv<4, 4, 2>)
-PRODUCT(gemv_8, 8, gemv<8, 4, 1>)
+PRODUCT(gemv_1, 16, 1, gemv<1, 8, 2>)
+PRODUCT(gemv_2, 16, 2, gemv<2, 8, 2>)
+PRODUCT(gemv_4, 8, 4, gemv<4, 4, 2>)
+PRODUCT(gemv_8, 8, 8, gemv<8, 4, 1>)

@@ -24,15 +24,18 @@ mma(const struct product *p)
 	LOCAL uint4 rows[ROWS][WIDE], cols[2][COLS][WIDE];
 	LOCAL float4 by[2][DEEP][COLS];
 	LOCAL uint2 records[DEEP][ROWS];
+	LOCAL uint codes[COLS];		/* see codes_at() */
 	uint item = LANE(), lane = item % 32, warp = item / 32, r = lane / 4, t = lane % 4;
 	uint row = warp % V * T * 16 + r, col = warp / V * U * 8;	/* in the tile */
-	uint first = p->block * ROWS, column = GROUP(1) * COLS;
+	uint first = p->block * ROWS, column = p->column;
 	uint groups = p->groups, n = p->n, steps = (groups + DEEP - 1) / DEEP;
 	float acc[T][U][4];
 
 	UNROLL
 	for (int i = 0; i < T * U * 4; i++)
 		acc[i / 4 / U][i / 4 % U][i % 4] = 0;
+	if (item < COLS)
+		codes[item] = codes_at(p, column + item);
 	for (int k = -1; k < (int)steps; k++) {
 		uint next = (uint)(k + 1) * DEEP;
 
@@ -41,7 +44,7 @@ mma(const struct product *p)
 		/* The columns of the next step. */
 		for (uint i = item; i < ACTS; i += ITEMS) {
 			uint c = i / (3 * DEEP), at = i % (3 * DEEP);
-			ulong begin = (ulong)(column + c < n ? column + c : n - 1) * groups + next;
+			ulong begin = (ulong)codes[c] * groups + next;
 
 			if (at < 2 * DEEP && next + at / 2 < groups)
 				copy16(&cols[(k + 1) % 2][c][at], p->q + begin * 8 + at * 4);
@@ -137,6 +140,6 @@ mma(const struct product *p)
 	}
 }
 
-PRODUCT(mma_16, 64, mma<4, 1, 1, 2>)
-PRODUCT(mma_32, 64, mma<4, 1, 1, 4>)
-PRODUCT(mma_64, 64, mma<2, 2, 2, 4>)
+PRODUCT(mma_16, 64, 16, mma<4, 1, 1, 2>)
+PRODUCT(mma_32, 64, 32, mma<4, 1, 1, 4>)
+PRODUCT(mma_64, 64, 64, mma<2, 2, 2, 4>)
