@@ -58,7 +58,7 @@ broken() {
 
 @test "each operation and type against the scalar code" {
 	cuda
-	LD_LIBRARY_PATH=$STUB APR_CPU=scalar "${APR_BUILD:-$REPO/build}/test/device" cuda --rounds 4 >tap ||
+	LD_LIBRARY_PATH=$STUB APR_CPU=scalar "${APR_BUILD:-$REPO/build}/test/device" cuda --rounds 6 >tap ||
 	    { grep -v '^ok' tap; return 1; }
 	[ "$(grep -c '^ok' tap)" = 64 ]
 }

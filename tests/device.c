@@ -186,16 +186,17 @@ verdict(const char *what, size_t bad)
 	for (int i = 0; i < 2; i++) \
 		dev[i]->op->op_(dev[i], __VA_ARGS__)
 
-/* Bytes with scales that mostly are numbers of a usual size. */
+/* Bytes with scales that are numbers of a usual size, but for one in `odd`; 0:
+ * all are. */
 static unsigned char *
-pool(const struct type *t)
+bytes_of(const struct type *t, size_t odd)
 {
 	unsigned char *p = name(POOL);
 
 	for (size_t i = 0; i < POOL; i++)
 		p[i] = (unsigned char)(next() >> 56);
 	for (size_t b = 0; t->block > 1 && b + t->bytes <= POOL; b += t->bytes)
-		for (size_t i = 0; below(8) && i < 2; i++) {
+		for (size_t i = 0; (!odd || below(odd)) && i < 2; i++) {
 			size_t at = t->ggml == 10 ? 80 + 2 * i : t->ggml == 11 ? 108 :
 			    t->ggml == 14 ? 208 : t->ggml == 34 ? 52 : t->ggml == 35 ? 64 : 2 * i;
 
@@ -214,6 +215,12 @@ pool(const struct type *t)
 	for (int i = 0; i < 2; i++)
 		place(dev[i], p, POOL);
 	return p;
+}
+
+static unsigned char *
+pool(const struct type *t)
+{
+	return bytes_of(t, 8);
 }
 
 static size_t
@@ -729,7 +736,7 @@ matrices(struct mat *m, size_t n, const struct type *t, const unsigned char *p, 
 }
 
 /* Columns of whole blocks or not; so few that all experts are rather full, or
- * so many that some have none; once in a while more than a segment. */
+ * so many that some have none; now and then more than a segment. */
 static size_t
 mixture(const struct type *t, const unsigned char *p, int r)
 {
@@ -745,13 +752,15 @@ mixture(const struct type *t, const unsigned char *p, int r)
 
 		inner = t->block * (1 + below(many));
 		outer = t->block * (1 + below(many));
-		if (below(6) == 0)
+		if (r % 4 == 1) {
 			inner = INNER;
+			outer = t->block;
+		}
 		while (n_expert > 1 && n_expert * inner * outer > POOL)
 			n_expert /= 2;
 	}
 	used = 1 + below(n_expert < 8 ? n_expert : 8);
-	n = r % 3 == 0 ? 1 : r % 3 == 1 ? 2 + below(7) : 1 + below(COLUMNS);
+	n = r % 3 == 0 ? 1 : r % 3 == 1 ? 2 + below(30) : 1 + below(COLUMNS);
 	ldx = outer + below(3);
 	ldy = outer + below(3);
 	zeros = n * used > 1 && below(2) ? 8 : 4;
@@ -792,7 +801,8 @@ mixtures(void)
 	    type_by_ggml(23), &type_f32, &type_f16, type_by_ggml(10), type_by_ggml(18) };
 
 	for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
-		const unsigned char *p = pool(list[i]);
+		/* What is no number in one of three products is none anywhere. */
+		const unsigned char *p = bytes_of(list[i], 0);
 		char what[64];
 		size_t bad = 0;
 

@@ -93,7 +93,10 @@ struct gpu_driver {
 	const char *(*finish)(struct gpu *);
 	/* The columns of a mixture's tile that its products are fastest with, of
 	 * so many choices of n columns; NULL: multiply.cl's. */
-	size_t	(*tile)(size_t n, size_t choices, size_t experts);
+	size_t	(*tile)(size_t n, size_t choices, size_t experts, bool fine);
+	/* Calls for one of the codes of fine activations want the other too, as
+	 * two more arguments: then one may make both. */
+	bool	both;
 };
 
 /* What choosing tokens wants, for so many rows. */

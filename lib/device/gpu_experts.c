@@ -36,7 +36,7 @@ tile_size(const struct gpu *g, const struct device_experts *o)
 	size_t n = o->n * o->n_used, size = TILE;
 
 	if (g->driver->tile && (mat_packed(o->up, o->precise) || mat_packed(o->down, o->precise)))
-		size = g->driver->tile(o->n, n, o->n_expert);
+		size = g->driver->tile(o->n, n, o->n_expert, o->up->fine);
 	while (tiles(n, o->n_expert, size) > MOST)
 		size *= 2;
 	return size;

@@ -228,12 +228,14 @@ packed(struct gpu *g, const struct device_product *p, size_t many, const struct 
 		for (size_t i = 0; i < many; i++)
 			m[i].bias = second == w->fine ? p[i].bias : NULL;
 		gpu_run(g, K_PACKED, w->type, extent(blocks, p, t).items, 64,
+		    w->fine && g->driver->both ? "ppzufppuuppzupufpppufppppzpp" :
 		    "ppzufppuuppzupufpppufppppz", m[0].w, grid, stride, m[0].rows, m[0].scale,
 		    second ? g->codes2 : g->codes, second ? g->scales2 : g->scales,
 		    (unsigned)groups_of(w), (unsigned)(t ? t->size : p->n), m[0].bias, m[0].y, p->ldy, second,
 		    m[1].w, m[1].rows, m[1].scale, m[1].bias, m[1].y,
 		    m[2].w, m[2].rows, m[2].scale, m[2].bias, m[2].y,
-		    t ? t->tile : NULL, t ? t->column : NULL, next);
+		    t ? t->tile : NULL, t ? t->column : NULL, next,
+		    second ? g->codes : g->codes2, second ? g->scales : g->scales2);
 	}
 }
 

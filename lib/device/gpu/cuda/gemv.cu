@@ -22,23 +22,29 @@ struct product {
 	const uchar	*w;
 	ulong		 stride;
 	uint		 rows, block;	/* matrices.cl's */
-	const uint	*q;		/* columns' codes */
-	const float	*a;		/* and scales */
+	const uint	*q, *q1;	/* columns' codes */
+	const float	*a, *a1;	/* and scales */
 	uint		 groups;
+	/* Fine columns are two each, q1 and a1 being the first's. */
+	uint		 fine;		/* 1, or 0 */
 	uint		 column, n;	/* the first, and behind the last */
 	const uint	*of;		/* whose codes each has; NULL: its own */
 	const float	*bias;		/* NULL: none */
 	float		*y;
 	ulong		 ldy;
-	uint		 second;
 };
 
-/* Where the codes of column c are, those behind the last being its. */
+/* Twice the place of column c's codes, and 1 unless q1 is meant; columns behind
+ * the last have its. */
 FM_FN uint
 codes_at(const struct product *p, uint c)
 {
+	uint first;
+
 	c = c < p->n ? c : p->n - 1;
-	return p->of ? p->of[c] : c;
+	first = p->fine & ~c;
+	c >>= p->fine;
+	return (p->of ? p->of[c] : c) * 2 + 1 - first;
 }
 
 FM_FN float
@@ -124,10 +130,11 @@ gemv(const struct product *p)
 	UNROLL
 	for (uint i = 0; i < OURS; i++) {
 		uint j = item + ITEMS * i, c = column + j / (3 * STEP), part = j / STEP % 3;
-		ulong begin = (ulong)codes_at(p, c) * groups + j % STEP;
+		uint codes = codes_at(p, c);
+		ulong begin = (ulong)(codes / 2) * groups + j % STEP;
 
-		act[i].from = part == 2 ? (const uchar *)(p->a + begin * 4) :
-		    (const uchar *)(p->q + begin * 8 + part * 4);
+		act[i].from = part == 2 ? (const uchar *)((codes % 2 ? p->a : p->a1) + begin * 4) :
+		    (const uchar *)((codes % 2 ? p->q : p->q1) + begin * 8 + part * 4);
 		act[i].at = part == 2 ? STEP * 16 : STEP * 32;	/* to the next step */
 		act[i].left = j < ACTS ? (int)(groups - j % STEP) : 0;
 	}
@@ -200,13 +207,20 @@ gemv(const struct product *p)
 		mine += RAW % 16 && k >= 0 ? RAW : 0;
 		slot = slot == AHEAD ? 0 : slot + 1;
 	}
-	if (item < ROWS * C && first + adds < p->rows && column + of < n) {
-		float *to = p->y + (column + of) * p->ldy + first + adds;
+	acc = groups > SEGMENT ? sum + acc : acc;
+	if (C > 1 && p->fine) {
+		float *all = (float *)s;
 
-		acc = groups > SEGMENT ? sum + acc : acc;
-		acc = p->second ? *to + acc : acc;
-		*to = p->bias ? acc + p->bias[first + adds] : acc;
+		BARRIER();
+		if (item < ROWS * C)
+			all[item] = acc;
+		BARRIER();
+		if (of % 2 && item < ROWS * C)
+			acc = all[item - ROWS] + acc;
 	}
+	if (item < ROWS * C && first + adds < p->rows && column + of < n && (of & p->fine) == p->fine)
+		p->y[((column + of) >> p->fine) * p->ldy + first + adds] =
+		    p->bias ? acc + p->bias[first + adds] : acc;
 }
 
 /* A mixture's tile, or its part that is this work-group's: none, if it has fewer
@@ -216,28 +230,31 @@ in_tile(struct product *p, const uint *tile, ulong apart, uint columns)
 {
 	uint begin = GROUP(2) * columns;
 
-	if (tile[2] <= begin)
+	if (tile[2] << p->fine <= begin)
 		return 0;
 	p->w += tile[0] * apart;
-	p->column = tile[1] + begin;
-	p->n = tile[1] + tile[2];
+	p->column = (tile[1] << p->fine) + begin;
+	p->n = (tile[1] + tile[2]) << p->fine;
 	return 1;
 }
 
-/* Arguments are multiply.cl's; of so many rows and columns a work-group. */
+/*
+ * Of so many rows and columns a work-group.  Arguments are multiply.cl's, for
+ * the second of fine columns, if they are fine, and the first's behind them.
+ */
 #define PRODUCT(name, size, columns, ...) \
 KERNEL \
 name(BUF(const uchar, w), BUF(const ushort, grid), ulong stride, uint rows, float scale, \
     BUF(const uint, q), BUF(const float, a), uint groups, uint n, BUF(const float, bias), \
     BUF(float, y), ulong ldy, uint second, OTHERS, BUF(const uint, tile), \
-    BUF(const uint, column), ulong apart) \
+    BUF(const uint, column), ulong apart, BUF(const uint, q1), BUF(const float, a1)) \
 { \
 	MATRIX_HERE(mat, size) \
-	struct product p = { mat.w, stride, mat.rows, mat.block, CAT(uint, q), CAT(float, a), \
-	    groups, GROUP(1) * columns, n, HAS(column) ? CAT(uint, column) : 0, mat.bias, \
-	    mat.y, ldy, second }; \
+	struct product p = { mat.w, stride, mat.rows, mat.block, CAT(uint, q), CAT(uint, q1), \
+	    CAT(float, a), CAT(float, a1), groups, HAS(q1), GROUP(1) * columns, n << HAS(q1), \
+	    HAS(column) ? CAT(uint, column) : 0, mat.bias, mat.y, ldy }; \
 \
-	(void)grid_base; (void)grid_at; \
+	(void)grid_base; (void)grid_at; (void)second; \
 	if (!HAS(tile) || in_tile(&p, CAT(uint, tile) + 3 * GROUP(1), apart, columns)) \
 		__VA_ARGS__(&p); \
 }
