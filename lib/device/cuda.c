@@ -182,7 +182,7 @@ call(struct gpu *g, const struct gpu_call *given)
 	cu_function f = k->kernel >= K_PACKED ? NULL : c->kernel[k->kernel];
 	const char *why = k->kernel == K_PACKED ? tiled(c, k, &f) : NULL;
 
-	if (f && cuda_tile_waits(given))
+	if (f && k->kernel == K_PACKED && cuda_tile_waits(given))
 		return why;
 	if (!why && !f)
 		why = packed(c, k->kernel, k->type, &f);
