@@ -56,6 +56,13 @@ broken() {
 	done
 }
 
+@test "each operation and type against the scalar code" {
+	cuda
+	LD_LIBRARY_PATH=$STUB APR_CPU=scalar "${APR_BUILD:-$REPO/build}/test/device" cuda --rounds 6 >tap ||
+	    { grep -v '^ok' tap; return 1; }
+	[ "$(grep -c '^ok' tap)" = 64 ]
+}
+
 @test "a prompt token by token, in threes, keys and values in all types" {
 	cuda
 	for m in llama3 gemma2 qwen3-5 mixtral; do
@@ -79,8 +86,31 @@ broken() {
 	done
 }
 
+@test "a mixture of 128 experts at its own widths, two tokens and one" {
+	cuda
+	"$REPO/scripts/mk-synth" qwen3-coder-30b-a3b --layers 1 --type q4_k_m --no-vocab wide.gguf >/dev/null
+	apr-infer --logits -c 8 -b 2 --ids 1,2,3 wide.gguf >want
+	stub apr-infer --device cuda --logits -c 8 -b 2 --ids 1,2,3 wide.gguf | cmp - want
+	rm wide.gguf
+}
+
+@test "a mixture's choices are more than a grid's second dimension takes" {
+	cuda
+	need hf/mixtral
+	cp -r "$F/hf/mixtral" long
+	chmod -R u+w long
+	jq '.max_position_embeddings = 33000' "$F/hf/mixtral/config.json" >long/config.json
+	apr-cat -q long | apr-quant -q q4_k | apr-pack -q long.gguf
+	seq -s, 32770 | sed 's/[0-9][0-9]*/1/g' >ids
+	# (Two experts a token: 65540 choices, and the stub refuses what CUDA would.)
+	STUB_CUDA_IDLE=1 STUB_CUDA_COUNT=$T/count stub apr-infer --device cuda -c 33000 -b 32770 -n 1 --json \
+	    --ids "$(cat ids)" long.gguf
+	[ "$(calls cuLaunchKernel)" -gt 20 ]
+}
+
 @test "threads do not race for shared memory" {
 	cuda
+	STUB_CUDA_RACES=1 both gguf/mixtral.q4_k_m.gguf -b 8
 	STUB_CUDA_RACES=1 both gguf/qwen3-5.q4_k_m.gguf -b 3
 	STUB_CUDA_RACES=1 both gguf/llama3.q8_0.gguf -b 8
 }

@@ -18,7 +18,7 @@
 
 #include "random.h"
 
-enum { POOL = 1 << 21, SEQS = 3, CONTEXT = 700 };
+enum { POOL = 1 << 21, SEQS = 3, CONTEXT = 700, COLUMNS = 96, INNER = 4352 };
 
 static struct device *dev[2];	/* the CPU, and what is tested */
 static int tests, failed, rounds = 12;
@@ -189,16 +189,17 @@ verdict(const char *what, size_t bad)
 	for (int i = 0; i < 2; i++) \
 		dev[i]->op->op_(dev[i], __VA_ARGS__)
 
-/* Bytes with scales that mostly are numbers of a usual size. */
+/* Bytes with scales that are numbers of a usual size, but for one in `odd`; 0:
+ * all are. */
 static unsigned char *
-pool(const struct type *t)
+bytes_of(const struct type *t, size_t odd)
 {
 	unsigned char *p = name(POOL);
 
 	for (size_t i = 0; i < POOL; i++)
 		p[i] = (unsigned char)(next() >> 56);
 	for (size_t b = 0; t->block > 1 && b + t->bytes <= POOL; b += t->bytes)
-		for (size_t i = 0; below(8) && i < 2; i++) {
+		for (size_t i = 0; (!odd || below(odd)) && i < 2; i++) {
 			size_t at = t->ggml == 10 ? 80 + 2 * i : t->ggml == 11 ? 108 :
 			    t->ggml == 14 ? 208 : t->ggml == 34 ? 52 : t->ggml == 35 ? 64 : 2 * i;
 
@@ -217,6 +218,12 @@ pool(const struct type *t)
 	for (int i = 0; i < 2; i++)
 		place(dev[i], p, POOL);
 	return p;
+}
+
+static unsigned char *
+pool(const struct type *t)
+{
+	return bytes_of(t, 8);
 }
 
 static size_t
@@ -765,19 +772,40 @@ matrices(struct mat *m, size_t n, const struct type *t, const unsigned char *p, 
 	}
 }
 
+/* Columns of whole blocks or not; so few that all experts are rather full, or
+ * so many that some have none; now and then more than a segment. */
 static size_t
 mixture(const struct type *t, const unsigned char *p, int r)
 {
 	struct mat gate[16], up[16], down[16];
-	size_t n_expert = 1 + below(16), used = 1 + below(n_expert < 8 ? n_expert : 8);
-	size_t inner = 1 + below(90), outer = 1 + below(70), n = r % 3 ? 1 + below(60) : 1;
-	size_t ldx = outer + below(3), ldy = outer + below(3), bad;
-	bool apart = r % 4 == 1, fine = r % 2;
-	struct both p0 = router(n, n_expert), x = some(n * ldx, below(6)), y = some(n * ldy, 0);
-	struct both expert = some(n * used, 0), weight = some(n * used, 0);
+	size_t inner = 1 + below(90), outer = 1 + below(70);
+	size_t n_expert = 1 + below(below(3) ? 16 : 2), used, n, bad, ldx, ldy, zeros;
+	bool apart = below(4) == 0, fine = r % 2;
+	struct both p0, x, y, expert, weight;
 	const float none[2] = { 0, 0 };
-	size_t zeros = n * used > 1 && below(2) ? 8 : 4;
 
+	if (t->block > 1 && r % 4 != 3) {
+		size_t many = t->block < 256 ? 9 : 2;
+
+		inner = t->block * (1 + below(many));
+		outer = t->block * (1 + below(many));
+		if (r % 4 == 1) {
+			inner = INNER;
+			outer = t->block;
+		}
+		while (n_expert > 1 && n_expert * inner * outer > POOL)
+			n_expert /= 2;
+	}
+	used = 1 + below(n_expert < 8 ? n_expert : 8);
+	n = r % 3 == 0 ? 1 : r % 3 == 1 ? 2 + below(30) : 1 + below(COLUMNS);
+	ldx = outer + below(3);
+	ldy = outer + below(3);
+	zeros = n * used > 1 && below(2) ? 8 : 4;
+	p0 = router(n, n_expert);
+	x = some(n * ldx, below(6));
+	y = some(n * ldy, 0);
+	expert = some(n * used, 0);
+	weight = some(n * used, 0);
 	matrices(gate, n_expert, t, p, inner, outer, fine, apart);
 	matrices(up, n_expert, t, p, inner, outer, fine, apart);
 	matrices(down, n_expert, t, p, outer, inner, fine, apart);
@@ -804,11 +832,14 @@ mixture(const struct type *t, const unsigned char *p, int r)
 static void
 mixtures(void)
 {
-	const struct type *list[] = { &type_f32, &type_f16, type_by_ggml(12), type_by_ggml(14),
-	    type_by_ggml(10), type_by_ggml(18) };
+	/* Those that CUDA has products of its own for, and others. */
+	const struct type *list[] = { type_by_ggml(2), type_by_ggml(8), type_by_ggml(20),
+	    type_by_ggml(11), type_by_ggml(12), type_by_ggml(13), type_by_ggml(14),
+	    type_by_ggml(23), &type_f32, &type_f16, type_by_ggml(10), type_by_ggml(18) };
 
 	for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
-		const unsigned char *p = pool(list[i]);
+		/* What is no number in one of three products is none anywhere. */
+		const unsigned char *p = bytes_of(list[i], 0);
 		char what[64];
 		size_t bad = 0;
 
@@ -862,8 +893,8 @@ everything(void *unused)
 int
 main(int argc, char **argv)
 {
-	const struct device_need need = { .cols = 9216, .fine = 9216, .n = 96, .experts = 1024,
-	    .used = 8, .inner = 100, .outer = 80, .head_dim = 130 };
+	const struct device_need need = { .cols = 9216, .fine = 9216, .n = COLUMNS, .experts = 1024,
+	    .used = 8, .inner = INNER, .outer = 512, .head_dim = 130 };
 	pthread_t thread;
 
 	if (argc < 2) {

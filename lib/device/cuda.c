@@ -197,6 +197,8 @@ call(struct gpu *g, const struct gpu_call *given)
 	cu_function f = k->kernel >= K_PACKED ? NULL : c->kernel[k->kernel];
 	const char *why = k->kernel == K_PACKED ? tiled(c, k, &f) : floats(c, k, &f);
 
+	if (f && k->kernel == K_PACKED && cuda_tile_waits(given))
+		return why;
 	if (!why && !f)
 		why = packed(c, k->kernel, k->type, &f);
 	return why ? why : cuda_graphs_call(c->graphs, f, k->type ? gpu_type_name(k->type) :
@@ -373,6 +375,7 @@ static const struct gpu_driver driver = {
 	.close = cuda_close, .alloc = allocate, .free = let_go, .write = write_to,
 	.stage = stage, .send = send, .sent = sent,
 	.read = read_from, .copy = copy, .call = call, .finish = finish,
+	.tile = cuda_tile_columns, .both = true,
 };
 
 static const char *

@@ -60,7 +60,8 @@ enum gpu_mixture {
 struct gpu_tiles {
 	const void	*tile;
 	const void	*column;	/* of x; NULL: as they stand */
-	size_t		 n, n_expert;
+	size_t		 n, size;	/* of up to `size` columns */
+	size_t		 n_expert;
 };
 
 /* Work-groups in three dimensions, of `group` items in the first. */
@@ -90,6 +91,12 @@ struct gpu_driver {
 		    size_t bytes);
 	const char *(*call)(struct gpu *, const struct gpu_call *);
 	const char *(*finish)(struct gpu *);
+	/* The columns of a mixture's tile that its products are fastest with, of
+	 * so many choices of n columns; NULL: multiply.cl's. */
+	size_t	(*tile)(size_t n, size_t choices, size_t experts, bool fine);
+	/* Calls for one of the codes of fine activations want the other too, as
+	 * two more arguments: then one may make both. */
+	bool	both;
 };
 
 /* What choosing tokens wants, for so many rows. */

@@ -23,14 +23,30 @@ struct product {
 	const uchar	*w;
 	ulong		 stride;
 	uint		 rows, block;	/* matrices.cl's */
-	const uint	*q;		/* columns' codes */
-	const float	*a;		/* and scales */
-	uint		 groups, n;
+	const uint	*q, *q1;	/* columns' codes */
+	const float	*a, *a1;	/* and scales */
+	uint		 groups;
+	/* Fine columns are two each, q1 and a1 being the first's. */
+	uint		 fine;		/* 1, or 0 */
+	uint		 column, n;	/* the first, and behind the last */
+	const uint	*of;		/* whose codes each has; NULL: its own */
 	const float	*bias;		/* NULL: none */
 	float		*y;
 	ulong		 ldy;
-	uint		 second;
 };
+
+/* Twice the place of column c's codes, and 1 unless q1 is meant; columns behind
+ * the last have its. */
+FM_FN uint
+codes_at(const struct product *p, uint c)
+{
+	uint first;
+
+	c = c < p->n ? c : p->n - 1;
+	first = p->fine & ~c;
+	c >>= p->fine;
+	return (p->of ? p->of[c] : c) * 2 + 1 - first;
+}
 
 FM_FN float
 add_term(float acc, float s, float m, float dot, float4 f)
@@ -145,7 +161,7 @@ gemv(const struct product *p)
 	LOCAL float4 s[2][ROWS][PITCH / 4], dot[2][C][ROWS][PITCH / 4];
 	LOCAL float4 m[FLAGS & MIN ? 2 : 1][ROWS][PITCH / 4];
 	uint item = LANE(), lane = item % 8, r = item / 8, g = pair_at(lane);
-	uint first = p->block * ROWS, column = GROUP(1) * C;
+	uint first = p->block * ROWS, column = p->column;
 	uint groups = p->groups, steps = (groups + STEP - 1) / STEP, n = p->n;
 	uint adds = item % ROWS, of = item / ROWS;	/* the row and column it adds */
 	const uchar *mine = p->w + (first + r < p->rows ? first + r : p->rows - 1) * p->stride;
@@ -161,10 +177,12 @@ gemv(const struct product *p)
 		uint j = ITEMS - 1 - item + ITEMS * i, c = column + j / (3 * STEP);
 		uint part = j / STEP % 3, k = j % STEP;
 		uint group = part == 2 ? k : pair_at(k % 8) + k / 8 * FAR;
-		ulong begin = (ulong)(c < n ? c : n - 1) * groups + group;
+		uint codes = codes_at(p, c);
+		ulong begin = (ulong)(codes / 2) * groups + group;
 
-		b.act[i].from = part == 2 ? (const uchar *)(p->a + begin * 4) - STEP * 16 :
-		    (const uchar *)(p->q + begin * 8 + part * 4);
+		b.act[i].from = part == 2 ?
+		    (const uchar *)((codes % 2 ? p->a : p->a1) + begin * 4) - STEP * 16 :
+		    (const uchar *)((codes % 2 ? p->q : p->q1) + begin * 8 + part * 4);
 		b.act[i].step = part == 2 ? STEP * 16 : STEP * 32;
 		b.act[i].left = j < ACTS ? (int)(groups - group) + (part == 2 ? STEP : 0) : 0;
 	}
@@ -214,34 +232,61 @@ gemv(const struct product *p)
 	for (uint k = 0; !step(k, 0) && !step(k + 1, 1) && !(DEPTH > 2 && step(k + 2, 2)) &&
 	    !(DEPTH > 3 && step(k + 3, 3)); k += DEPTH)
 		continue;
-	if (item < ROWS * C && first + adds < p->rows && column + of < n) {
-		float *to = p->y + (column + of) * p->ldy + first + adds;
+	acc = groups > SEGMENT ? sum + acc : acc;
+	if (C > 1 && p->fine) {
+		float *all = (float *)s;
 
-		acc = groups > SEGMENT ? sum + acc : acc;
-		acc = p->second ? *to + acc : acc;
-		*to = p->bias ? acc + p->bias[first + adds] : acc;
+		BARRIER();
+		if (item < ROWS * C)
+			all[item] = acc;
+		BARRIER();
+		if (of % 2 && item < ROWS * C)
+			acc = all[item - ROWS] + acc;
 	}
+	if (item < ROWS * C && first + adds < p->rows && column + of < n && (of & p->fine) == p->fine)
+		p->y[((column + of) >> p->fine) * p->ldy + first + adds] =
+		    p->bias ? acc + p->bias[first + adds] : acc;
 }
 
-/* Arguments are multiply.cl's. */
-/* Of so many rows a work-group. */
-#define PRODUCT(name, size, ...) \
+/* A mixture's tile, or its part that is this work-group's: none, if it has fewer
+ * columns. */
+FM_FN uint
+in_tile(struct product *p, const uint *tile, ulong apart, uint columns)
+{
+	uint begin = GROUP(2) * columns;
+
+	if (tile[2] << p->fine <= begin)
+		return 0;
+	p->w += tile[0] * apart;
+	p->column = (tile[1] << p->fine) + begin;
+	p->n = (tile[1] + tile[2]) << p->fine;
+	return 1;
+}
+
+/*
+ * Of so many rows and columns a work-group.  Arguments are multiply.cl's, for
+ * the second of fine columns, if they are fine, and the first's behind them.
+ */
+#define PRODUCT(name, size, columns, ...) \
 KERNEL \
 name(BUF(const uchar, w), BUF(const ushort, grid), ulong stride, uint rows, float scale, \
     BUF(const uint, q), BUF(const float, a), uint groups, uint n, BUF(const float, bias), \
-    BUF(float, y), ulong ldy, uint second, OTHERS) \
+    BUF(float, y), ulong ldy, uint second, OTHERS, BUF(const uint, tile), \
+    BUF(const uint, column), ulong apart, BUF(const uint, q1), BUF(const float, a1)) \
 { \
 	MATRIX_HERE(mat, size) \
-	struct product p = { mat.w, stride, mat.rows, mat.block, CAT(uint, q), CAT(float, a), \
-	    groups, n, mat.bias, mat.y, ldy, second }; \
+	struct product p = { mat.w, stride, mat.rows, mat.block, CAT(uint, q), CAT(uint, q1), \
+	    CAT(float, a), CAT(float, a1), groups, HAS(q1), GROUP(1) * columns, n << HAS(q1), \
+	    HAS(column) ? CAT(uint, column) : 0, mat.bias, mat.y, ldy }; \
 \
-	(void)grid_base; (void)grid_at; \
-	__VA_ARGS__(&p); \
+	(void)grid_base; (void)grid_at; (void)second; \
+	if (!HAS(tile) || in_tile(&p, CAT(uint, tile) + 3 * GROUP(1), apart, columns)) \
+		__VA_ARGS__(&p); \
 }
 
 /* As far as shared memory goes. */
 enum { AHEAD2 = RAW > 360 ? 2 : 3 };
-PRODUCT(gemv_1, 16, gemv<1, 4, 3>)
-PRODUCT(gemv_2, 16, gemv<2, 4, AHEAD2>)
-PRODUCT(gemv_4, 8, gemv<4, 2, 3>)
-PRODUCT(gemv_8, 8, gemv<8, 2, 1>)
+PRODUCT(gemv_1, 16, 1, gemv<1, 4, 3>)
+PRODUCT(gemv_2, 16, 2, gemv<2, 4, AHEAD2>)
+PRODUCT(gemv_4, 8, 4, gemv<4, 2, 3>)
+PRODUCT(gemv_8, 8, 8, gemv<8, 2, 1>)
