@@ -127,6 +127,8 @@ build(struct cuda *c)
 
 	for (int i = 0; i < K_PACKED && !why; i++)
 		why = function(c, c->columns, gpu_kernel_names[i], &c->kernel[i]);
+	for (int i = 0; i < CUDA_FLOATS && !why; i++)
+		why = function(c, c->columns, cuda_floats[i].kernel, &c->floats[i]);
 	return why;
 }
 
@@ -174,19 +176,16 @@ tiled(struct cuda *c, struct gpu_call *k, cu_function *to)
 	return why;
 }
 
-static const char *
-floats(struct cuda *c, struct gpu_call *k, cu_function *to)
+/* The same of what has no type: the kernel. */
+static cu_function
+untyped(struct cuda *c, struct gpu_call *k)
 {
 	int i = cuda_float_of(k);
-	const char *why = NULL;
 
 	if (i < 0)
-		return NULL;
-	if (!c->floats[i] && !(why = enter(c)))
-		why = function(c, c->columns, cuda_floats[i].kernel, &c->floats[i]);
-	*to = c->floats[i];
+		return c->kernel[k->kernel];
 	*k = cuda_float_call(k, i);
-	return why;
+	return c->floats[i];
 }
 
 static const char *
@@ -194,8 +193,8 @@ call(struct gpu *g, const struct gpu_call *given)
 {
 	struct gpu_call own = *given, *k = &own;
 	struct cuda *c = of(g);
-	cu_function f = k->kernel >= K_PACKED ? NULL : c->kernel[k->kernel];
-	const char *why = k->kernel == K_PACKED ? tiled(c, k, &f) : floats(c, k, &f);
+	cu_function f = k->kernel >= K_PACKED ? NULL : untyped(c, k);
+	const char *why = k->kernel == K_PACKED ? tiled(c, k, &f) : NULL;
 
 	if (f && k->kernel == K_PACKED && cuda_tile_waits(given))
 		return why;

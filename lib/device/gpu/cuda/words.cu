@@ -81,3 +81,13 @@ across(uint low, uint high, uint bits)
 	asm("shf.r.wrap.b32 %0, %1, %2, %3;" : "=r"(w) : "r"(low), "r"(high), "r"(bits));
 	return w;
 }
+
+/* Bytes of two words, those that the low four nibbles of `which` number. */
+FM_FN uint
+bytes_of(uint a, uint b, uint which)
+{
+	uint w;
+
+	asm("prmt.b32 %0, %1, %2, %3;" : "=r"(w) : "r"(a), "r"(b), "r"(which));
+	return w;
+}
