@@ -5,6 +5,8 @@
  * By what a pass to the next does not change: a context's blocks, be there keys
  * in them or not.
  */
+#include <string.h>
+
 #include "cuda_attend.h"
 
 /* The first three as attend.cl counts types of keys. */
@@ -57,23 +59,18 @@ cuda_attend_bytes(const struct device_need *n)
 	return one * (few ? few : 1);
 }
 
+/* An address, as of that column; `each` floats of one. */
 static void
-append(struct gpu_call *c, struct gpu_arg a)
+address(struct gpu_call *to, const struct gpu_arg a[2], size_t column, size_t each)
 {
-	c->arg[c->nargs++] = a;
+	to->arg[to->nargs++] = (struct gpu_arg){ .bytes = 8,
+	    .v.u64 = (uintptr_t)a[0].mem + a[1].v.u64 + column * each * sizeof(float) };
 }
 
 static void
-append_number(struct gpu_call *c, uint32_t v)
+number(struct gpu_call *to, uint32_t v)
 {
-	append(c, (struct gpu_arg){ .bytes = 4, .v.u32 = v });
-}
-
-static void
-append_address(struct gpu_call *c, const struct gpu_arg a[2])
-{
-	append(c, a[0]);
-	append(c, a[1]);
+	to->arg[to->nargs++] = (struct gpu_arg){ .bytes = 4, .v.u32 = v };
 }
 
 static bool
@@ -115,13 +112,6 @@ cuda_attend_begin(struct cuda_attend *to, struct gpu *g, const struct gpu_call *
 	return true;
 }
 
-/* An address as of that column; `each` bytes of one. */
-static void
-skip(struct gpu_arg *a, uint32_t column, size_t each)
-{
-	a[1].v.u64 += column * (uint64_t)each;
-}
-
 int
 cuda_attend_next(struct cuda_attend *a, struct gpu_call *to)
 {
@@ -131,37 +121,36 @@ cuda_attend_next(struct cuda_attend *a, struct gpu_call *to)
 	if (n == 0)
 		return -1;
 	n = n < a->most ? n : a->most;
-	*to = *a->call;
-	skip(to->arg + QUERIES, a->done, given[LDQ].v.u32 * sizeof(float));
-	skip(to->arg + OUT, a->done, given[LDO].v.u32 * sizeof(float));
-	skip(to->arg + PLACES, a->done, sizeof(struct device_at));
+	*to = (struct gpu_call){ .kernel = a->call->kernel };
+	if (!a->join) {
+		address(to, given + KEYS_AT, 0, 0);
+		address(to, given + VALUES_AT, 0, 0);
+		address(to, given + QUERIES, a->done, given[LDQ].v.u32);
+	}
+	address(to, given + OUT, a->done, given[LDO].v.u32);
+	address(to, a->parts, 0, 0);
+	address(to, given + PLACES, a->done, sizeof(struct device_at) / sizeof(float));
 	if (a->join) {
-		struct gpu_call own = *to;
-
-		to->nargs = 0;
-		append_address(to, a->parts);
-		append_address(to, own.arg + OUT);
-		append_address(to, own.arg + PLACES);
-		append(to, given[LDO]);
-		append(to, given[HEAD_DIM]);
-		append(to, given[WINDOW]);
-		append_number(to, n_head);
-		append_number(to, a->blocks);
-		to->groups[1] = n;
-		to->group = JOIN_ITEMS;
 		a->join = false;
 		a->done += n;
+		number(to, given[LDO].v.u32);
+		number(to, given[HEAD_DIM].v.u32);
+		number(to, given[WINDOW].v.u32);
+		number(to, n_head);
+		number(to, a->blocks);
+		memcpy(to->groups, (uint32_t[]){ n_head, n, 1 }, sizeof to->groups);
+		to->group = JOIN_ITEMS;
 		return JOIN;
 	}
-	to->nargs = ALL;
-	append_address(to, a->parts);
-	append_number(to, a->heads);
-	append_number(to, a->cols);
-	append_number(to, n);
-	append_number(to, a->blocks);
-	to->groups[0] = n_head / a->heads;
-	to->groups[1] = (n + a->cols - 1) / a->cols;
-	to->groups[2] = a->blocks ? a->blocks : 1;
+	for (int i = LDQ; i < ALL; i++)
+		if (i != KIND)
+			to->arg[to->nargs++] = given[i];
+	number(to, a->heads);
+	number(to, a->cols);
+	number(to, n);
+	number(to, a->blocks);
+	memcpy(to->groups, (uint32_t[]){ n_head / a->heads, (n + a->cols - 1) / a->cols,
+	    a->blocks ? a->blocks : 1 }, sizeof to->groups);
 	to->group = ITEMS;
 	a->join = a->blocks > 0;
 	a->done += a->join ? 0 : n;

@@ -97,14 +97,14 @@ template <kind KV, int N> FM_FN void
 dots(const uchar *keys, uint bytes, uint from, uint to, const float *q, uint head_dim, float d[N])
 {
 	float t[EACH][N][4];
-	const uchar *key[EACH];
+	uint at[EACH];
 	uint quarter = LANE() % 4, high = quarter / 2, odd = quarter % 2;
 
 	UNROLL
 	for (int k = 0; k < EACH; k++) {
 		uint j = key_of(k);
 
-		key[k] = keys + (ulong)(j < from ? from : j < to ? j : to - 1) * bytes;
+		at[k] = (j < from ? from : j < to ? j : to - 1) * bytes;
 		UNROLL
 		for (int i = 0; i < N * 4; i++)
 			t[k][i / 4][i % 4] = 0;
@@ -114,7 +114,7 @@ dots(const uchar *keys, uint bytes, uint from, uint to, const float *q, uint hea
 
 		UNROLL
 		for (int k = 0; k < EACH; k++)
-			w[k] = four<KV>(key[k], e);
+			w[k] = four<KV>(keys + at[k], e);
 		UNROLL
 		for (int i = 0; i < N; i++) {
 			float4 x = ((const float4 *)(q + i * head_dim))[e];
@@ -246,7 +246,8 @@ attend(const struct attention *a)
 {
 	LOCAL float qs[ELEMENTS] __attribute__((aligned(16)));
 	LOCAL float s[TILE * PITCH] __attribute__((aligned(16)));
-	LOCAL float sums[TILE], c0[TILE], c1[TILE];
+	LOCAL float4 y[ELEMENTS / 4];	/* each its lane's own */
+	LOCAL float max[TILE], sum[TILE], c0[TILE], c1[TILE];
 	LOCAL uint how[TILE], first[TILE], last[TILE];
 	uint lane = LANE(), head = GROUP(0) * a->heads, hd = a->head_dim, heads = a->heads, run;
 	uint end = (GROUP(1) + 1) * a->cols < a->n ? (GROUP(1) + 1) * a->cols : a->n;
@@ -254,38 +255,35 @@ attend(const struct attention *a)
 	uint quad = lane % lanes, set = lane / lanes, query = lane / 16;
 
 	for (uint c = GROUP(1) * a->cols; c < end; c += run) {
-		uint seq = a->at[2 * c], pos = a->at[2 * c + 1], window = a->window;
-		uint base = low_of(pos, window) / KEYS, stop, until, nq, its;
-		ulong from_head = ((ulong)seq * a->n_kv + head / a->per) * a->n_ctx * a->head_bytes;
-		float y[2][4], max = 0, sum = 0;
+		uint seq = a->at[2 * c], base = low_of(a->at[2 * c + 1], a->window) / KEYS;
+		uint until, nq;
+		ulong from_head;
 
 		for (run = 1; c + run < end && a->at[2 * (c + run)] == seq;)
 			run++;
-		stop = a->at[2 * (c + run) - 1];
 		nq = run * heads;
-		until = stop / KEYS * KEYS + KEYS;
+		until = a->at[2 * (c + run) - 1] / KEYS * KEYS + KEYS;
 		if (a->blocks) {
 			/* Of those that come the one whose place this is. */
 			base += (GROUP(2) + a->blocks - base % a->blocks) % a->blocks;
 			until = base < until / KEYS ? (base + 1) * KEYS : 0;
 		}
 		base *= KEYS;
+		from_head = (((ulong)seq * a->n_kv + head / a->per) * a->n_ctx + base) * a->head_bytes;
 		for (uint i = lane; base < until && i < (nq + 3) / 4 * 4 * hd; i += KEYS) {
 			uint one = i / hd;
 
 			qs[i] = one < nq ? a->q[(ulong)(c + one / heads) * a->ldq +
 			    (ulong)(head + one % heads) * a->step + i % hd] : 0;
 		}
-		its = query < nq ? a->at[2 * (c + query / heads) + 1] : 0;
-		UNROLL
-		for (int i = 0; i < 8; i++)
-			y[i / 4][i % 4] = 0;
+		if (lane % 16 == 0)
+			sum[query] = 0;
 		BARRIER();
 		for (uint begin = base; begin < until; begin += KEYS) {
-			const uchar *k = a->keys + from_head + (ulong)begin * a->head_bytes;
-			const uchar *v = a->values + from_head + (ulong)begin * a->head_bytes;
-			uint from = first_seen(pos, window, begin), to = last_seen(stop, begin);
-			uint f = 0, t = 0;
+			const uchar *k = a->keys + from_head, *v = a->values + from_head;
+			/* Read again rather than kept: registers are scarce. */
+			uint from = first_seen(a->at[2 * c + 1], a->window, begin);
+			uint to = last_seen(a->at[2 * (c + run) - 1], begin), f = 0, t = 0;
 			float m = -INFINITY, l = 0;
 
 			if (lane >= from && lane < to)
@@ -299,7 +297,9 @@ attend(const struct attention *a)
 			BARRIER();
 			/* 16 lanes a query: the largest, then the sum in its order. */
 			if (query < nq) {
-				f = first_seen(its, window, begin);
+				uint its = a->at[2 * (c + query / heads) + 1];
+
+				f = first_seen(its, a->window, begin);
 				t = last_seen(its, begin);
 			}
 			for (uint j = lane % 16; j < t; j += 16)
@@ -324,20 +324,14 @@ attend(const struct attention *a)
 			if (lane % 16 == 0 && query < nq) {
 				first[query] = f;
 				last[query] = t;
-				how[query] = f >= t ? SKIP : sum == 0 ? FIRST : JOIN;
-			}
-			if (f < t && sum == 0) {
-				max = m;
-				sum = l;
-			} else if (f < t) {
-				float x, z;
-
-				factors(max, m, &x, &z);
-				max = m > max ? m : max;
-				sum = fma(l, z, sum * x);
-				if (lane % 16 == 0) {
-					c0[query] = x;
-					c1[query] = z;
+				how[query] = f >= t ? SKIP : sum[query] == 0 ? FIRST : JOIN;
+				if (how[query] == FIRST) {
+					max[query] = m;
+					sum[query] = l;
+				} else if (how[query] == JOIN) {
+					factors(max[query], m, &c0[query], &c1[query]);
+					max[query] = m > max[query] ? m : max[query];
+					sum[query] = fma(l, c1[query], sum[query] * c0[query]);
 				}
 			}
 			BARRIER();
@@ -358,74 +352,66 @@ attend(const struct attention *a)
 				}
 				if (nq <= sets)
 					blend<KV, 1>(v, a->head_bytes, quad, s, row, its_first, its_last,
-					    from, first[nq - 1], last[0], to, acc);
+					    first[0], first[nq - 1], last[0], last[nq - 1], acc);
 				else
 					blend<KV, 2>(v, a->head_bytes, quad, s, row, its_first, its_last,
-					    from, first[nq - 1], last[0], to, acc);
+					    first[0], first[nq - 1], last[0], last[nq - 1], acc);
 				UNROLL
 				for (int i = 0; i < 2; i++) {
 					uint one = set + sets * i, what = one < nq ? how[one] : SKIP;
+					float4 *to = &y[(what == SKIP ? 0 : one) * quads + quad];
 
-					UNROLL
-					for (int j = 0; j < 4; j++)
-						if (what == FIRST)
-							y[i][j] = acc[i][j];
-						else if (what == JOIN)
-							y[i][j] = fma(acc[i][j], c1[one], y[i][j] * c0[one]);
+					if (what == JOIN) {
+						UNROLL
+						for (int j = 0; j < 4; j++)
+							acc[i][j] = fma(acc[i][j], c1[one], (*to)[j] * c0[one]);
+					}
+					if (what != SKIP)
+						*to = (float4){ acc[i][0], acc[i][1], acc[i][2], acc[i][3] };
 				}
 			}
+			from_head += KEYS * a->head_bytes;
 			BARRIER();
 		}
-		if (base < until && lane % 16 == 0 && query < nq) {
-			sums[query] = sum;
-			if (a->blocks) {
-				uint h = head + query % heads;
-				float *to = a->parts + (((ulong)(c + query / heads) * (a->n_kv * a->per) + h) *
-				    a->blocks + GROUP(2)) * (hd + 4);
-
-				to[0] = max;
-				to[1] = sum;
-			}
-		}
-		BARRIER();
 		UNROLL
 		for (int i = 0; i < 2; i++) {
 			uint one = set + sets * i, h = head + one % heads;
 			ulong column = c + one / heads;
 
-			if (base >= until || quad >= quads || one >= nq)
+			/* It may see nothing of this block. */
+			if (quad >= quads || one >= nq || sum[one] == 0)
 				continue;
 			if (a->blocks) {
 				float *to = a->parts + ((column * (a->n_kv * a->per) + h) * a->blocks +
-				    GROUP(2)) * (hd + 4) + 4 + 4 * quad;
+				    GROUP(2)) * (hd + 4);
 
-				*(float4 *)to = (float4){ y[i][0], y[i][1], y[i][2], y[i][3] };
+				*(float4 *)(to + 4 + 4 * quad) = y[one * quads + quad];
+				if (quad == 0)
+					*(float2 *)to = (float2){ max[one], sum[one] };
 			} else {
 				float *to = a->out + column * a->ldo + (ulong)h * hd + 4 * quad;
 
 				UNROLL
 				for (int j = 0; j < 4; j++)
-					to[j] = y[i][j] / sums[one];
+					to[j] = y[one * quads + quad][j] / sum[one];
 			}
 		}
 		BARRIER();
 	}
 }
 
-/* Arguments are attend.cl's, and how they are dealt out. */
-#define ATTEND(name, kv_type) \
-KERNEL \
-name(BUF(const uchar, keys), BUF(const uchar, values), BUF(const float, q), BUF(float, out), \
-    BUF(const uint, at), uint ldq, uint ldo, uint step, uint per, uint kv, uint n_kv, uint n_ctx, \
-    uint head_dim, uint head_bytes, uint window, float scale, float cap, BUF(float, parts), \
-    uint heads, uint cols, uint n, uint blocks) \
+/* As cuda_attend.c says them, addresses as they are. */
+#define ATTEND(name, kind) \
+KERNEL __attribute__((launch_bounds(KEYS, 2))) \
+name(const uchar *keys, const uchar *values, const float *q, float *out, float *parts, \
+    const uint *at, uint ldq, uint ldo, uint step, uint per, uint n_kv, uint n_ctx, uint head_dim, \
+    uint head_bytes, uint window, float scale, float cap, uint heads, uint cols, uint n, \
+    uint blocks) \
 { \
-	struct attention a = { CAT(uchar, keys), CAT(uchar, values), CAT(float, q), \
-	    AT(float, out), AT(float, parts), CAT(uint, at), ldq, ldo, step, per, n_kv, n_ctx, \
+	struct attention a = { keys, values, q, out, parts, at, ldq, ldo, step, per, n_kv, n_ctx, \
 	    head_dim, head_bytes, window, scale, cap, heads, cols, n, blocks }; \
 \
-	(void)kv; \
-	attend<kv_type>(&a); \
+	attend<kind>(&a); \
 }
 
 ATTEND(attend_f16, KV_F16)
@@ -438,15 +424,15 @@ ATTEND(attend_q8_0, KV_Q8_0)
  * depends on no sum.
  */
 KERNEL
-attend_join(BUF(const float, parts), BUF(float, out), BUF(const uint, at), uint ldo, uint head_dim,
-    uint window, uint n_head, uint blocks)
+attend_join(float *out, const float *parts, const uint *at, uint ldo, uint head_dim, uint window,
+    uint n_head, uint blocks)
 {
 	enum { LANES = 128 };
 	LOCAL float most[LANES], sums[LANES], c0[LANES], c1[LANES];
-	uint lane = LANE(), head = GROUP(0), c = GROUP(1), pos = CAT(uint, at)[2 * c + 1];
+	uint lane = LANE(), head = GROUP(0), c = GROUP(1), pos = at[2 * c + 1];
 	uint begin = low_of(pos, window) / KEYS, end = pos / KEYS + 1, size = head_dim + 4;
-	const float *mine = CAT(float, parts) + ((ulong)c * n_head + head) * blocks * size;
-	float *y = AT(float, out) + (ulong)c * ldo + (ulong)head * head_dim;
+	const float *mine = parts + ((ulong)c * n_head + head) * blocks * size;
+	float *y = out + (ulong)c * ldo + (ulong)head * head_dim;
 	float max = 0, sum = 0, v[2] = { 0, 0 };
 
 	for (uint b = begin; b < end; b += LANES) {
