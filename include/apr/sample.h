@@ -29,13 +29,14 @@ struct sample_opts {
 #define SAMPLE_DEFAULTS { .top_p = 1, .typical = 1, .repetition = 1 }
 
 /*
- * A token's probability is that of its logit over the temperature.  Cuts come
- * in this order, each of what the one before left, the likeliest first (of
- * equals the one with the lower number): top_k tokens; those whose surprise is
- * closest to the mean surprise, until they have `typical` of what there is
- * then; the likeliest until they have top_p of what there was before all cuts;
- * those at least min_p as likely as the first.  Sums are of whole numbers
- * (odds.h): no order of them, and so no device, makes another token.
+ * A token's probability is that of its logit over the temperature (which comes
+ * first, as in transformers).  Cuts come in llama.cpp's order, each of what the
+ * one before left, the likeliest first (of equals the one with the lower
+ * number): top_k tokens; those whose surprise is closest to the mean surprise,
+ * until they have `typical` of what is left; the likeliest until they have
+ * top_p of what is left; those at least min_p as likely as the first.  Sums are
+ * of whole numbers (odds.h): no order of them, and so no device, makes another
+ * token.
  */
 struct sampler;
 

@@ -114,7 +114,7 @@ mass(const struct cand *c, size_t n, float *mean)
 static size_t
 cut(struct cand *c, size_t n, const struct device_choice *o, struct item *t)
 {
-	uint64_t all = mass(c, n, NULL), from, least = 0;
+	uint64_t from, left;
 	float mean, most = 0, p;
 	size_t k = 0;
 
@@ -125,18 +125,18 @@ cut(struct cand *c, size_t n, const struct device_choice *o, struct item *t)
 		n = keep(c, n, t, from);
 	}
 	if (o->typical < 1) {
-		uint64_t left = odds_share(mass(c, n, &mean), o->typical > 0 ?
+		left = odds_share(mass(c, n, &mean), o->typical > 0 ?
 		    (uint32_t)(o->typical * 0x1p32f) : 0);
-
 		by_closeness(t, c, n, mean);
 		from = reach(t, n, left);
 		by_closeness(t, c, n, mean);
 		n = keep(c, n, t, from);
 	}
 	if (o->top_p < 1) {
+		left = odds_share(mass(c, n, NULL), o->top_p > 0 ?
+		    (uint32_t)(o->top_p * 0x1p32f) : 0);
 		by_rank(t, c, n, false);
-		least = odds_share(all, o->top_p > 0 ? (uint32_t)(o->top_p * 0x1p32f) : 0);
-		from = reach(t, n, least);
+		from = reach(t, n, left);
 		by_rank(t, c, n, false);
 		n = keep(c, n, t, from);
 	}

@@ -10,7 +10,7 @@
 /* As sample.cl has them. */
 enum { CHUNK = 1024, SLOTS = 16, STATE = 16, CHOICE = 16, ITEMS = 64, LEVELS = 14 };
 enum { BY_K, BY_CLOSENESS, BY_P, BY_LEAST, CUTS, DRAWN = 1 << 4, LOGPROB = 1 << 5 };
-enum { AFTER_BEGIN, AFTER_TOP, AFTER_WEIGH, AFTER_SUM, AFTER_SELECT };
+enum { AFTER_BEGIN, AFTER_TOP, AFTER_SUM, AFTER_SELECT };
 
 static size_t
 chunks(size_t vocab)
@@ -192,7 +192,6 @@ gpu_sample(struct device *d, const struct device_sample *o, struct device_chosen
 	settle(g, o, AFTER_TOP, 0);
 	if (s->wants & DRAWN) {
 		gpu_run(g, K_SAMPLE_WEIGH, NULL, items, ITEMS, "pppppuu", ROW(s, o));
-		settle(g, o, AFTER_WEIGH, 0);
 		for (unsigned i = 0; i < CUTS; i++)
 			if (s->wants >> i & 1)
 				cut(g, o, items, i);

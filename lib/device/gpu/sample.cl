@@ -14,7 +14,6 @@ enum {
 	T_BAD,			/* and of one that is no number: 2^24 - its number */
 	T_TOP, T_TOP_AT,	/* of an adjusted one, and that logit's bits */
 	T_EXP,			/* weights by the logits as they were */
-	T_ALL,			/* before all cuts */
 	T_FLOOR,		/* bits of the least probability */
 	T_MEAN,			/* bits of the mean surprise */
 	T_FROM,			/* 3 of the lowest rank that is kept */
@@ -141,19 +140,11 @@ sample_top(ROW)
 KERNEL
 sample_weigh(ROW)
 {
-	LOCAL ulong t[CREW * SLOTS];
-	ulong v[SLOTS];
 	OF_ROW;
 
-	NOTHING(v);
 	if (c[P_FLAGS] & DRAWN)
-		PER_ITEM(i) {
-			float a = (as_float((uint)state[T_TOP_AT]) - z[i]) / as_float(c[P_TEMPERATURE]);
-
-			z[i] = a;
-			v[0] += odds_weight(fm_exp(-a));
-		}
-	LEAVE(v, 1);
+		PER_ITEM(i)
+			z[i] = (as_float((uint)state[T_TOP_AT]) - z[i]) / as_float(c[P_TEMPERATURE]);
 }
 
 /* What is kept: its weight, that times a, the largest probability's bits. */
@@ -208,13 +199,13 @@ sample_select(ROW, uint cut, uint level)
 	LEAVE(v, SLOTS);
 }
 
-/* A work-group a row.  After: 0 begin, 1 top, 2 weigh, 3 sum, 4 and on select. */
+/* A work-group a row.  After: 0 begin, 1 top, 2 sum, 3 and on select. */
 KERNEL
 sample_settle(ROW, uint after, uint cut)
 {
 	LOCAL ulong t[CREW];
 	uint slot = LANE() % SLOTS;
-	uint sums = after == 0 ? 0 : after < 3 ? 1 : after == 3 ? 2 : SLOTS;
+	uint sums = after < 3 ? after : SLOTS;
 	ulong all = 0, left;
 	OF_ROW;
 
@@ -245,18 +236,16 @@ sample_settle(ROW, uint after, uint cut)
 		state[T_EXP] = t[0];
 		state[T_TOP] = t[1];
 		state[T_TOP_AT] = as_uint(z[odds_id(t[1])]);
-	} else if (after == 2) {
-		state[T_ALL] = t[0];
 	} else if (!(c[P_FLAGS] >> cut & 1)) {
 		return;
-	} else if (after == 3) {
+	} else if (after == 2) {
 		state[T_PREFIX] = 0;
 		if (cut == BY_LEAST)
 			state[T_FLOOR] = as_uint(as_float(c[P_MIN_P]) * as_float((uint)t[2]));
 		if (cut == BY_CLOSENESS)
 			state[T_MEAN] = as_uint(odds_mean(t[1], t[0]));
-		state[T_LEFT] = cut == BY_K ? c[P_TOP_K] : cut == BY_P ?
-		    odds_share(state[T_ALL], c[P_TOP_P]) : odds_share(t[0], c[P_TYPICAL]);
+		state[T_LEFT] = cut == BY_K ? c[P_TOP_K] :
+		    odds_share(t[0], c[cut == BY_P ? P_TOP_P : P_TYPICAL]);
 	} else {
 		uint d = SLOTS - 1;
 
@@ -269,7 +258,7 @@ sample_settle(ROW, uint after, uint cut)
 			left -= t[d];
 		state[T_LEFT] = left;
 		state[T_PREFIX] = state[T_PREFIX] << 4 | d;
-		if (after == 4 + 13)
+		if (after == 3 + 13)
 			state[T_FROM + cut] = state[T_PREFIX];
 	}
 }
