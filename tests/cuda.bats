@@ -60,7 +60,7 @@ broken() {
 	cuda
 	LD_LIBRARY_PATH=$STUB APR_CPU=scalar "${APR_BUILD:-$REPO/build}/test/device" cuda --rounds 6 >tap ||
 	    { grep -v '^ok' tap; return 1; }
-	[ "$(grep -c '^ok' tap)" = 64 ]
+	[ "$(grep -c '^ok' tap)" = 67 ]
 }
 
 @test "a prompt token by token, in threes, keys and values in all types" {
@@ -108,8 +108,40 @@ broken() {
 	[ "$(calls cuLaunchKernel)" -gt 20 ]
 }
 
+# attention PART [VARIABLE=VALUE...] -- no bit differs from the scalar code's.
+attention() {
+	local part=$1
+	shift
+	stub env APR_CPU=scalar "$@" "${APR_BUILD:-$REPO/build}/test/device" cuda --only "$part" >tap || { grep -v '^ok' tap >&2; return 1; }
+}
+
+@test "attention by blocks of keys, against the scalar code" {
+	cuda
+	attention blocks
+	[ "$(grep -c '^ok' tap)" = 4 ]
+	attention attention
+	[ "$(grep -c '^ok' tap)" = 7 ]
+}
+
+@test "a context of several blocks of keys, in batches that are replayed" {
+	cuda
+	need gguf/llama3.q4_k_m.gguf
+	m=$F/gguf/llama3.q4_k_m.gguf
+	ids=$(seq 0 529 | awk '{ print $1 * 37 % 500 + 1 }' | paste -sd,)
+	for b in 60 512; do
+		apr-infer --logits -b $b --ids "$ids" "$m" >want
+		stub apr-infer --device cuda --logits -b $b --ids "$ids" "$m" | cmp - want
+	done
+	# From the second block into the third, by graphs of the first tokens.
+	jq -nc '{ids: [range(508) | . * 37 % 500 + 1], max_tokens: 12, logprobs: true}' >request
+	apr-infer --jsonl "$m" <request >want
+	STUB_CUDA_COUNT=$T/count stub apr-infer --device cuda --jsonl -b 60 "$m" <request | cmp - want
+	[ "$(calls cuGraphLaunch)" -gt 10 ]
+}
+
 @test "threads do not race for shared memory" {
 	cuda
+	attention blocks STUB_CUDA_RACES=1
 	STUB_CUDA_RACES=1 both gguf/mixtral.q4_k_m.gguf -b 8
 	STUB_CUDA_RACES=1 both gguf/qwen3-5.q4_k_m.gguf -b 3
 	STUB_CUDA_RACES=1 both gguf/llama3.q8_0.gguf -b 8
@@ -236,20 +268,24 @@ calls() {
 	[ "$(calls cuGraphLaunch)" -gt 2 ]
 }
 
-@test "a dense layer is ten kernels, eleven where one matrix has a type of its own" {
+@test "a dense layer is ten kernels, and one more for a matrix with a type of its own or a long context" {
 	cuda
 	local -x STUB_CUDA_COUNT=$T/count STUB_CUDA_IDLE=1 APR_CUDA_GRAPH=0
-	for m in llama3.q8_0:20 llama3.q4_k_m:21; do
-		need "gguf/${m%:*}.gguf"
+	while read -r m context layers; do
+		need "gguf/$m.gguf"
 		n=0
 		for ids in 1,2,3 1,2; do
-			stub apr-infer --device cuda --logits -b 1 --ids $ids "$F/gguf/${m%:*}.gguf" >/dev/null || true
+			stub apr-infer --device cuda --logits -b 1 -c "$context" --ids $ids "$F/gguf/$m.gguf" >/dev/null || true
 			n=$(($(calls cuLaunchKernel) - n))
 		done
 		# Two layers; before them the embedding and a norm, behind them the
 		# output's product.
-		[ $((-n)) = $((${m#*:} + 3)) ]
-	done
+		[ $((-n)) = $((layers + 3)) ]
+	done <<-END
+	llama3.q8_0 256 20
+	llama3.q8_0 257 22
+	llama3.q4_k_m 256 21
+	END
 }
 
 @test "a device that goes away, whenever it does: one line" {

@@ -3,7 +3,7 @@
  * device.c -- each operation of a device against the CPU's, bit for bit:
  * columns of any number and length, extreme values, every type.
  *
- *	device KIND [--rounds N] [--seed N]
+ *	device KIND [--rounds N] [--seed N] [--only PART]
  *	device KIND --product TYPE [--columns N]	64 rows of 4096, once
  *
  * Prints TAP.  With APR_CPU=scalar it is the plain C that a device is held to.
@@ -22,8 +22,8 @@ enum { POOL = 1 << 21, SEQS = 3, CONTEXT = 700, COLUMNS = 96, INNER = 4352 };
 
 static struct device *dev[2];	/* the CPU, and what is tested */
 static int tests, failed, rounds = 12;
-static const char *only;	/* a type; NULL: everything */
-static size_t only_columns = 1;
+static const char *one;		/* type's product; NULL: everything */
+static size_t one_columns = 1;
 static struct err e;
 
 static void
@@ -610,6 +610,112 @@ attention(const struct type *t, uint32_t window, float cap)
 	verdict(what, bad);
 }
 
+/* Keys and values of all sequences to the end, made by the CPU. */
+static void
+remember(const struct device_cache *c, struct both *k, struct both *v, size_t bytes)
+{
+	size_t row = c->n_kv * c->head_dim;
+	unsigned char *p = memory(bytes);
+	struct both x = some(2 * 64 * row, 0);
+
+	for (uint32_t i = 0; i < SEQS * CONTEXT; i += 50) {
+		static struct device_at at[50];
+		struct device_cache here = *c;
+
+		for (uint32_t j = 0; j < 50; j++)
+			at[j] = (struct device_at){ (i + j) / CONTEXT, (i + j) % CONTEXT };
+		here.k = (unsigned char *)k->at[0];
+		here.v = (unsigned char *)v->at[0];
+		dev[0]->op->batch(dev[0], at, 50);
+		dev[0]->op->remember(dev[0], &(struct device_remember){ .c = here,
+		    .k = x.at[0] + i % 700 / 50 * row, .v = x.at[0] + 64 * row + i % 350 / 50, .ld = row });
+	}
+	for (int i = 0; i < 2; i++) {
+		struct both *b = i ? v : k;
+
+		must(dev[0]->op->read(dev[0], p, b->at[0], bytes, &e) == 0);
+		dev[1]->op->write(dev[1], b->at[1], p, bytes);
+	}
+	free(p);
+	drop(&x);
+}
+
+/* A batch that begins there and has n columns of each of so many sequences. */
+static size_t
+look(const struct device_attend *o, const struct both *k, const struct both *v, uint32_t pos,
+    uint32_t n, uint32_t sequences)
+{
+	static struct device_at at[80];
+	struct both q = some(n * sequences * o->ldq, 0), out = some(n * sequences * o->ldo, 0);
+	char what[96];
+	size_t bad;
+
+	for (uint32_t i = 0; i < n * sequences; i++)
+		at[i] = (struct device_at){ i / n, pos + i % n - i / n * 100 % (pos + 1) };
+	for (int i = 0; i < 2; i++) {
+		struct device_attend a = *o;
+
+		a.c.k = (unsigned char *)k->at[i];
+		a.c.v = (unsigned char *)v->at[i];
+		a.q = q.at[i];
+		a.out = out.at[i];
+		dev[i]->op->batch(dev[i], at, n * sequences);
+		dev[i]->op->attend(dev[i], &a);
+	}
+	snprintf(what, sizeof what, "%u times %u of head_dim %zu, %zu heads to %zu, at %u, window %u",
+	    sequences, n, o->c.head_dim, o->n_head, o->c.n_kv, pos, o->window);
+	bad = differ(&out, what);
+	drop(&q);
+	drop(&out);
+	return bad;
+}
+
+/* Blocks of keys, their begins and ends; windows that begin in one and end in
+ * another; as many heads as share keys, or do not fit at once; few columns and
+ * many, of one sequence and of several. */
+static void
+blocks(const struct type *t)
+{
+	static const struct { size_t hd, n_kv, per; } shapes[] = {
+		{ 128, 1, 4 }, { 64, 2, 1 }, { 96, 1, 7 }, { 256, 1, 8 }, { 32, 1, 20 }, { 160, 2, 2 },
+		{ 32, 2, 2 }
+	};
+	static const uint32_t places[] = { 0, 255, 256, 257, 512, 699 };
+	size_t bad = 0;
+	char what[64];
+
+	for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+		size_t hd = shapes[i].hd, n_kv = shapes[i].n_kv, head = hd / t->block * t->bytes;
+		size_t bytes = SEQS * n_kv * CONTEXT * head;
+		struct both k = some((bytes + 3) / 4, 0), v = some((bytes + 3) / 4, 0);
+		struct device_attend o = { .c = { .type = t, .n_kv = n_kv, .n_ctx = CONTEXT,
+		    .head_dim = hd, .head_bytes = head }, .n_head = n_kv * shapes[i].per,
+		    .step = hd + i % 2 * 4, .scale = 0.1f, .cap = i % 3 == 1 ? 5 : 0 };
+
+		o.ldq = o.n_head * o.step;
+		o.ldo = o.n_head * hd + i % 2;
+		remember(&o.c, &k, &v, bytes);
+		for (size_t j = 0; j < sizeof places / sizeof *places; j++) {
+			o.window = j % 3 == 1 ? 37 : j % 3 == 2 ? 300 : 0;
+			bad += look(&o, &k, &v, places[(i + j) % 6], 1, 1);
+		}
+		for (int w = 0; w < 3; w++) {
+			o.window = w == 1 ? 20 : w == 2 ? 257 : 0;
+			bad += look(&o, &k, &v, w == 1 ? 510 : 253, 5, 1);
+			bad += look(&o, &k, &v, 512, 1, SEQS);
+			bad += look(&o, &k, &v, 254, 3, SEQS);
+			if (hd > 32 || shapes[i].per > 2)
+				continue;
+			bad += look(&o, &k, &v, 630, 66, 1);
+			bad += look(&o, &k, &v, 230, 23, SEQS);
+		}
+		drop(&k);
+		drop(&v);
+	}
+	snprintf(what, sizeof what, "attention by blocks, %s", t->name);
+	verdict(what, bad);
+}
+
 static void
 delta(bool mod)
 {
@@ -863,51 +969,76 @@ strangers(const char *kind)
 	device_close(d);
 }
 
-static void *
-everything(void *unused)
+static void
+attentions(void)
 {
 	static const float caps[] = { 0, 5 };
 	const struct type *kv[] = { &type_f16, &type_f32, type_by_ggml(8) };
 
-	if (only) {
-		one_product(only, only_columns);
-		return unused;
-	}
-	products();
-	norms();
-	followed();
-	several();
-	elements();
-	columns();
-	routes();
-	mixtures();
 	for (int i = 0; i < 3; i++)
 		for (int j = 0; j < 2; j++)
 			attention(kv[i], j ? 37 : 0, caps[(i + j) % 2]);
+}
+
+static void
+by_blocks(void)
+{
+	const struct type *kv[] = { &type_f16, &type_f32, type_by_ggml(8) };
+
+	for (int i = 0; i < 3; i++)
+		blocks(kv[i]);
+}
+
+static void
+deltas(void)
+{
 	delta(false);
 	delta(true);
-	sampling();
-	return unused;
+}
+
+static const struct {
+	const char	*name;
+	void		(*run)(void);
+} parts[] = {
+	{ "products", products }, { "norms", norms }, { "followed", followed },
+	{ "several", several }, { "elements", elements }, { "columns", columns },
+	{ "routes", routes }, { "mixtures", mixtures }, { "attention", attentions },
+	{ "blocks", by_blocks }, { "delta", deltas }, { "sampling", sampling },
+};
+
+static void *
+everything(void *only)
+{
+	if (one)
+		one_product(one, one_columns);
+	for (size_t i = 0; !one && i < sizeof parts / sizeof *parts; i++)
+		if (!only || !strcmp(only, parts[i].name))
+			parts[i].run();
+	return NULL;
 }
 
 int
 main(int argc, char **argv)
 {
 	const struct device_need need = { .cols = 9216, .fine = 9216, .n = COLUMNS, .experts = 1024,
-	    .used = 8, .inner = INNER, .outer = 512, .head_dim = 130 };
+	    .used = 8, .inner = INNER, .outer = 512, .head_dim = 256, .n_head = 20, .n_ctx = CONTEXT };
 	pthread_t thread;
+	char *only = NULL;
 
 	if (argc < 2) {
-		fputs("usage: device KIND [--rounds N] [--seed N] [--product TYPE [--columns N]]\n", stderr);
+		fputs("usage: device KIND [--rounds N] [--seed N] [--only PART | --product TYPE [--columns N]]\n",
+		    stderr);
 		return 2;
 	}
 	for (int i = 2; i + 1 < argc; i += 2)
 		if (!strcmp(argv[i], "--rounds"))
 			rounds = atoi(argv[i + 1]);
-		else if (!strcmp(argv[i], "--product"))
+		else if (!strcmp(argv[i], "--only"))
 			only = argv[i + 1];
+		else if (!strcmp(argv[i], "--product"))
+			one = argv[i + 1];
 		else if (!strcmp(argv[i], "--columns"))
-			only_columns = strtoul(argv[i + 1], NULL, 10);
+			one_columns = strtoul(argv[i + 1], NULL, 10);
 		else
 			state = strtoull(argv[i + 1], NULL, 10);
 	must((dev[0] = device_open("cpu", 2, &e)));
@@ -916,7 +1047,7 @@ main(int argc, char **argv)
 		must(dev[i]->op->reserve(dev[i], &need, &e) == 0);
 	/* A device is used by one thread at a time, whichever that is. */
 	err_set(&e, "no thread");
-	must(pthread_create(&thread, NULL, everything, NULL) == 0);
+	must(pthread_create(&thread, NULL, everything, only) == 0);
 	pthread_join(thread, NULL);
 	device_close(dev[0]);
 	device_close(dev[1]);

@@ -79,6 +79,8 @@ planned() {
 			planned $d -n 2 "$F/gguf/$m.gguf"
 			planned $d --logits -b 3 --kv q8_0 "$F/gguf/$m.gguf"
 		done
+		# Of some blocks of keys.
+		planned $d -b 60 --ids "$(seq -s, 530)" -n 2 "$F/gguf/llama3.q4_k_m.gguf"
 		planned $d --logits -c 64 "$REPO/examples/sample"
 		planned $d -n 8 -c 300 --lookup 4 "$REPO/examples/sample"
 	done

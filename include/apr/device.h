@@ -39,6 +39,7 @@ struct device_need {
 	size_t	 result;	/* bytes, of result() */
 	uint64_t types;		/* of weights: 1 << ggml's number */
 	size_t	 rows, vocab;	/* of logits from which tokens are chosen */
+	size_t	 n_head, n_ctx;	/* of attention; 0: it wants nothing more */
 };
 /* The larger of each. */
 struct device_need device_need_both(const struct device_need *, const struct device_need *);

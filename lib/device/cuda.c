@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cuda_attend.h"
 #include "cuda_graph.h"
 #include "cuda_tiles.h"
 #include "gpu.h"
@@ -31,8 +32,8 @@ struct cuda {
 	cu_context	 context;
 	cu_stream	 stream;
 	struct cuda_graphs *graphs;
-	cu_module	 columns;
-	cu_function	 kernel[K_PACKED], floats[CUDA_FLOATS];
+	cu_module	 columns, attention;
+	cu_function	 kernel[K_PACKED], floats[CUDA_FLOATS], attend[CUDA_ATTENDS];
 	struct loaded	 packed[GPU_TYPES];	/* by slot, once they are wanted */
 	struct {
 		unsigned char	*p;
@@ -129,6 +130,10 @@ build(struct cuda *c)
 		why = function(c, c->columns, gpu_kernel_names[i], &c->kernel[i]);
 	for (int i = 0; i < CUDA_FLOATS && !why; i++)
 		why = function(c, c->columns, cuda_floats[i].kernel, &c->floats[i]);
+	if (!why)
+		why = load(c, "attend", &c->attention);
+	for (int i = 0; i < CUDA_ATTENDS && !why; i++)
+		why = function(c, c->attention, cuda_attends[i], &c->attend[i]);
 	return why;
 }
 
@@ -188,6 +193,22 @@ untyped(struct cuda *c, struct gpu_call *k)
 	return c->floats[i];
 }
 
+/* CUDA's own kernels for attention, if they take it. */
+static const char *
+attend(struct cuda *c, const struct gpu_call *given)
+{
+	struct cuda_attend a;
+	struct gpu_call k;
+	const char *why = NULL;
+	int i;
+
+	if (!cuda_attend_begin(&a, &c->g, given))
+		return cuda_graphs_call(c->graphs, c->kernel[K_ATTEND], "attend", given);
+	while (!why && (i = cuda_attend_next(&a, &k)) >= 0)
+		why = cuda_graphs_call(c->graphs, c->attend[i], cuda_attends[i], &k);
+	return why;
+}
+
 static const char *
 call(struct gpu *g, const struct gpu_call *given)
 {
@@ -196,6 +217,8 @@ call(struct gpu *g, const struct gpu_call *given)
 	cu_function f = k->kernel >= K_PACKED ? NULL : untyped(c, k);
 	const char *why = k->kernel == K_PACKED ? tiled(c, k, &f) : NULL;
 
+	if (k->kernel == K_ATTEND)
+		return attend(c, k);
 	if (f && k->kernel == K_PACKED && cuda_tile_waits(given))
 		return why;
 	if (!why && !f)
@@ -355,6 +378,8 @@ cuda_close(struct gpu *g)
 	}
 	if (c->columns)
 		a->cuModuleUnload(c->columns);
+	if (c->attention)
+		a->cuModuleUnload(c->attention);
 	for (int i = 0; i < STAGES; i++) {
 		if (c->stage[i].done)
 			a->cuEventDestroy(c->stage[i].done);
@@ -375,6 +400,7 @@ static const struct gpu_driver driver = {
 	.stage = stage, .send = send, .sent = sent,
 	.read = read_from, .copy = copy, .call = call, .finish = finish,
 	.tile = cuda_tile_columns, .both = true,
+	.attend_bytes = cuda_attend_bytes,
 };
 
 static const char *

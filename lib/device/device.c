@@ -19,7 +19,8 @@ device_need_both(const struct device_need *a, const struct device_need *b)
 	    larger(a->n, b->n), larger(a->experts, b->experts), larger(a->used, b->used),
 	    larger(a->inner, b->inner), larger(a->outer, b->outer),
 	    larger(a->head_dim, b->head_dim), larger(a->result, b->result), a->types | b->types,
-	    larger(a->rows, b->rows), larger(a->vocab, b->vocab) };
+	    larger(a->rows, b->rows), larger(a->vocab, b->vocab), larger(a->n_head, b->n_head),
+	    larger(a->n_ctx, b->n_ctx) };
 }
 
 struct device *

@@ -31,10 +31,10 @@ groups(size_t cols, size_t n)
 }
 
 /* What reserve() takes: the bytes of each piece. */
-enum { PIECES = 5 + GPU_MIXTURE };
+enum { PIECES = 6 + GPU_MIXTURE };
 
 static void
-pieces(const struct device_need *n, size_t bytes[PIECES])
+pieces(const struct gpu *g, const struct device_need *n, size_t bytes[PIECES])
 {
 	size_t all = groups(n->cols, n->n), fine = groups(n->fine, n->n);
 	size_t inner = groups(n->inner, n->n * n->used);
@@ -42,9 +42,9 @@ pieces(const struct device_need *n, size_t bytes[PIECES])
 	all = all > inner ? all : inner;
 	if (fine > 0)
 		fine = fine > inner ? fine : inner;
-	memcpy(bytes, (size_t[]){ n->n * 8, all * 32, all * 16, fine * 32, fine * 16 },
-	    5 * sizeof *bytes);
-	gpu_experts_pieces(n, bytes + 5);
+	memcpy(bytes, (size_t[]){ n->n * 8, all * 32, all * 16, fine * 32, fine * 16,
+	    g->driver->attend_bytes ? g->driver->attend_bytes(n) : 0 }, 6 * sizeof *bytes);
+	gpu_experts_pieces(n, bytes + 6);
 }
 
 /* Points of codebooks, each list once. */
@@ -77,8 +77,7 @@ scratch(const struct device *d, const struct device_need *n)
 	    gpu_sample_bytes(n->rows, n->vocab);
 	size_t bytes[PIECES];
 
-	(void)d;
-	pieces(n, bytes);
+	pieces((const struct gpu *)d, n, bytes);
 	for (int i = 0; i < PIECES; i++)
 		all += bytes[i] ? gpu_takes(bytes[i]) : 0;
 	return all;
@@ -105,11 +104,12 @@ reserve(struct device *d, const struct device_need *n, struct err *e)
 {
 	struct gpu *g = of(d);
 	struct device_need all = device_need_both(n, &g->need);
-	void **to[PIECES] = { &g->at, &g->codes, &g->scales, &g->codes2, &g->scales2 };
+	void **to[PIECES] = { &g->at, &g->codes, &g->scales, &g->codes2, &g->scales2,
+	    &g->parts };
 	size_t bytes[PIECES];
 
 	for (int i = 0; i < GPU_MIXTURE; i++)
-		to[5 + i] = &g->mixture[i];
+		to[6 + i] = &g->mixture[i];
 	for (int i = 0; i < PIECES; i++) {
 		if (*to[i])
 			gpu_free(d, *to[i]);
@@ -117,7 +117,7 @@ reserve(struct device *d, const struct device_need *n, struct err *e)
 	}
 	g->coded.x = NULL;
 	g->need = all;
-	pieces(&all, bytes);
+	pieces(g, &all, bytes);
 	for (int i = 0; i < PIECES; i++)
 		if (bytes[i] && !(*to[i] = gpu_alloc(d, bytes[i], e)))
 			return -1;
@@ -148,8 +148,13 @@ zero(struct device *d, void *p, size_t bytes, size_t n, size_t ld)
 static void
 batch(struct device *d, const struct device_at *at, size_t n)
 {
-	of(d)->columns = n;
-	gpu_write(d, of(d)->at, at, n * sizeof *at);
+	struct gpu *g = of(d);
+
+	g->columns = n;
+	g->runs = 1;
+	for (size_t i = 1; i < n; i++)
+		g->runs += at[i].seq != at[i - 1].seq;
+	gpu_write(d, g->at, at, n * sizeof *at);
 }
 
 /* Codes of what comes next, for a kernel that makes them too. */

@@ -90,6 +90,8 @@ struct gpu_driver {
 	const char *(*copy)(struct gpu *, void *to, size_t to_at, void *from, size_t from_at,
 		    size_t bytes);
 	const char *(*call)(struct gpu *, const struct gpu_call *);
+	/* What its own attention keeps in `parts`; no such: nothing. */
+	size_t	(*attend_bytes)(const struct device_need *);
 	const char *(*finish)(struct gpu *);
 	/* The columns of a mixture's tile that its products are fastest with, of
 	 * so many choices of n columns; NULL: multiply.cl's. */
@@ -125,12 +127,14 @@ struct gpu {
 	struct gpu_range *range;	size_t n, cap;	/* in order of `at` */
 	struct err	 first;		/* of the errors */
 	bool		 failed;
-	size_t		 columns;	/* of the batch */
+	size_t		 columns;	/* of the batch, */
+	size_t		 runs;		/* and of those of one sequence */
 	/* reserve()'s: the batch's places, activations, mixture. */
 	struct device_need need;
 	void		*at, *codes, *scales;
 	void		*codes2, *scales2;	/* of fine activations, the second */
 	void		*mixture[GPU_MIXTURE];
+	void		*parts;		/* of attention, by blocks of keys */
 	void		*result;	size_t result_bytes;
 	struct gpu_sample sample;
 	struct gpu_coded coded;

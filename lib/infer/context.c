@@ -89,7 +89,8 @@ plan(const struct model *m, const struct infer_opts *o, struct plan *p)
 	p->used = h->n_expert ? n * h->n_used : 0;
 	p->need = (struct device_need){ .cols = w > h->n_ff_exp ? w : h->n_ff_exp, .fine = m->fine,
 	    .n = n, .head_dim = h->head_dim, .rows = o->n_choose, .vocab = h->n_vocab,
-	    .result = o->n_logits * sizeof(float) * h->n_vocab };
+	    .result = o->n_logits * sizeof(float) * h->n_vocab, .n_head = h->n_head,
+	    .n_ctx = o->n_ctx };
 	if (h->n_expert) {
 		p->need.experts = h->n_expert;
 		p->need.used = h->n_used;
