@@ -22,8 +22,8 @@ enum { POOL = 1 << 21, SEQS = 3, CONTEXT = 700, COLUMNS = 96, INNER = 4352 };
 
 static struct device *dev[2];	/* the CPU, and what is tested */
 static int tests, failed, rounds = 12;
-static const char *one;		/* type's product; NULL: everything */
-static size_t one_columns = 1;
+static const char *alone;	/* of a type alone */
+static size_t alone_columns = 1;
 static struct err e;
 
 static void
@@ -1009,9 +1009,9 @@ static const struct {
 static void *
 everything(void *only)
 {
-	if (one)
-		one_product(one, one_columns);
-	for (size_t i = 0; !one && i < sizeof parts / sizeof *parts; i++)
+	if (alone)
+		one_product(alone, alone_columns);
+	for (size_t i = 0; !alone && i < sizeof parts / sizeof *parts; i++)
 		if (!only || !strcmp(only, parts[i].name))
 			parts[i].run();
 	return NULL;
@@ -1026,8 +1026,8 @@ main(int argc, char **argv)
 	char *only = NULL;
 
 	if (argc < 2) {
-		fputs("usage: device KIND [--rounds N] [--seed N] [--only PART | --product TYPE [--columns N]]\n",
-		    stderr);
+		fputs("usage: device KIND [--rounds N] [--seed N] [--only PART]\n"
+		    "       device KIND --product TYPE [--columns N]\n", stderr);
 		return 2;
 	}
 	for (int i = 2; i + 1 < argc; i += 2)
@@ -1036,9 +1036,9 @@ main(int argc, char **argv)
 		else if (!strcmp(argv[i], "--only"))
 			only = argv[i + 1];
 		else if (!strcmp(argv[i], "--product"))
-			one = argv[i + 1];
+			alone = argv[i + 1];
 		else if (!strcmp(argv[i], "--columns"))
-			one_columns = strtoul(argv[i + 1], NULL, 10);
+			alone_columns = strtoul(argv[i + 1], NULL, 10);
 		else
 			state = strtoull(argv[i + 1], NULL, 10);
 	must((dev[0] = device_open("cpu", 2, &e)));

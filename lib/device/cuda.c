@@ -128,12 +128,12 @@ build(struct cuda *c)
 
 	for (int i = 0; i < K_PACKED && !why; i++)
 		why = function(c, c->columns, gpu_kernel_names[i], &c->kernel[i]);
-	for (int i = 0; i < CUDA_FLOATS && !why; i++)
-		why = function(c, c->columns, cuda_floats[i].kernel, &c->floats[i]);
 	if (!why)
 		why = load(c, "attend", &c->attention);
 	for (int i = 0; i < CUDA_ATTENDS && !why; i++)
 		why = function(c, c->attention, cuda_attends[i], &c->attend[i]);
+	for (int i = 0; i < CUDA_FLOATS && !why; i++)
+		why = function(c, c->columns, cuda_floats[i].kernel, &c->floats[i]);
 	return why;
 }
 
@@ -181,18 +181,6 @@ tiled(struct cuda *c, struct gpu_call *k, cu_function *to)
 	return why;
 }
 
-/* The same of what has no type: the kernel. */
-static cu_function
-untyped(struct cuda *c, struct gpu_call *k)
-{
-	int i = cuda_float_of(k);
-
-	if (i < 0)
-		return c->kernel[k->kernel];
-	*k = cuda_float_call(k, i);
-	return c->floats[i];
-}
-
 /* CUDA's own kernels for attention, if they take it. */
 static const char *
 attend(struct cuda *c, const struct gpu_call *given)
@@ -207,6 +195,18 @@ attend(struct cuda *c, const struct gpu_call *given)
 	while (!why && (i = cuda_attend_next(&a, &k)) >= 0)
 		why = cuda_graphs_call(c->graphs, c->attend[i], cuda_attends[i], &k);
 	return why;
+}
+
+/* The same of what has no type: the kernel. */
+static cu_function
+untyped(struct cuda *c, struct gpu_call *k)
+{
+	int i = cuda_float_of(k);
+
+	if (i < 0)
+		return c->kernel[k->kernel];
+	*k = cuda_float_call(k, i);
+	return c->floats[i];
 }
 
 static const char *
@@ -399,8 +399,8 @@ static const struct gpu_driver driver = {
 	.close = cuda_close, .alloc = allocate, .free = let_go, .write = write_to,
 	.stage = stage, .send = send, .sent = sent,
 	.read = read_from, .copy = copy, .call = call, .finish = finish,
-	.tile = cuda_tile_columns, .both = true,
 	.attend_bytes = cuda_attend_bytes,
+	.tile = cuda_tile_columns, .both = true,
 };
 
 static const char *
