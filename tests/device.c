@@ -659,7 +659,7 @@ blocks(const struct type *t)
 			o.window = w == 1 ? 20 : w == 2 ? 257 : 0;
 			bad += look(&o, &k, &v, w == 1 ? 510 : 253, 5, 1);
 			bad += look(&o, &k, &v, 512, 1, SEQS);
-			bad += look(&o, &k, &v, 254, 3, SEQS);
+			bad += look(&o, &k, &v, 254, w == 2 ? 6 : 3, SEQS);
 			if (hd > 32 || shapes[i].per > 2)
 				continue;
 			bad += look(&o, &k, &v, 630, 66, 1);
@@ -950,8 +950,9 @@ everything(void *only)
 int
 main(int argc, char **argv)
 {
+	/* Fewer heads and keys than there are: their blocks go in parts. */
 	const struct device_need need = { .cols = 9216, .fine = 9216, .n = 96, .experts = 1024,
-	    .used = 8, .inner = 100, .outer = 80, .head_dim = 256, .n_head = 20, .n_ctx = CONTEXT };
+	    .used = 8, .inner = 100, .outer = 80, .head_dim = 256, .n_head = 1, .n_ctx = 257 };
 	pthread_t thread;
 	char *only = NULL;
 
