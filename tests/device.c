@@ -584,7 +584,7 @@ remember(const struct device_cache *c, struct both *k, struct both *v, size_t by
 		here.v = (unsigned char *)v->at[0];
 		dev[0]->op->batch(dev[0], at, 50);
 		dev[0]->op->remember(dev[0], &(struct device_remember){ .c = here,
-		    .k = x.at[0] + i % 700 / 50 * row, .v = x.at[0] + 64 * row + i % 350 / 50, .ld = row });
+		    .q = x.at[0], .k = x.at[0] + i % 700 / 50 * row, .v = x.at[0] + 64 * row + i % 350 / 50, .ld = row });
 	}
 	for (int i = 0; i < 2; i++) {
 		struct both *b = i ? v : k;
