@@ -56,6 +56,13 @@ broken() {
 	done
 }
 
+@test "each operation and type against the scalar code" {
+	cuda
+	LD_LIBRARY_PATH=$STUB APR_CPU=scalar "${APR_BUILD:-$REPO/build}/test/device" cuda --rounds 6 >tap ||
+	    { grep -v '^ok' tap; return 1; }
+	[ "$(grep -c '^ok' tap)" = 67 ]
+}
+
 @test "a prompt token by token, in threes, keys and values in all types" {
 	cuda
 	for m in llama3 gemma2 qwen3-5 mixtral; do
@@ -96,9 +103,47 @@ attention() {
 	[ "$(calls cuGraphLaunch)" -gt 10 ]
 }
 
+@test "a weight of one column's products takes no more instructions than bytes of memory let it" {
+	cuda
+	local -x STUB_CUDA_INSTRUCTIONS=$T/did
+	# 128 lanes and 18 bytes a clock: an H200's processor, where both are its
+	# most.  What is counted is PTX, which ptxas makes no longer.
+	for of in Q4_0:18/32 Q4_K:144/256 Q5_K:176/256 Q6_K:210/256 Q8_0:34/32 F16:2 BF16:2 F32:4; do
+		rm -f did
+		stub "${APR_BUILD:-$REPO/build}/test/device" cuda --product "${of%:*}"
+		awk -v "of=$of" -v "bytes=${of#*:}" '
+		    BEGIN { split(bytes, b, "/"); most = 128 / 18 * b[1] / (b[2] ? b[2] : 1) }
+		    /^gemv_/ { n++; each = $2 * 32 / (64 * 4096); print of, each, most; bad = each > most }
+		    END { exit n != 1 || bad }' did
+	done
+}
+
+@test "a mixture of 128 experts at its own widths, two tokens and one" {
+	cuda
+	"$REPO/scripts/mk-synth" qwen3-coder-30b-a3b --layers 1 --type q4_k_m --no-vocab wide.gguf >/dev/null
+	apr-infer --logits -c 8 -b 2 --ids 1,2,3 wide.gguf >want
+	stub apr-infer --device cuda --logits -c 8 -b 2 --ids 1,2,3 wide.gguf | cmp - want
+	rm wide.gguf
+}
+
+@test "a mixture's choices are more than a grid's second dimension takes" {
+	cuda
+	need hf/mixtral
+	cp -r "$F/hf/mixtral" long
+	chmod -R u+w long
+	jq '.max_position_embeddings = 33000' "$F/hf/mixtral/config.json" >long/config.json
+	apr-cat -q long | apr-quant -q q4_k | apr-pack -q long.gguf
+	seq -s, 32770 | sed 's/[0-9][0-9]*/1/g' >ids
+	# (Two experts a token: 65540 choices, and the stub refuses what CUDA would.)
+	STUB_CUDA_IDLE=1 STUB_CUDA_COUNT=$T/count stub apr-infer --device cuda -c 33000 -b 32770 -n 1 --json \
+	    --ids "$(cat ids)" long.gguf
+	[ "$(calls cuLaunchKernel)" -gt 20 ]
+}
+
 @test "threads do not race for shared memory" {
 	cuda
 	attention blocks STUB_CUDA_RACES=1
+	STUB_CUDA_RACES=1 both gguf/mixtral.q4_k_m.gguf -b 8
 	STUB_CUDA_RACES=1 both gguf/qwen3-5.q4_k_m.gguf -b 3
 	STUB_CUDA_RACES=1 both gguf/llama3.q8_0.gguf -b 8
 }

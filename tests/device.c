@@ -4,6 +4,7 @@
  * columns of any number and length, extreme values, every type.
  *
  *	device KIND [--rounds N] [--seed N] [--only PART]
+ *	device KIND --product TYPE [--columns N]	64 rows of 4096, once
  *
  * Prints TAP.  With APR_CPU=scalar it is the plain C that a device is held to.
  */
@@ -17,10 +18,12 @@
 
 #include "random.h"
 
-enum { POOL = 1 << 21, SEQS = 3, CONTEXT = 700 };
+enum { POOL = 1 << 21, SEQS = 3, CONTEXT = 700, COLUMNS = 96, INNER = 4352 };
 
 static struct device *dev[2];	/* the CPU, and what is tested */
 static int tests, failed, rounds = 12;
+static const char *alone;	/* of a type alone */
+static size_t alone_columns = 1;
 static struct err e;
 
 static void
@@ -186,16 +189,17 @@ verdict(const char *what, size_t bad)
 	for (int i = 0; i < 2; i++) \
 		dev[i]->op->op_(dev[i], __VA_ARGS__)
 
-/* Bytes with scales that mostly are numbers of a usual size. */
+/* Bytes with scales that are numbers of a usual size, but for one in `odd`; 0:
+ * all are. */
 static unsigned char *
-pool(const struct type *t)
+bytes_of(const struct type *t, size_t odd)
 {
 	unsigned char *p = name(POOL);
 
 	for (size_t i = 0; i < POOL; i++)
 		p[i] = (unsigned char)(next() >> 56);
 	for (size_t b = 0; t->block > 1 && b + t->bytes <= POOL; b += t->bytes)
-		for (size_t i = 0; below(8) && i < 2; i++) {
+		for (size_t i = 0; (!odd || below(odd)) && i < 2; i++) {
 			size_t at = t->ggml == 10 ? 80 + 2 * i : t->ggml == 11 ? 108 :
 			    t->ggml == 14 ? 208 : t->ggml == 34 ? 52 : t->ggml == 35 ? 64 : 2 * i;
 
@@ -214,6 +218,12 @@ pool(const struct type *t)
 	for (int i = 0; i < 2; i++)
 		place(dev[i], p, POOL);
 	return p;
+}
+
+static unsigned char *
+pool(const struct type *t)
+{
+	return bytes_of(t, 8);
 }
 
 static size_t
@@ -248,6 +258,15 @@ product(const struct type *t, const unsigned char *p, const float *bias)
 	job.ldx = w.cols + below(3);
 	job.ldy = w.rows + below(3);
 	w.data = p + below(20) * t->bytes;
+	if (t->block == 1 && below(2)) {	/* as models have them: at multiples of 16 bytes */
+		w.cols = (w.cols + 15) / 16 * 16;
+		w.transposed = false;
+		w.stride = w.cols * t->bytes;
+		w.skip = w.cols * below(3);
+		w.data = p;
+		job.ldx = w.cols + 4 * below(2);
+		job.ldy = w.rows + below(3);
+	}
 	w.fine = mat_packed(&w, precise) && below(3) == 0;
 	if (dev[1]->op->lacks(dev[1], &w, precise)) {
 		printf("# %s lacks %s\n", dev[1]->name, dev[1]->op->lacks(dev[1], &w, precise));
@@ -299,6 +318,31 @@ lookups(const struct type *t, const unsigned char *p, const float *places)
 	drop(&x);
 	drop(&ids);
 	return bad;
+}
+
+static void
+one_product(const char *name, size_t n)
+{
+	struct device_product job = { .n = n, .ldx = 4096, .ldy = 64 };
+	struct mat w = { .rows = 64, .cols = 4096, .scale = 1 };
+	struct both x = some(n * job.ldx, 0), y = some(n * job.ldy, 0);
+
+	for (size_t i = 0; types[i]; i++)
+		if (!strcmp(types[i]->name, name))
+			w.type = types[i];
+	err_set(&e, "%s is no type", name);
+	must(w.type != NULL);
+	w.data = pool(w.type);
+	w.stride = w.cols / w.type->block * w.type->bytes;
+	job.w = &w;
+	for (int i = 0; i < 2; i++) {
+		job.x = x.at[i];
+		job.y = y.at[i];
+		dev[i]->op->multiply(dev[i], &job, 1, false);
+	}
+	verdict(name, differ(&y, name));
+	drop(&x);
+	drop(&y);
 }
 
 static void
@@ -731,7 +775,7 @@ tokens(size_t n, size_t rows)
 		    .min_p = below(3) ? 0 : (float)below(300) / 1000,
 		    .repetition = below(2) ? 1 : 1.3f, .presence = below(2) ? 0 : 0.7f,
 		    .frequency = below(2) ? 0 : 0.3f, .random = next(), .logprob = below(2),
-		    .mark = mark[0][r], .nmark = below(3) ? 0 : below(n < 20 ? n + 1 : 21) };
+		    .mark = mark[0][r], .nmark = below(3) ? 0 : below(n < 20 ? n : 21) };
 		for (size_t i = 0; i < o->nmark; i++)
 			mark[0][r][i] = (struct device_mark){ (uint32_t)i * (uint32_t)(n / (o->nmark + 1)),
 			    below(2) ? 0 : (float)normal() * 9, (uint32_t)below(3), (uint32_t)below(3) };
@@ -834,19 +878,40 @@ matrices(struct mat *m, size_t n, const struct type *t, const unsigned char *p, 
 	}
 }
 
+/* Columns of whole blocks or not; so few that all experts are rather full, or
+ * so many that some have none; now and then more than a segment. */
 static size_t
 mixture(const struct type *t, const unsigned char *p, int r)
 {
 	struct mat gate[16], up[16], down[16];
-	size_t n_expert = 1 + below(16), used = 1 + below(n_expert < 8 ? n_expert : 8);
-	size_t inner = 1 + below(90), outer = 1 + below(70), n = r % 3 ? 1 + below(60) : 1;
-	size_t ldx = outer + below(3), ldy = outer + below(3), bad;
-	bool apart = r % 4 == 1, fine = r % 2;
-	struct both p0 = router(n, n_expert), x = some(n * ldx, below(6)), y = some(n * ldy, 0);
-	struct both expert = some(n * used, 0), weight = some(n * used, 0);
+	size_t inner = 1 + below(90), outer = 1 + below(70);
+	size_t n_expert = 1 + below(below(3) ? 16 : 2), used, n, bad, ldx, ldy, zeros;
+	bool apart = below(4) == 0, fine = r % 2;
+	struct both p0, x, y, expert, weight;
 	const float none[2] = { 0, 0 };
-	size_t zeros = n * used > 1 && below(2) ? 8 : 4;
 
+	if (t->block > 1 && r % 4 != 3) {
+		size_t many = t->block < 256 ? 9 : 2;
+
+		inner = t->block * (1 + below(many));
+		outer = t->block * (1 + below(many));
+		if (r % 4 == 1) {
+			inner = INNER;
+			outer = t->block;
+		}
+		while (n_expert > 1 && n_expert * inner * outer > POOL)
+			n_expert /= 2;
+	}
+	used = 1 + below(n_expert < 8 ? n_expert : 8);
+	n = r % 3 == 0 ? 1 : r % 3 == 1 ? 2 + below(30) : 1 + below(COLUMNS);
+	ldx = outer + below(3);
+	ldy = outer + below(3);
+	zeros = n * used > 1 && below(2) ? 8 : 4;
+	p0 = router(n, n_expert);
+	x = some(n * ldx, below(6));
+	y = some(n * ldy, 0);
+	expert = some(n * used, 0);
+	weight = some(n * used, 0);
 	matrices(gate, n_expert, t, p, inner, outer, fine, apart);
 	matrices(up, n_expert, t, p, inner, outer, fine, apart);
 	matrices(down, n_expert, t, p, outer, inner, fine, apart);
@@ -873,11 +938,14 @@ mixture(const struct type *t, const unsigned char *p, int r)
 static void
 mixtures(void)
 {
-	const struct type *list[] = { &type_f32, &type_f16, type_by_ggml(12), type_by_ggml(14),
-	    type_by_ggml(10), type_by_ggml(18) };
+	/* Those that CUDA has products of its own for, and others. */
+	const struct type *list[] = { type_by_ggml(2), type_by_ggml(8), type_by_ggml(20),
+	    type_by_ggml(11), type_by_ggml(12), type_by_ggml(13), type_by_ggml(14),
+	    type_by_ggml(23), &type_f32, &type_f16, type_by_ggml(10), type_by_ggml(18) };
 
 	for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
-		const unsigned char *p = pool(list[i]);
+		/* What is no number in one of three products is none anywhere. */
+		const unsigned char *p = bytes_of(list[i], 0);
 		char what[64];
 		size_t bad = 0;
 
@@ -941,7 +1009,9 @@ static const struct {
 static void *
 everything(void *only)
 {
-	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+	if (alone)
+		one_product(alone, alone_columns);
+	for (size_t i = 0; !alone && i < sizeof parts / sizeof *parts; i++)
 		if (!only || !strcmp(only, parts[i].name))
 			parts[i].run();
 	return NULL;
@@ -951,13 +1021,14 @@ int
 main(int argc, char **argv)
 {
 	/* Fewer heads and keys than there are: their blocks go in parts. */
-	const struct device_need need = { .cols = 9216, .fine = 9216, .n = 96, .experts = 1024,
-	    .used = 8, .inner = 100, .outer = 80, .head_dim = 256, .n_head = 1, .n_ctx = 257 };
+	const struct device_need need = { .cols = 9216, .fine = 9216, .n = COLUMNS, .experts = 1024,
+	    .used = 8, .inner = INNER, .outer = 512, .head_dim = 256, .n_head = 1, .n_ctx = 257 };
 	pthread_t thread;
 	char *only = NULL;
 
 	if (argc < 2) {
-		fputs("usage: device KIND [--rounds N] [--seed N] [--only PART]\n", stderr);
+		fputs("usage: device KIND [--rounds N] [--seed N] [--only PART]\n"
+		    "       device KIND --product TYPE [--columns N]\n", stderr);
 		return 2;
 	}
 	for (int i = 2; i + 1 < argc; i += 2)
@@ -965,6 +1036,10 @@ main(int argc, char **argv)
 			rounds = atoi(argv[i + 1]);
 		else if (!strcmp(argv[i], "--only"))
 			only = argv[i + 1];
+		else if (!strcmp(argv[i], "--product"))
+			alone = argv[i + 1];
+		else if (!strcmp(argv[i], "--columns"))
+			alone_columns = strtoul(argv[i + 1], NULL, 10);
 		else
 			state = strtoull(argv[i + 1], NULL, 10);
 	must((dev[0] = device_open("cpu", 2, &e)));

@@ -33,7 +33,7 @@ struct cuda {
 	cu_stream	 stream;
 	struct cuda_graphs *graphs;
 	cu_module	 columns, attention;
-	cu_function	 kernel[K_PACKED], attend[CUDA_ATTENDS];
+	cu_function	 kernel[K_PACKED], floats[CUDA_FLOATS], attend[CUDA_ATTENDS];
 	struct loaded	 packed[GPU_TYPES];	/* by slot, once they are wanted */
 	struct {
 		unsigned char	*p;
@@ -132,6 +132,8 @@ build(struct cuda *c)
 		why = load(c, "attend", &c->attention);
 	for (int i = 0; i < CUDA_ATTENDS && !why; i++)
 		why = function(c, c->attention, cuda_attends[i], &c->attend[i]);
+	for (int i = 0; i < CUDA_FLOATS && !why; i++)
+		why = function(c, c->columns, cuda_floats[i].kernel, &c->floats[i]);
 	return why;
 }
 
@@ -195,16 +197,30 @@ attend(struct cuda *c, const struct gpu_call *given)
 	return why;
 }
 
+/* The same of what has no type: the kernel. */
+static cu_function
+untyped(struct cuda *c, struct gpu_call *k)
+{
+	int i = cuda_float_of(k);
+
+	if (i < 0)
+		return c->kernel[k->kernel];
+	*k = cuda_float_call(k, i);
+	return c->floats[i];
+}
+
 static const char *
 call(struct gpu *g, const struct gpu_call *given)
 {
 	struct gpu_call own = *given, *k = &own;
 	struct cuda *c = of(g);
-	cu_function f = k->kernel >= K_PACKED ? NULL : c->kernel[k->kernel];
+	cu_function f = k->kernel >= K_PACKED ? NULL : untyped(c, k);
 	const char *why = k->kernel == K_PACKED ? tiled(c, k, &f) : NULL;
 
 	if (k->kernel == K_ATTEND)
 		return attend(c, k);
+	if (f && k->kernel == K_PACKED && cuda_tile_waits(given))
+		return why;
 	if (!why && !f)
 		why = packed(c, k->kernel, k->type, &f);
 	return why ? why : cuda_graphs_call(c->graphs, f, k->type ? gpu_type_name(k->type) :
@@ -384,6 +400,7 @@ static const struct gpu_driver driver = {
 	.stage = stage, .send = send, .sent = sent,
 	.read = read_from, .copy = copy, .call = call, .finish = finish,
 	.attend_bytes = cuda_attend_bytes,
+	.tile = cuda_tile_columns, .both = true,
 };
 
 static const char *

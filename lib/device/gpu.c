@@ -244,9 +244,10 @@ activate(struct device *d, const struct device_activate *o)
 	struct gpu *g = of(d);
 	struct codes c = codes(g, o->next, o->width);
 
-	gpu_run(g, K_ACTIVATE, NULL, ITEMS((o->width + 31) / 32 * 8, o->n, 1), 64, "ppuuuppppu",
-	    P(o->y), P(o->gate), U(o->ld), U(o->width), U(o->curve == KERNEL_GELU), c.q, c.s,
-	    c.q2, c.s2, c.groups);
+	/* A mixture's columns are more than a second dimension takes. */
+	gpu_run(g, K_ACTIVATE, NULL, ITEMS((o->width + 31) / 32 * 8 * o->n, 1, 1), 64,
+	    "ppuuuppppuu", P(o->y), P(o->gate), U(o->ld), U(o->width), U(o->curve == KERNEL_GELU),
+	    c.q, c.s, c.q2, c.s2, c.groups, U(o->n));
 	coded(g, &c, o->next, o->y, o->ld, o->n);
 }
 

@@ -60,7 +60,8 @@ enum gpu_mixture {
 struct gpu_tiles {
 	const void	*tile;
 	const void	*column;	/* of x; NULL: as they stand */
-	size_t		 n, n_expert;
+	size_t		 n, size;	/* of up to `size` columns */
+	size_t		 n_expert;
 };
 
 /* Work-groups in three dimensions, of `group` items in the first. */
@@ -92,6 +93,12 @@ struct gpu_driver {
 	/* What its own attention keeps in `parts`; no such: nothing. */
 	size_t	(*attend_bytes)(const struct device_need *);
 	const char *(*finish)(struct gpu *);
+	/* The columns of a mixture's tile that its products are fastest with, of
+	 * so many choices of n columns; NULL: multiply.cl's. */
+	size_t	(*tile)(size_t n, size_t choices, size_t experts, bool fine);
+	/* Calls for one of the codes of fine activations want the other too, as
+	 * two more arguments: then one may make both. */
+	bool	both;
 };
 
 /* What choosing tokens wants, for so many rows. */

@@ -2,7 +2,7 @@
 /* gpu_experts.c -- a mixture, whose columns only the device knows. */
 #include "gpu.h"
 
-enum { TILE = 8 };	/* columns, as experts.cl has it */
+enum { TILE = 8, MOST = 65535 };	/* columns; of a grid's second dimension */
 
 const char *
 gpu_lacks_experts(const struct device *d, const struct mat *m, size_t n)
@@ -24,9 +24,22 @@ smaller(size_t a, size_t b)
 
 /* However n choices fall, they are no more than this. */
 static size_t
-tiles(size_t n, size_t experts)
+tiles(size_t n, size_t experts, size_t size)
 {
-	return (n + (TILE - 1) * smaller(n, experts)) / TILE;
+	return (n + (size - 1) * smaller(n, experts)) / size;
+}
+
+/* Columns of each: what kernels like, or what a grid has room for. */
+static size_t
+tile_size(const struct gpu *g, const struct device_experts *o)
+{
+	size_t n = o->n * o->n_used, size = TILE;
+
+	if (g->driver->tile && (mat_packed(o->up, o->precise) || mat_packed(o->down, o->precise)))
+		size = g->driver->tile(o->n, n, o->n_expert, o->up->fine);
+	while (tiles(n, o->n_expert, size) > MOST)
+		size *= 2;
+	return size;
 }
 
 static struct device_product
@@ -41,7 +54,7 @@ gpu_experts_pieces(const struct device_need *n, size_t bytes[GPU_MIXTURE])
 	size_t all = n->n * n->used;
 
 	bytes[GPU_PLACE] = bytes[GPU_COLUMN] = all * 4;
-	bytes[GPU_TILE] = tiles(all, n->experts) * 12;
+	bytes[GPU_TILE] = all * 12;	/* of whatever size */
 	bytes[GPU_UP] = bytes[GPU_GATE] = all * n->inner * sizeof(float);
 	bytes[GPU_DOWN] = all * n->outer * sizeof(float);
 }
@@ -59,25 +72,25 @@ gpu_experts(struct device *d, const struct device_experts *o)
 {
 	struct gpu *g = (struct gpu *)d;
 	size_t n = o->n * o->n_used, wide = o->up->rows, out = o->down->rows;
-	size_t n_tiles = tiles(n, o->n_expert);
+	size_t size = tile_size(g, o), n_tiles = tiles(n, o->n_expert, size);
 	float *up = g->mixture[GPU_UP], *gate = g->mixture[GPU_GATE], *down = g->mixture[GPU_DOWN];
 	struct device_product p[2] = { times(o->up, o->x, o->ldx, o->n, up, wide),
 	    times(o->gate, o->x, o->ldx, o->n, gate, wide) };
 	struct device_product q = times(o->down, up, wide, n, down, out);
 	struct gpu_tiles t = { .tile = g->mixture[GPU_TILE], .column = g->mixture[GPU_COLUMN],
-	    .n = n_tiles, .n_expert = o->n_expert };
+	    .n = n_tiles, .size = size, .n_expert = o->n_expert };
 
-	gpu_run(g, K_DEAL, NULL, (size_t[]){ 64, 1, 1 }, 64, "ppuuupppu", (const void *)o->expert,
+	gpu_run(g, K_DEAL, NULL, (size_t[]){ 64, 1, 1 }, 64, "ppuuupppuu", (const void *)o->expert,
 	    (const void *)o->weight, (unsigned)n, (unsigned)o->n_used, (unsigned)o->n_expert,
 	    g->mixture[GPU_PLACE], g->mixture[GPU_COLUMN], g->mixture[GPU_TILE],
-	    (unsigned)n_tiles);
+	    (unsigned)n_tiles, (unsigned)size);
 	gpu_multiply_tiles(g, p, 2, o->precise, &t);
 	d->op->activate(d, &(struct device_activate){ .y = up, .gate = gate, .ld = wide, .n = n,
 	    .width = wide, .curve = o->curve, .next = o->precise ? NULL : o->down });
 	t.column = NULL;
 	gpu_multiply_tiles(g, &q, 1, o->precise, &t);
-	gpu_run(g, K_COMBINE, NULL, (size_t[]){ out, o->n, 1 }, 64, "ppppuuuu",
+	gpu_run(g, K_COMBINE, NULL, (size_t[]){ out * o->n, 1, 1 }, 64, "ppppuuuuu",
 	    (const void *)o->weight, g->mixture[GPU_PLACE], (const void *)down,
 	    (const void *)o->y, (unsigned)o->n_used, (unsigned)out, (unsigned)o->ldy,
-	    (unsigned)out);
+	    (unsigned)out, (unsigned)o->n);
 }

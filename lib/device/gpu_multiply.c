@@ -39,10 +39,16 @@ apart(struct gpu *g, const struct mat *w, const struct gpu_tiles *t)
 	return n / w->type->bytes * w->type->block + (w[1].skip - w[0].skip);
 }
 
-static size_t
-column_groups(const struct device_product *p, const struct gpu_tiles *t)
+enum { COLUMNS = 8 };		/* of a work-group */
+
+/* Groups of row blocks times columns, which are tiles and parts of tiles. */
+struct extent { size_t items[3]; };
+
+static struct extent
+extent(size_t blocks, const struct device_product *p, const struct gpu_tiles *t)
 {
-	return t ? t->n : (p->n + 7) / 8;
+	return (struct extent){ { blocks * 64, t ? t->n : (p->n + COLUMNS - 1) / COLUMNS,
+	    t ? (t->size + COLUMNS - 1) / COLUMNS : 1 } };
 }
 
 int
@@ -101,7 +107,7 @@ floats(struct gpu *g, const struct device_product *p, const struct gpu_tiles *t)
 	struct elements at = elements(w);
 
 	gpu_run(g, plain < 0 ? K_VALUE : (enum gpu_kernel)plain, plain < 0 ? type : NULL,
-	    (size_t[]){ (w->rows + 3) / 4 * 64, column_groups(p, t), 1 }, 64, "ppzzzfuupzuppzppz",
+	    extent((w->rows + 3) / 4, p, t).items, 64, "ppzzzfuupzuppzppz",
 	    w->data, plain < 0 ? grid_of(g, type) : NULL, at.first, at.next, at.side,
 	    (double)w->scale, (unsigned)w->rows, (unsigned)w->cols, (const void *)p->x, p->ldx, (unsigned)p->n,
 	    (const void *)p->bias, (const void *)p->y, p->ldy, t ? t->tile : NULL,
@@ -158,9 +164,10 @@ quantize(struct gpu *g, const struct device_product *p)
 	if (had->x == c.x && had->ld == c.ld && had->n == c.n && had->cols == c.cols &&
 	    had->fine >= c.fine)
 		return;
-	gpu_run(g, K_QUANTIZE, NULL, (size_t[]){ groups_of(p->w) * 8, p->n, 1 }, 64, "pzuppppu",
+	gpu_run(g, K_QUANTIZE, NULL, (size_t[]){ groups_of(p->w) * 8 * p->n, 1, 1 }, 64, "pzuppppuu",
 	    (const void *)p->x, p->ldx, (unsigned)p->w->cols, g->codes, g->scales,
-	    c.fine ? g->codes2 : NULL, c.fine ? g->scales2 : NULL, (unsigned)groups_of(p->w));
+	    c.fine ? g->codes2 : NULL, c.fine ? g->scales2 : NULL, (unsigned)groups_of(p->w),
+	    (unsigned)p->n);
 	*had = c;
 }
 
@@ -220,13 +227,15 @@ packed(struct gpu *g, const struct device_product *p, size_t many, const struct 
 	for (unsigned second = 0; second <= w->fine; second++) {
 		for (size_t i = 0; i < many; i++)
 			m[i].bias = second == w->fine ? p[i].bias : NULL;
-		gpu_run(g, K_PACKED, w->type, (size_t[]){ blocks * 64, column_groups(p, t), 1 }, 64,
+		gpu_run(g, K_PACKED, w->type, extent(blocks, p, t).items, 64,
+		    w->fine && g->driver->both ? "ppzufppuuppzupufpppufppppzpp" :
 		    "ppzufppuuppzupufpppufppppz", m[0].w, grid, stride, m[0].rows, m[0].scale,
 		    second ? g->codes2 : g->codes, second ? g->scales2 : g->scales,
-		    (unsigned)groups_of(w), (unsigned)p->n, m[0].bias, m[0].y, p->ldy, second,
+		    (unsigned)groups_of(w), (unsigned)(t ? t->size : p->n), m[0].bias, m[0].y, p->ldy, second,
 		    m[1].w, m[1].rows, m[1].scale, m[1].bias, m[1].y,
 		    m[2].w, m[2].rows, m[2].scale, m[2].bias, m[2].y,
-		    t ? t->tile : NULL, t ? t->column : NULL, next);
+		    t ? t->tile : NULL, t ? t->column : NULL, next,
+		    second ? g->codes : g->codes2, second ? g->scales : g->scales2);
 	}
 }
 

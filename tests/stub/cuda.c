@@ -10,6 +10,7 @@
  *	STUB_CUDA_FAR=1			memory that was written is no longer this process's
  *	STUB_CUDA_IDLE=1		kernels do nothing
  *	STUB_CUDA_FLOATS=1		bf16 products too, in an order of sums that no card promises
+ *	STUB_CUDA_INSTRUCTIONS=FILE	a line for each kernel: its name, and what its warps did
  *	STUB_CUDA_RACES=1		races for shared memory fail
  *	STUB_CUDA_LEFT=1		what is not given back in the end is told
  */

@@ -161,6 +161,7 @@ struct warp {
 	struct copy	*copy;
 	uint32_t	 copies, room, group[WARP];
 	uint32_t	 synced;	/* when it last had a barrier */
+	uint64_t	 did;		/* instructions, whoever of it they were for */
 };
 
 static inline uint32_t *

@@ -5,7 +5,10 @@
  * and times the sums of the halves.  Eight lanes that follow one another make
  * a group, four values each.
  */
-enum { ACT_LANES = 256 };		/* of a work-group, at most */
+enum {
+	ACT_LANES = 256,		/* of a work-group, at most */
+	NOWHERE = 0x7fffff00,		/* behind every column's end */
+};
 
 /* The lane's codes, and the group's scales to f, which may be none; all lanes
  * come here. */
@@ -84,32 +87,33 @@ quantize4(float *v, uint c, uint e, const struct codes *to, SCRATCH(uint, most),
 		to->q2[at] = word;
 }
 
-/* Four values an item. */
+/* Four values an item, of n columns behind one another. */
 KERNEL
-quantize(BUF(const float, x), ulong ldx, uint cols, CODES)
+quantize(BUF(const float, x), ulong ldx, uint cols, CODES, uint n)
 {
 	LOCAL uint most[ACT_LANES];
 	LOCAL int sums[ACT_LANES];
 	struct codes to = TO_CODES;
-	GLOBAL const float *in = CAT(float, x) + GROUP(1) * ldx;
-	uint e = ITEM(0) * 4;
+	uint c = ITEM(0) / (groups * 8), e = c < n ? ITEM(0) % (groups * 8) * 4 : NOWHERE;
+	GLOBAL const float *in = CAT(float, x) + c * ldx;
 	float v[4];
 
 	UNROLL
 	for (uint i = 0; i < 4; i++)
 		v[i] = e + i < cols ? in[e + i] : 0;
-	quantize4(v, GROUP(1), e, &to, most, sums);
+	quantize4(v, c, e, &to, most, sums);
 }
 
-/* Four elements an item; codes of them with groups that are not 0. */
+/* The same; codes of them with groups that are not 0. */
 KERNEL
-activate(BUF(float, y), BUF(const float, g), uint ld, uint width, uint gelu, CODES)
+activate(BUF(float, y), BUF(const float, g), uint ld, uint width, uint gelu, CODES, uint n)
 {
 	LOCAL uint most[ACT_LANES];
 	LOCAL int sums[ACT_LANES];
 	struct codes to = TO_CODES;
-	GLOBAL float *out = AT(float, y) + (ulong)GROUP(1) * ld;
-	uint e = ITEM(0) * 4;
+	uint items = (width + 31) / 32 * 8;
+	uint c = ITEM(0) / items, e = c < n ? ITEM(0) % items * 4 : NOWHERE;
+	GLOBAL float *out = AT(float, y) + (ulong)c * ld;
 	float v[4];
 
 	UNROLL
@@ -119,13 +123,13 @@ activate(BUF(float, y), BUF(const float, g), uint ld, uint width, uint gelu, COD
 		v[i] = 0;
 		if (e + i >= width)
 			continue;
-		a = HAS(g) ? CAT(float, g)[(ulong)GROUP(1) * ld + e + i] : out[e + i];
+		a = HAS(g) ? CAT(float, g)[(ulong)c * ld + e + i] : out[e + i];
 		a = gelu ? fm_gelu(a) : fm_silu(a);
 		v[i] = HAS(g) ? a * out[e + i] : a;
 		out[e + i] = v[i];
 	}
 	if (groups)
-		quantize4(v, GROUP(1), e, &to, most, sums);
+		quantize4(v, c, e, &to, most, sums);
 }
 
 /*

@@ -4,11 +4,11 @@
  * expert stand together, and the sum of what they made.
  *
  * A choice is a column's k-th expert: number column * used + k.  Chosen columns
- * stand by expert, each one's in order, in tiles of up to 8 of one expert: words
- * of expert, first column, columns.  Nothing here is known to the host, whose
- * grid is for as many tiles as there may be: those that are not have no columns.
+ * stand by expert, each one's in order, in tiles of one expert: words of expert,
+ * first column, columns.  Nothing here is known to the host, whose grid is for
+ * as many tiles as there may be: those that are not have no columns.
  */
-enum { EXPERTS = 1024, COLUMNS = 8, DEALERS = 64, NOBODY = 0xffffffff };
+enum { EXPERTS = 1024, DEALERS = 64, NOBODY = 0xffffffff };
 
 /* Is i before j among equals?  (They are all NaN, or none is.) */
 FM_FN uint
@@ -74,10 +74,11 @@ route(BUF(const float, p), uint n, uint used, uint norm, BUF(uint, expert), BUF(
 	}
 }
 
-/* One work-group: where each of n choices stands, what stands where, and tiles. */
+/* One work-group: where each of n choices stands, what stands where, and tiles
+ * of up to `size` columns. */
 KERNEL
 deal(BUF(const uint, expert), BUF(const float, weight), uint n, uint used, uint experts,
-    BUF(uint, place), BUF(uint, column), BUF(uint, tile), uint tiles)
+    BUF(uint, place), BUF(uint, column), BUF(uint, tile), uint tiles, uint size)
 {
 	LOCAL uint users[EXPERTS], begin[EXPERTS], mine[DEALERS], end;
 	GLOBAL uint *to = AT(uint, place), *t = AT(uint, tile);
@@ -114,13 +115,13 @@ deal(BUF(const uint, expert), BUF(const float, weight), uint n, uint used, uint 
 
 		for (uint j = 0; j < x; j++) {
 			first += users[j];
-			at += (users[j] + COLUMNS - 1) / COLUMNS;
+			at += (users[j] + size - 1) / size;
 		}
 		begin[x] = first;
-		for (uint k = 0; k < users[x]; k += COLUMNS, at++) {
+		for (uint k = 0; k < users[x]; k += size, at++) {
 			t[3 * at] = x;
 			t[3 * at + 1] = first + k;
-			t[3 * at + 2] = users[x] - k < COLUMNS ? users[x] - k : COLUMNS;
+			t[3 * at + 2] = users[x] - k < size ? users[x] - k : size;
 		}
 		if (x == experts - 1)
 			end = at;
@@ -135,15 +136,15 @@ deal(BUF(const uint, expert), BUF(const float, weight), uint n, uint used, uint 
 		}
 }
 
-/* An item an element of a column. */
+/* An item an element of n columns, one behind the other. */
 KERNEL
 combine(BUF(const float, weight), BUF(const uint, place), BUF(const float, x), BUF(float, y),
-    uint used, uint ldx, uint ldy, uint width)
+    uint used, uint ldx, uint ldy, uint width, uint n)
 {
-	uint i = ITEM(0), c = GROUP(1);
+	uint i = ITEM(0) % width, c = ITEM(0) / width;
 	float sum = 0;
 
-	if (i >= width)
+	if (c >= n)
 		return;
 	for (uint k = c * used; k < (c + 1) * used; k++) {
 		float w = CAT(float, weight)[k];

@@ -59,7 +59,7 @@ typedef ulong uint64_t;
 			 (uint)__nvvm_read_ptx_sreg_ctaid_z())
 #define LANE()		((uint)__nvvm_read_ptx_sreg_tid_x())
 #define ITEM(i)		((i) == 0 ? GROUP(0) * (uint)__nvvm_read_ptx_sreg_ntid_x() + LANE() : GROUP(i))
-#define FM_FN		static inline __attribute__((device))
+#define FM_FN		static inline __attribute__((device, always_inline))
 #define FM_FMA(a, b, c)	__nvvm_fma_rn_f(a, b, c)
 #define fma(a, b, c)	__nvvm_fma_rn_f(a, b, c)
 #define FM_SQRT(x)	__nvvm_sqrt_rn_f(x)

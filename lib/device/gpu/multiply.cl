@@ -10,6 +10,7 @@
  *
  * With tiles, see experts.cl, the matrix is the tile's expert's, of those that
  * are `apart` bytes from each other; its columns are those of `column`, if any.
+ * The third dimension goes through a tile that has more than 8.
  */
 enum { LANES = 8, ROWS = 8, SEGMENT = 4096 / 32 };
 
@@ -39,8 +40,9 @@ multiply(BUF(const uchar, w), BUF(const ushort, grid), ulong stride, uint rows, 
 	LOCAL float dot[ROWS][LANES][LANES], dot1[ROWS][LANES][LANES];
 	uint lane = LANE() % LANES, r = LANE() / LANES, row = mat.block * ROWS + r;
 	GLOBAL const uint *t = CAT(uint, tile) + 3 * GROUP(1);
-	uint first = HAS(tile) ? t[1] : GROUP(1) * LANES;
-	uint cols = HAS(tile) ? t[2] : n - first < LANES ? n - first : LANES;
+	uint begin = HAS(tile) ? GROUP(2) * LANES : GROUP(1) * LANES;
+	uint first = HAS(tile) ? t[1] + begin : begin, all = HAS(tile) ? t[2] : n;
+	uint cols = all < begin ? 0 : all - begin < LANES ? all - begin : LANES;
 	GLOBAL const uchar *p = mat.w + (HAS(tile) && cols > 0 ? t[0] * apart : 0) +
 	    (row < mat.rows ? row : 0) * stride;
 	float acc = 0, sum = 0;

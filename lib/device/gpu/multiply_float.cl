@@ -18,8 +18,9 @@ NAME(BUF(const uchar, w), BUF(const ushort, grid), ulong at, ulong row_step, ulo
 	LOCAL float p[FROWS * FCOLS * SUMS]; \
 	uint lane = LANE() % SUMS, r = LANE() / SUMS, row = GROUP(0) * FROWS + r; \
 	GLOBAL const uint *which = CAT(uint, tile) + 3 * GROUP(1); \
-	uint first = HAS(tile) ? which[1] : GROUP(1) * FCOLS; \
-	uint nc = HAS(tile) ? which[2] : n - first < FCOLS ? n - first : FCOLS; \
+	uint begin = HAS(tile) ? GROUP(2) * FCOLS : GROUP(1) * FCOLS; \
+	uint first = HAS(tile) ? which[1] + begin : begin, all = HAS(tile) ? which[2] : n; \
+	uint nc = all < begin ? 0 : all - begin < FCOLS ? all - begin : FCOLS; \
 	ulong from = at + (HAS(tile) && nc > 0 ? which[0] * apart : 0) + \
 	    (row < rows ? row : 0) * row_step; \
 	ulong v[FCOLS]; \

@@ -13,7 +13,8 @@
 enum {
 	STEP = 16,			/* groups, */
 	RAW = STEP * 32 / BLOCK * BYTES,/* their bytes, */
-	PIECES = (RAW + 15 + 15) / 16,	/* and the pieces of 16 that these touch */
+	WHOLE = BYTES % 16 == 0,
+	PIECES = WHOLE ? RAW / 16 : (RAW + 15 + 15) / 16,	/* pieces of 16 that these touch */
 	PITCH = STEP + 4,		/* floats from row to row: banks apart */
 	SEGMENT = 4096 / 32,		/* groups */
 };
@@ -22,14 +23,30 @@ struct product {
 	const uchar	*w;
 	ulong		 stride;
 	uint		 rows, block;	/* matrices.cl's */
-	const uint	*q;		/* columns' codes */
-	const float	*a;		/* and scales */
-	uint		 groups, n;
+	const uint	*q, *q1;	/* columns' codes */
+	const float	*a, *a1;	/* and scales */
+	uint		 groups;
+	/* Fine columns are two each, q1 and a1 being the first's. */
+	uint		 fine;		/* 1, or 0 */
+	uint		 column, n;	/* the first, and behind the last */
+	const uint	*of;		/* whose codes each has; NULL: its own */
 	const float	*bias;		/* NULL: none */
 	float		*y;
 	ulong		 ldy;
-	uint		 second;
 };
+
+/* Twice the place of column c's codes, and 1 unless q1 is meant; columns behind
+ * the last have its. */
+FM_FN uint
+codes_at(const struct product *p, uint c)
+{
+	uint first;
+
+	c = c < p->n ? c : p->n - 1;
+	first = p->fine & ~c;
+	c >>= p->fine;
+	return (p->of ? p->of[c] : c) * 2 + 1 - first;
+}
 
 FM_FN float
 add_term(float acc, float s, float m, float dot, float4 f)
@@ -56,166 +73,220 @@ add_terms(float acc, const float *s, const float *m, const float *dot, const flo
 		}
 		return acc;
 	}
+	ROLLED
 	for (uint j = 0; j < n; j++)
 		acc = add_term(acc, s[j], FLAGS & MIN ? m[j] : 0, dot[j], f[j]);
 	return acc;
 }
 
-/* What a thread brings at each step: 16 bytes, while any are left. */
+/* What group h of a pair gives with its codes of a column. */
+FM_FN int
+group_sum(const struct pair *p, int h, uint4 a, uint4 b)
+{
+	const uint *q = p->q[h];
+	int d0, d1;
+
+	d0 = dp4_codes(q[3], a.w, dp4_codes(q[2], a.z, dp4_codes(q[1], a.y, dp4_codes(q[0], a.x, 0))));
+	d1 = dp4_codes(q[7], b.w, dp4_codes(q[6], b.z, dp4_codes(q[5], b.y,
+	    dp4_codes(q[4], b.x, FLAGS & HALVES ? 0 : d0))));
+	if (FLAGS & HALVES)
+		d1 = p->k[h].k0 * d0 + p->k[h].k1 * d1;
+	return d1 >> (h ? UP1 : UP0);
+}
+
+/* A pair's terms. */
+FM_FN void
+put(float *to, float a, float b)
+{
+	if (FAR == 1) {
+		*(float2 *)to = (float2){ a, b };
+	} else {
+		to[0] = a;
+		to[FAR] = b;
+	}
+}
+
+/* What a thread brings at each step: pieces of its row, and of the columns. */
 struct piece {
 	const uchar	*from;
-	uint		 at;		/* its place in a step */
-	int		 left;
+	uint		 step;		/* bytes to the next step's */
+	int		 left;		/* groups */
+};
+template <int N> struct bringer {
+	const uchar	*row;
+	int		 left;		/* bytes */
+	uint4		*to;
+	struct piece	 act[N];
+	uint4		*acts_to;
 };
 
-/* C columns, W warps; weights are brought AHEAD steps before. */
+/* To these places, the step's in the rings; the first time there are no scales. */
+template <int N, int ITEMS> FM_FN void
+bring(struct bringer<N> *b, uint4 *to, uint4 *acts, uint lane, bool begun)
+{
+	uint off = WHOLE ? 0 : (uint)(ulong)b->row & 15;
+	const uchar *from = b->row - off + lane * 16;
+	int end = (int)off + (b->left < RAW ? b->left : RAW) - (int)lane * 16;
+
+	UNROLL
+	for (int i = 0; i < (PIECES + 7) / 8; i++)
+		if (end > 128 * i)
+			copy16(to + 8 * i, from + 128 * i);
+	b->row += RAW;
+	b->left -= RAW;
+	UNROLL
+	for (int i = 0; i < N; i++) {
+		struct piece *a = &b->act[i];
+
+		if (a->left > 0 && (begun || a->step == STEP * 32))
+			copy16(acts + ITEMS * i, a->from);
+		a->from += a->step;
+		a->left -= STEP;
+	}
+	copies_end();
+}
+
+/* C columns, W warps of 4 rows each; bytes are brought AHEAD steps before. */
 template <int C, int W, int AHEAD> FM_FN void
 gemv(const struct product *p)
 {
 	enum {
-		ROWS = 2 * W, ITEMS = 32 * W, ACTS = C * 3 * STEP,
-		MINE = (2 * PIECES + 31) / 32, OURS = (ACTS + ITEMS - 1) / ITEMS,
+		ROWS = 4 * W, ITEMS = 32 * W, ACTS = C * 3 * STEP, DEPTH = AHEAD + 1,
+		OURS = (ACTS + ITEMS - 1) / ITEMS,
 	};
-	LOCAL uint4 ring[AHEAD + 1][ROWS * PIECES];
-	/* Of each group half its codes, the other half, its scales. */
-	LOCAL uint4 acts[AHEAD + 2][ACTS];
+	LOCAL uint4 ring[DEPTH][ROWS * PIECES];
+	/* Half the codes of each pair's first groups, then of the second; the
+	 * other half; the scales, of the step before. */
+	LOCAL uint4 acts[DEPTH][ACTS];
 	LOCAL float4 s[2][ROWS][PITCH / 4], dot[2][C][ROWS][PITCH / 4];
 	LOCAL float4 m[FLAGS & MIN ? 2 : 1][ROWS][PITCH / 4];
-	uint item = LANE(), lane = item % 32, pair = item / 32 * 2, r = pair + lane / STEP;
-	uint g = lane % STEP, first = p->block * ROWS, column = GROUP(1) * C;
+	uint item = LANE(), lane = item % 8, r = item / 8, g = pair_at(lane);
+	uint first = p->block * ROWS, column = p->column;
 	uint groups = p->groups, steps = (groups + STEP - 1) / STEP, n = p->n;
 	uint adds = item % ROWS, of = item / ROWS;	/* the row and column it adds */
-	uint bytes = (groups + BLOCK / 32 - 1) / (BLOCK / 32) * BYTES;
-	uint slot = 1;		/* of step k: -AHEAD is as 1 */
-	struct piece weight[MINE], act[OURS];
 	const uchar *mine = p->w + (first + r < p->rows ? first + r : p->rows - 1) * p->stride;
-	const uchar *my_row = (const uchar *)&ring[0][r * PIECES] + (RAW % 16 ? 0 : (ulong)mine & 15);
-	uint4 *my_pieces = ring[0] + pair * PIECES + lane;
-	const uint4 *my_acts = acts[0] + g;
+	uint4 *my_ring = ring[0] + r * PIECES, *my_acts = acts[0] + (ITEMS - 1 - item);
 	float *my_s = (float *)s[0][r] + g, *my_m = (float *)m[0][FLAGS & MIN ? r : 0] + g;
 	float *my_dot = (float *)dot[0][0][r] + g;
+	struct bringer<OURS> b = { mine, (int)((groups + BLOCK / 32 - 1) / (BLOCK / 32) * BYTES) };
 	float acc = 0, sum = 0;
 
 	UNROLL
-	for (uint i = 0; i < MINE; i++) {
-		uint j = lane + 32 * i, row = first + pair + j / PIECES, off;
-		struct piece *w = &weight[i];
+	for (uint i = 0; i < OURS; i++) {
+		/* Those that add bring the least. */
+		uint j = ITEMS - 1 - item + ITEMS * i, c = column + j / (3 * STEP);
+		uint part = j / STEP % 3, k = j % STEP;
+		uint group = part == 2 ? k : pair_at(k % 8) + k / 8 * FAR;
+		uint codes = codes_at(p, c);
+		ulong begin = (ulong)(codes / 2) * groups + group;
 
-		w->from = p->w + (row < p->rows ? row : p->rows - 1) * p->stride;
-		w->at = j % PIECES * 16;
-		w->left = (int)bytes;
-		if (RAW % 16 == 0) {	/* a step begins where the first did */
-			off = (uint)(ulong)w->from & 15;
-			w->from += (int)(w->at - off);
-			w->left = w->at < RAW + off ? w->left - (int)(w->at - off) : 0;
-		}
-		w->left = j < 2 * PIECES ? w->left : 0;
+		b.act[i].from = part == 2 ?
+		    (const uchar *)((codes % 2 ? p->a : p->a1) + begin * 4) - STEP * 16 :
+		    (const uchar *)((codes % 2 ? p->q : p->q1) + begin * 8 + part * 4);
+		b.act[i].step = part == 2 ? STEP * 16 : STEP * 32;
+		b.act[i].left = j < ACTS ? (int)(groups - group) + (part == 2 ? STEP : 0) : 0;
 	}
 	UNROLL
-	for (uint i = 0; i < OURS; i++) {
-		uint j = item + ITEMS * i, c = column + j / (3 * STEP), part = j / STEP % 3;
-		ulong begin = (ulong)(c < n ? c : n - 1) * groups + j % STEP;
+	for (uint j = 0; j < AHEAD; j++)
+		bring<OURS, ITEMS>(&b, my_ring + lane + j * (ROWS * PIECES), my_acts + j * ACTS, lane, j > 0);
+	/* Step k, whose place in the rings is j; whether it was the last. */
+	auto step = [&](uint k, uint j) INLINED {
+		uint turn = (DEPTH % 2 ? k : j) % 2 * (ROWS * PITCH), had = ROWS * PITCH - turn;
+		const uint4 *q = acts[j] + lane;
+		struct pair to;
 
-		act[i].from = part == 2 ? (const uchar *)(p->a + begin * 4) :
-		    (const uchar *)(p->q + begin * 8 + part * 4);
-		act[i].at = part == 2 ? STEP * 16 : STEP * 32;	/* to the next step */
-		act[i].left = j < ACTS ? (int)(groups - j % STEP) : 0;
-	}
-	for (int k = -AHEAD; k <= (int)steps; k++) {
-		uint filled = (slot == 0 ? AHEAD : slot - 1) * (ROWS * PIECES);
-
-		if (k >= 0) {
-			/* Step k is there; all have made their sums of k - 1. */
-			COPIES_LEFT(AHEAD - 1);
-			BARRIER();
-		}
-		UNROLL
-		for (uint i = 0; i < MINE; i++) {
-			struct piece *w = &weight[i];
-			uint4 *to = my_pieces + filled + 32 * i;
-			int off = RAW % 16 ? (int)((ulong)w->from & 15) : 0;
-
-			if (RAW % 16 == 0 && w->left > 0)
-				copy16(to, w->from);
-			if (RAW % 16 && w->left > 0 && (int)w->at < off + (w->left < RAW ? w->left : RAW))
-				copy16(to, w->from - off + w->at);
-			w->from += RAW;
-			w->left -= RAW;
-		}
-		UNROLL
-		for (uint i = 0; i < OURS; i++) {
-			if (act[i].left > 0)
-				copy16(&acts[(uint)(k + AHEAD) % (AHEAD + 2)][item + ITEMS * i], act[i].from);
-			act[i].from += act[i].at;
-			act[i].left -= STEP;
-		}
-		copies_end();
+		/* It is there; all have made their sums of k - 1. */
+		COPIES_LEFT(AHEAD - 1);
+		BARRIER();
+		bring<OURS, ITEMS>(&b, my_ring + lane + (j + AHEAD) % DEPTH * (ROWS * PIECES),
+		    my_acts + (j + AHEAD) % DEPTH * ACTS, lane, true);
 		if (k > 0 && item < ROWS * C) {
-			uint last = (uint)k - 1;
-
-			if (last % (SEGMENT / STEP) == 0 && last > 0) {
-				sum = last == SEGMENT / STEP ? acc : sum + acc;
+			if ((k - 1) % (SEGMENT / STEP) == 0 && k > 1) {
+				sum = k - 1 == SEGMENT / STEP ? acc : sum + acc;
 				acc = 0;
 			}
-			acc = add_terms(acc, (const float *)s[last % 2][adds],
-			    (const float *)m[FLAGS & MIN ? last % 2 : 0][adds],
-			    (const float *)dot[last % 2][of][adds],
-			    (const float4 *)&acts[last % (AHEAD + 2)][(of * 3 + 2) * STEP],
-			    groups - last * STEP);
+			acc = add_terms(acc, (const float *)s[0][adds] + had,
+			    (const float *)m[0][FLAGS & MIN ? adds : 0] + had,
+			    (const float *)dot[0][of][adds] + had * C,
+			    (const float4 *)&acts[j][(of * 3 + 2) * STEP], groups - (k - 1) * STEP);
 		}
-		if (k >= 0 && (uint)k * STEP + g < groups) {
-			const uint4 *q = my_acts + (uint)k % (AHEAD + 2) * ACTS;
-			uint turn = (uint)k % 2 * (ROWS * PITCH);
-			struct group to;
+		if (k == steps)
+			return true;
+		take_pair((const uchar *)(my_ring + j * (ROWS * PIECES)) + (WHOLE ? 0 : (uint)(ulong)mine & 15),
+		    lane, &to);
+		mine += RAW;
+		put(my_s + turn, to.k[0].s, to.k[1].s);
+		if (FLAGS & MIN)
+			put(my_m + turn, -to.k[0].m, -to.k[1].m);
+		UNROLL
+		for (uint c = 0; c < C; c++) {
+			const uint4 *of = q + c * 3 * STEP;
 
-			take(my_row + slot * (ROWS * PIECES * 16) + (RAW % 16 ? (uint)(ulong)mine & 15 : 0),
-			    g, &to);
-			my_s[turn] = to.k.s;
-			if (FLAGS & MIN)
-				my_m[turn] = -to.k.m;
-			UNROLL
-			for (uint c = 0; c < C; c++) {
-				uint4 a = q[c * 3 * STEP], b = q[(c * 3 + 1) * STEP];
-				int d0, d1;
-
-				d0 = dp4(to.q[3], a.w, dp4(to.q[2], a.z, dp4(to.q[1], a.y,
-				    dp4(to.q[0], a.x, 0))));
-				d1 = dp4(to.q[7], b.w, dp4(to.q[6], b.z, dp4(to.q[5], b.y,
-				    dp4(to.q[4], b.x, FLAGS & HALVES ? 0 : d0))));
-				if (FLAGS & HALVES)
-					d1 = to.k.k0 * d0 + to.k.k1 * d1;
-				my_dot[turn * C + c * (ROWS * PITCH)] = (float)d1;
-			}
+			put(my_dot + turn * C + c * (ROWS * PITCH),
+			    (float)group_sum(&to, 0, of[0], of[STEP]),
+			    (float)group_sum(&to, 1, of[8], of[STEP + 8]));
 		}
-		mine += RAW % 16 && k >= 0 ? RAW : 0;
-		slot = slot == AHEAD ? 0 : slot + 1;
-	}
-	if (item < ROWS * C && first + adds < p->rows && column + of < n) {
-		float *to = p->y + (column + of) * p->ldy + first + adds;
+		return false;
+	};
 
-		acc = groups > SEGMENT ? sum + acc : acc;
-		acc = p->second ? *to + acc : acc;
-		*to = p->bias ? acc + p->bias[first + adds] : acc;
+	for (uint k = 0; !step(k, 0) && !step(k + 1, 1) && !(DEPTH > 2 && step(k + 2, 2)) &&
+	    !(DEPTH > 3 && step(k + 3, 3)); k += DEPTH)
+		continue;
+	acc = groups > SEGMENT ? sum + acc : acc;
+	if (C > 1 && p->fine) {
+		float *all = (float *)s;
+
+		BARRIER();
+		if (item < ROWS * C)
+			all[item] = acc;
+		BARRIER();
+		if (of % 2 && item < ROWS * C)
+			acc = all[item - ROWS] + acc;
 	}
+	if (item < ROWS * C && first + adds < p->rows && column + of < n && (of & p->fine) == p->fine)
+		p->y[((column + of) >> p->fine) * p->ldy + first + adds] =
+		    p->bias ? acc + p->bias[first + adds] : acc;
 }
 
-/* Arguments are multiply.cl's. */
-/* Of so many rows a work-group. */
-#define PRODUCT(name, size, ...) \
+/* A mixture's tile, or its part that is this work-group's: none, if it has fewer
+ * columns. */
+FM_FN uint
+in_tile(struct product *p, const uint *tile, ulong apart, uint columns)
+{
+	uint begin = GROUP(2) * columns;
+
+	if (tile[2] << p->fine <= begin)
+		return 0;
+	p->w += tile[0] * apart;
+	p->column = (tile[1] << p->fine) + begin;
+	p->n = (tile[1] + tile[2]) << p->fine;
+	return 1;
+}
+
+/*
+ * Of so many rows and columns a work-group.  Arguments are multiply.cl's, for
+ * the second of fine columns, if they are fine, and the first's behind them.
+ */
+#define PRODUCT(name, size, columns, ...) \
 KERNEL \
 name(BUF(const uchar, w), BUF(const ushort, grid), ulong stride, uint rows, float scale, \
     BUF(const uint, q), BUF(const float, a), uint groups, uint n, BUF(const float, bias), \
-    BUF(float, y), ulong ldy, uint second, OTHERS) \
+    BUF(float, y), ulong ldy, uint second, OTHERS, BUF(const uint, tile), \
+    BUF(const uint, column), ulong apart, BUF(const uint, q1), BUF(const float, a1)) \
 { \
 	MATRIX_HERE(mat, size) \
-	struct product p = { mat.w, stride, mat.rows, mat.block, CAT(uint, q), CAT(float, a), \
-	    groups, n, mat.bias, mat.y, ldy, second }; \
+	struct product p = { mat.w, stride, mat.rows, mat.block, CAT(uint, q), CAT(uint, q1), \
+	    CAT(float, a), CAT(float, a1), groups, HAS(q1), GROUP(1) * columns, n << HAS(q1), \
+	    HAS(column) ? CAT(uint, column) : 0, mat.bias, mat.y, ldy }; \
 \
-	(void)grid_base; (void)grid_at; \
-	__VA_ARGS__(&p); \
+	(void)grid_base; (void)grid_at; (void)second; \
+	if (!HAS(tile) || in_tile(&p, CAT(uint, tile) + 3 * GROUP(1), apart, columns)) \
+		__VA_ARGS__(&p); \
 }
 
-PRODUCT(gemv_1, 16, gemv<1, 8, 2>)
-PRODUCT(gemv_2, 16, gemv<2, 8, 2>)
-PRODUCT(gemv_4, 8, gemv<4, 4, 2>)
-PRODUCT(gemv_8, 8, gemv<8, 4, 1>)
+/* As far as shared memory goes. */
+enum { AHEAD2 = RAW > 360 ? 2 : 3 };
+PRODUCT(gemv_1, 16, 1, gemv<1, 4, 3>)
+PRODUCT(gemv_2, 16, 2, gemv<2, 4, AHEAD2>)
+PRODUCT(gemv_4, 8, 4, gemv<4, 2, 3>)
+PRODUCT(gemv_8, 8, 8, gemv<8, 2, 1>)

@@ -13,8 +13,8 @@ enum { DEEP = 4, WIDE = DEEP * 2 + 1 };	/* groups a step; pieces of 16 from row 
 enum { MAGIC = 0x4b400000 };
 
 /* A warp has T x U tiles of 16 x 8; there are V x X of them.  T * U * 4
- * accumulators. */
-template <int V, int X, int T, int U> FM_FN void
+ * accumulators, and half as many more if columns are fine and have SEGMENTS. */
+template <int V, int X, int T, int U, int SEGMENTS> FM_FN void
 mma(const struct product *p)
 {
 	enum {
@@ -24,15 +24,21 @@ mma(const struct product *p)
 	LOCAL uint4 rows[ROWS][WIDE], cols[2][COLS][WIDE];
 	LOCAL float4 by[2][DEEP][COLS];
 	LOCAL uint2 records[DEEP][ROWS];
+	LOCAL uint codes[COLS];		/* see codes_at() */
 	uint item = LANE(), lane = item % 32, warp = item / 32, r = lane / 4, t = lane % 4;
 	uint row = warp % V * T * 16 + r, col = warp / V * U * 8;	/* in the tile */
-	uint first = p->block * ROWS, column = GROUP(1) * COLS;
+	uint first = p->block * ROWS, column = p->column;
 	uint groups = p->groups, n = p->n, steps = (groups + DEEP - 1) / DEEP;
-	float acc[T][U][4];
+	float acc[T][U][4], before[SEGMENTS ? T * U * 2 : 1];	/* sums of first columns */
 
 	UNROLL
 	for (int i = 0; i < T * U * 4; i++)
 		acc[i / 4 / U][i / 4 % U][i % 4] = 0;
+	UNROLL
+	for (int i = 0; i < T * U * 2 && SEGMENTS; i++)
+		before[i] = 0;
+	if (item < COLS)
+		codes[item] = codes_at(p, column + item);
 	for (int k = -1; k < (int)steps; k++) {
 		uint next = (uint)(k + 1) * DEEP;
 
@@ -41,12 +47,14 @@ mma(const struct product *p)
 		/* The columns of the next step. */
 		for (uint i = item; i < ACTS; i += ITEMS) {
 			uint c = i / (3 * DEEP), at = i % (3 * DEEP);
-			ulong begin = (ulong)(column + c < n ? column + c : n - 1) * groups + next;
+			ulong begin = (ulong)(codes[c] / 2) * groups + next;
 
 			if (at < 2 * DEEP && next + at / 2 < groups)
-				copy16(&cols[(k + 1) % 2][c][at], p->q + begin * 8 + at * 4);
+				copy16(&cols[(k + 1) % 2][c][at],
+				    (codes[c] % 2 ? p->q : p->q1) + begin * 8 + at * 4);
 			else if (at >= 2 * DEEP && next + at - 2 * DEEP < groups)
-				copy16(&by[(k + 1) % 2][at - 2 * DEEP][c], p->a + (begin + at - 2 * DEEP) * 4);
+				copy16(&by[(k + 1) % 2][at - 2 * DEEP][c],
+				    (codes[c] % 2 ? p->a : p->a1) + (begin + at - 2 * DEEP) * 4);
 		}
 		copies_end();
 		if (k >= 0) {
@@ -57,9 +65,12 @@ mma(const struct product *p)
 				for (int i = 0; i < T * U * 4; i++) {
 					uint at = first + row + i / 4 / U * 16 + i % 4 / 2 * 8;
 					uint c = column + col + i / 4 % U * 8 + t * 2 + i % 2;
-					float *to = p->y + c * p->ldy + at, *x = &acc[i / 4 / U][i / 4 % U][i % 4];
+					float *to = p->y + (c >> SEGMENTS) * p->ldy + at;
+					float *x = &acc[i / 4 / U][i / 4 % U][i % 4];
 
-					if (at < p->rows && c < n)
+					if (SEGMENTS && i % 2 == 0)
+						before[i / 2] = k == SEGMENT / DEEP ? *x : before[i / 2] + *x;
+					else if (at < p->rows && c < n)
 						*to = k == SEGMENT / DEEP ? *x : *to + *x;
 					*x = 0;
 				}
@@ -128,15 +139,23 @@ mma(const struct product *p)
 	for (int i = 0; i < T * U * 4; i++) {
 		uint at = first + row + i / 4 / U * 16 + i % 4 / 2 * 8;
 		uint c = column + col + i / 4 % U * 8 + t * 2 + i % 2;
-		float *to = p->y + c * p->ldy + at, x = acc[i / 4 / U][i / 4 % U][i % 4];
+		float *to = p->y + (c >> p->fine) * p->ldy + at, x = acc[i / 4 / U][i / 4 % U][i % 4];
 
-		if (at < p->rows && c < n) {
-			x = groups > SEGMENT || p->second ? *to + x : x;
+		/* A fine column is this one and the one before it. */
+		if (at < p->rows && c < n && (i % 2 || !p->fine)) {
+			x = groups > SEGMENT ? *to + x : x;
+			if (i % 2 && p->fine) {
+				float one = acc[i / 4 / U][i / 4 % U][i % 4 / 2 * 2];
+
+				x = (SEGMENTS ? before[i / 2] + one : one) + x;
+			}
 			*to = p->bias ? x + p->bias[at] : x;
 		}
 	}
 }
 
-PRODUCT(mma_16, 64, mma<4, 1, 1, 2>)
-PRODUCT(mma_32, 64, mma<4, 1, 1, 4>)
-PRODUCT(mma_64, 64, mma<2, 2, 2, 4>)
+PRODUCT(mma_16, 64, 16, mma<4, 1, 1, 2, 0>)
+PRODUCT(mma_32, 64, 32, mma<4, 1, 1, 4, 0>)
+PRODUCT(mma_64, 64, 64, mma<2, 2, 2, 4, 0>)
+/* Fine ones of more than a segment. */
+PRODUCT(mma_long, 64, 64, mma<2, 2, 2, 4, 1>)

@@ -166,11 +166,57 @@ take_q4_0(const uchar *row, uint g, struct group *to)
 	}
 }
 
+/* Two nibbles of each byte through groups.cl's iq4, in words of their own. */
+FM_FN void
+iq4_bytes(uint nibbles, uint *low, uint *high)
+{
+	uint at = nibbles & 0x77777777, half = (nibbles >> 1 & 0x44444444) | 0x32103210, w[2];
+
+	UNROLL
+	for (int i = 0; i < 2; i++)
+		w[i] = bytes_of(bytes_of(0xbfad9881, 0xf6eaddcf, at >> 16 * i),
+		    bytes_of(0x26190d01, 0x71594535, at >> 16 * i), half >> 16 * i);
+	*low = bytes_of(w[0], w[1], 0x6420);
+	*high = bytes_of(w[0], w[1], 0x7531);
+}
+
+FM_FN void
+take_iq4(const uchar *codes, struct group *to)
+{
+	uint q[4];
+
+	words<4>(codes, q);
+	UNROLL
+	for (int i = 0; i < 4; i++)
+		iq4_bytes(q[i], &to->q[i], &to->q[i + 4]);
+}
+
+FM_FN void
+take_iq4_nl(const uchar *row, uint g, struct group *to)
+{
+	const uchar *b = row + g * 18;
+
+	to->k.s = half_to(half_word(b));
+	take_iq4(b + 2, to);
+}
+
+FM_FN void
+take_iq4_xs(const uchar *row, uint g, struct group *to)
+{
+	const uchar *b = row + g / 8 * 136;
+	uint h = g % 8, scale = (b[4 + h / 2] >> h % 2 * 4 & 15) | (half_word(b + 2) >> 2 * h & 3) << 4;
+
+	to->k.s = half_to(half_word(b)) * (float)((int)scale - 32);
+	take_iq4(b + 8 + h * 16, to);
+}
+
 #define HAND_q4_k 1
 #define HAND_q5_k 1
 #define HAND_q6_k 1
 #define HAND_q8_0 1
 #define HAND_q4_0 1
+#define HAND_iq4_nl 1
+#define HAND_iq4_xs 1
 
 FM_FN void
 take(const uchar *row, uint g, struct group *to)

@@ -8,6 +8,9 @@ typedef uint uint4 __attribute__((ext_vector_type(4)));
 typedef float float2 __attribute__((ext_vector_type(2)));
 typedef float float4 __attribute__((ext_vector_type(4)));
 
+#define INLINED		__attribute__((always_inline))
+#define ROLLED		_Pragma("nounroll")
+
 #define SHARED_AT(p)	((uint)(ulong)(__attribute__((address_space(3))) const void *)(p))
 #define GLOBAL_AT(p)	((ulong)(__attribute__((address_space(1))) const void *)(p))
 
@@ -76,5 +79,15 @@ across(uint low, uint high, uint bits)
 	uint w;
 
 	asm("shf.r.wrap.b32 %0, %1, %2, %3;" : "=r"(w) : "r"(low), "r"(high), "r"(bits));
+	return w;
+}
+
+/* Bytes of two words, those that the low four nibbles of `which` number. */
+FM_FN uint
+bytes_of(uint a, uint b, uint which)
+{
+	uint w;
+
+	asm("prmt.b32 %0, %1, %2, %3;" : "=r"(w) : "r"(a), "r"(b), "r"(which));
 	return w;
 }
