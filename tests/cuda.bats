@@ -72,21 +72,6 @@ broken() {
 	done
 }
 
-# attention PART [VARIABLE=VALUE...] -- no bit differs from the scalar code's.
-attention() {
-	local part=$1
-	shift
-	stub env APR_CPU=scalar "$@" "${APR_BUILD:-$REPO/build}/test/device" cuda --only "$part" >tap || { grep -v '^ok' tap >&2; return 1; }
-}
-
-@test "attention by blocks of keys, against the scalar code" {
-	cuda
-	attention blocks
-	[ "$(grep -c '^ok' tap)" = 4 ]
-	attention attention
-	[ "$(grep -c '^ok' tap)" = 7 ]
-}
-
 @test "a context of several blocks of keys, in batches that are replayed" {
 	cuda
 	need gguf/llama3.q4_k_m.gguf
@@ -142,7 +127,7 @@ attention() {
 
 @test "threads do not race for shared memory" {
 	cuda
-	attention blocks STUB_CUDA_RACES=1
+	STUB_CUDA_RACES=1 APR_CPU=scalar stub "${APR_BUILD:-$REPO/build}/test/device" cuda --only blocks >tap
 	STUB_CUDA_RACES=1 both gguf/mixtral.q4_k_m.gguf -b 8
 	STUB_CUDA_RACES=1 both gguf/qwen3-5.q4_k_m.gguf -b 3
 	STUB_CUDA_RACES=1 both gguf/llama3.q8_0.gguf -b 8
