@@ -3,38 +3,7 @@
 # The CUDA device without a card: tests/stub plays the driver, and runs the
 # library's PTX, whose bits must be the CPU's.
 load helper
-
-ALL='llama smollm llama3 mistral qwen2 qwen2-odd qwen3 qwen3-moe qwen3-5 gpt2 gemma2 gemma3
-	phi3 mixtral olmo2 granite'
-IDS=5,17,2,9,30,7,4,8,1,3,22,11
-
-# cuda -- skip where the library was built without PTX.
-cuda() {
-	local said
-	STUB=${APR_BUILD:-$REPO/build}/test/stub
-	said=$(stub apr-infer --devices | grep '^cuda: ' | head -n 1)
-	case $said in
-	*'compute capability'*) return 0 ;;
-	esac
-	if [ "${APR_ENFORCE:-0}" = 1 ]; then
-		echo "$said" >&2
-		return 1
-	fi
-	skip "$said"
-}
-
-stub() {
-	LD_LIBRARY_PATH=$STUB "$@"
-}
-
-both() {
-	local m=$1
-	shift
-	need "$m"
-	apr-infer --logits "$@" --ids $IDS "$F/$m" >want
-	stub apr-infer --device cuda --logits "$@" --ids $IDS "$F/$m" >got
-	cmp got want || { echo "$m $*" >&2; return 1; }
-}
+load cuda
 
 # broken VARIABLE=VALUE... -- with these the stub's driver makes apr-infer fail.
 broken() {
@@ -101,14 +70,6 @@ broken() {
 		    /^gemv_/ { n++; each = $2 * 32 / (64 * 4096); print of, each, most; bad = each > most }
 		    END { exit n != 1 || bad }' did
 	done
-}
-
-@test "a mixture of 128 experts at its own widths, two tokens and one" {
-	cuda
-	"$REPO/scripts/mk-synth" qwen3-coder-30b-a3b --layers 1 --type q4_k_m --no-vocab wide.gguf >/dev/null
-	apr-infer --logits -c 8 -b 2 --ids 1,2,3 wide.gguf >want
-	stub apr-infer --device cuda --logits -c 8 -b 2 --ids 1,2,3 wide.gguf | cmp - want
-	rm wide.gguf
 }
 
 @test "a mixture's choices are more than a grid's second dimension takes" {
