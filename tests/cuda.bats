@@ -3,38 +3,7 @@
 # The CUDA device without a card: tests/stub plays the driver, and runs the
 # library's PTX, whose bits must be the CPU's.
 load helper
-
-ALL='llama smollm llama3 mistral qwen2 qwen2-odd qwen3 qwen3-moe qwen3-5 gpt2 gemma2 gemma3
-	phi3 mixtral olmo2 granite'
-IDS=5,17,2,9,30,7,4,8,1,3,22,11
-
-# cuda -- skip where the library was built without PTX.
-cuda() {
-	local said
-	STUB=${APR_BUILD:-$REPO/build}/test/stub
-	said=$(stub apr-infer --devices | grep '^cuda: ' | head -n 1)
-	case $said in
-	*'compute capability'*) return 0 ;;
-	esac
-	if [ "${APR_ENFORCE:-0}" = 1 ]; then
-		echo "$said" >&2
-		return 1
-	fi
-	skip "$said"
-}
-
-stub() {
-	LD_LIBRARY_PATH=$STUB "$@"
-}
-
-both() {
-	local m=$1
-	shift
-	need "$m"
-	apr-infer --logits "$@" --ids $IDS "$F/$m" >want
-	stub apr-infer --device cuda --logits "$@" --ids $IDS "$F/$m" >got
-	cmp got want || { echo "$m $*" >&2; return 1; }
-}
+load cuda
 
 # broken VARIABLE=VALUE... -- with these the stub's driver makes apr-infer fail.
 broken() {
@@ -72,21 +41,6 @@ broken() {
 	done
 }
 
-# attention PART [VARIABLE=VALUE...] -- no bit differs from the scalar code's.
-attention() {
-	local part=$1
-	shift
-	stub env APR_CPU=scalar "$@" "${APR_BUILD:-$REPO/build}/test/device" cuda --only "$part" >tap || { grep -v '^ok' tap >&2; return 1; }
-}
-
-@test "attention by blocks of keys, against the scalar code" {
-	cuda
-	attention blocks
-	[ "$(grep -c '^ok' tap)" = 4 ]
-	attention attention
-	[ "$(grep -c '^ok' tap)" = 7 ]
-}
-
 @test "a context of several blocks of keys, in batches that are replayed" {
 	cuda
 	need gguf/llama3.q4_k_m.gguf
@@ -118,14 +72,6 @@ attention() {
 	done
 }
 
-@test "a mixture of 128 experts at its own widths, two tokens and one" {
-	cuda
-	"$REPO/scripts/mk-synth" qwen3-coder-30b-a3b --layers 1 --type q4_k_m --no-vocab wide.gguf >/dev/null
-	apr-infer --logits -c 8 -b 2 --ids 1,2,3 wide.gguf >want
-	stub apr-infer --device cuda --logits -c 8 -b 2 --ids 1,2,3 wide.gguf | cmp - want
-	rm wide.gguf
-}
-
 @test "a mixture's choices are more than a grid's second dimension takes" {
 	cuda
 	need hf/mixtral
@@ -142,7 +88,7 @@ attention() {
 
 @test "threads do not race for shared memory" {
 	cuda
-	attention blocks STUB_CUDA_RACES=1
+	STUB_CUDA_RACES=1 APR_CPU=scalar stub "${APR_BUILD:-$REPO/build}/test/device" cuda --only blocks >tap
 	STUB_CUDA_RACES=1 both gguf/mixtral.q4_k_m.gguf -b 8
 	STUB_CUDA_RACES=1 both gguf/qwen3-5.q4_k_m.gguf -b 3
 	STUB_CUDA_RACES=1 both gguf/llama3.q8_0.gguf -b 8

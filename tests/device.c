@@ -628,7 +628,7 @@ remember(const struct device_cache *c, struct both *k, struct both *v, size_t by
 		here.v = (unsigned char *)v->at[0];
 		dev[0]->op->batch(dev[0], at, 50);
 		dev[0]->op->remember(dev[0], &(struct device_remember){ .c = here,
-		    .k = x.at[0] + i % 700 / 50 * row, .v = x.at[0] + 64 * row + i % 350 / 50, .ld = row });
+		    .q = x.at[0], .k = x.at[0] + i % 700 / 50 * row, .v = x.at[0] + 64 * row + i % 350 / 50, .ld = row });
 	}
 	for (int i = 0; i < 2; i++) {
 		struct both *b = i ? v : k;
@@ -703,7 +703,7 @@ blocks(const struct type *t)
 			o.window = w == 1 ? 20 : w == 2 ? 257 : 0;
 			bad += look(&o, &k, &v, w == 1 ? 510 : 253, 5, 1);
 			bad += look(&o, &k, &v, 512, 1, SEQS);
-			bad += look(&o, &k, &v, 254, 3, SEQS);
+			bad += look(&o, &k, &v, 254, w == 2 ? 6 : 3, SEQS);
 			if (hd > 32 || shapes[i].per > 2)
 				continue;
 			bad += look(&o, &k, &v, 630, 66, 1);
@@ -1020,8 +1020,9 @@ everything(void *only)
 int
 main(int argc, char **argv)
 {
+	/* Fewer heads and keys than there are: their blocks go in parts. */
 	const struct device_need need = { .cols = 9216, .fine = 9216, .n = COLUMNS, .experts = 1024,
-	    .used = 8, .inner = INNER, .outer = 512, .head_dim = 256, .n_head = 20, .n_ctx = CONTEXT };
+	    .used = 8, .inner = INNER, .outer = 512, .head_dim = 256, .n_head = 1, .n_ctx = 257 };
 	pthread_t thread;
 	char *only = NULL;
 
