@@ -35,7 +35,7 @@ load opencl
 @test "each operation and type against the scalar code" {
 	opencl
 	APR_CPU=scalar "${APR_BUILD:-$REPO/build}/test/device" opencl --rounds 8 >tap || { grep -v '^ok' tap; return 1; }
-	[ "$(grep -c '^ok' tap)" = 67 ]
+	[ "$(grep -c '^ok' tap)" = 68 ]
 }
 
 @test "logits of all models, from checkpoints and in Q4_K_M" {

@@ -16,6 +16,7 @@
 
 #include <apr/device.h>
 
+#include "../lib/device/gpu.h"
 #include "random.h"
 
 enum { POOL = 1 << 21, SEQS = 3, CONTEXT = 700, COLUMNS = 96, INNER = 4352 };
@@ -479,6 +480,55 @@ followed(void)
 		drop(&z);
 	}
 	verdict("norm and activation with a product", bad);
+}
+
+/* Codes of 3 columns: what lies behind them is nobody's to write. */
+static size_t
+behind(size_t cols, int how)
+{
+	struct device *d = dev[1];
+	struct gpu *g = (struct gpu *)d;
+	const struct type *t = type_by_ggml(8);
+	struct mat w = { .type = t, .rows = 1, .cols = cols, .data = pool(t), .scale = 1,
+	    .stride = cols / 32 * 34, .fine = true };
+	struct both x = some(3 * cols, 0), y = some(3, 0);
+	unsigned char mark[256], got[256];
+	size_t bad = 0;
+
+	memset(mark, 0xaa, sizeof mark);
+	for (int i = 0; i < 2; i++)
+		d->op->write(d, (unsigned char *)(i ? g->codes2 : g->codes) + 3 * cols, mark,
+		    sizeof mark);
+	if (how == 0)
+		d->op->norm(d, &(struct device_norm){ .w = vector(cols), .x = x.at[1], .y = x.at[1],
+		    .ldx = cols, .ldy = cols, .n = 3, .width = cols, .len = cols, .eps = 1e-5f,
+		    .next = &w });
+	else if (how == 1)
+		d->op->activate(d, &(struct device_activate){ .y = x.at[1], .ld = cols, .n = 3,
+		    .width = cols, .next = &w });
+	d->op->multiply(d, &(struct device_product){ .w = &w, .x = x.at[1], .ldx = cols, .n = 3,
+	    .y = y.at[1], .ldy = 1 }, 1, false);
+	for (int i = 0; i < 2; i++) {
+		must(d->op->read(d, got, (unsigned char *)(i ? g->codes2 : g->codes) + 3 * cols,
+		    sizeof got, &e) == 0);
+		for (size_t k = 0; k < sizeof got; k++)
+			bad += got[k] != mark[k];
+	}
+	drop(&x);
+	drop(&y);
+	return bad;
+}
+
+static void
+edges(void)
+{
+	static const size_t cols[] = { 32, 96, 224, 288, 544, 1056, 2080 };
+	size_t bad = 0;
+
+	for (size_t i = 0; dev[1]->op == &gpu_ops && i < sizeof cols / sizeof *cols; i++)
+		for (int how = 0; how < 3; how++)
+			bad += behind(cols[i], how);
+	verdict("codes stay in their columns", bad);
 }
 
 static void
@@ -1001,6 +1051,7 @@ static const struct {
 	void		(*run)(void);
 } parts[] = {
 	{ "products", products }, { "norms", norms }, { "followed", followed },
+	{ "edges", edges },
 	{ "several", several }, { "elements", elements }, { "columns", columns },
 	{ "routes", routes }, { "mixtures", mixtures }, { "attention", attentions },
 	{ "blocks", by_blocks }, { "delta", deltas }, { "sampling", sampling },

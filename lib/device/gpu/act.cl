@@ -77,8 +77,9 @@ quantize4(float *v, uint c, uint e, const struct codes *to, SCRATCH(uint, most),
 
 	if (here)
 		to->q[at] = word;
-	if (!to->q2)
+	if (SKIPS && !to->q2)
 		return;
+	here = here && to->q2;
 	UNROLL
 	for (uint i = 0; i < 4; i++)
 		v[i] = v[i] - scale * (float)(schar)(word >> 8 * i);
@@ -128,7 +129,7 @@ activate(BUF(float, y), BUF(const float, g), uint ld, uint width, uint gelu, COD
 		v[i] = HAS(g) ? a * out[e + i] : a;
 		out[e + i] = v[i];
 	}
-	if (groups)
+	if (!SKIPS || groups)
 		quantize4(v, c, e, &to, most, sums);
 }
 
@@ -155,16 +156,17 @@ norm(BUF(const float, w), BUF(const float, bias), BUF(float, x), BUF(float, y), 
 
 		for (uint i = lane; i < len; i += LANES_HERE())
 			in[i] = in[i] + (by != 1 ? m[i] * by : m[i]);
-		BARRIER_ALL();
 	}
-	if (centered) {
+	if (!SKIPS || HAS(more))
+		BARRIER_ALL();
+	if (!SKIPS || centered) {
 		if (lane < 16) {
 			for (uint i = lane; i < len; i += 16)
 				sum += in[i];
 			p[lane] = sum;
 		}
 		BARRIER();
-		mean = finish(p) / (float)len;
+		mean = centered ? finish(p) / (float)len : 0;
 		BARRIER();
 		sum = 0;
 	}
@@ -194,7 +196,7 @@ norm(BUF(const float, w), BUF(const float, bias), BUF(float, x), BUF(float, y), 
 				v[i] = v[i] + CAT(float, bias)[e + i];
 			out[e + i] = v[i];
 		}
-		if (groups)
+		if (!SKIPS || groups)
 			quantize4(v, GROUP(1), e, &to, most, sums);
 	}
 }

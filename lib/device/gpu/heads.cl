@@ -25,7 +25,7 @@ remember(BUF(float, q), BUF(float, k), BUF(float, v), BUF(uchar, keys), BUF(ucha
 		a -= n_head + (what - 1) * n_kv;
 		x += (ulong)a * head_dim;
 	}
-	if (norm) {
+	if (!SKIPS || norm) {
 		float sum = 0, inv;
 
 		if (lane < 16) {
@@ -35,23 +35,24 @@ remember(BUF(float, q), BUF(float, k), BUF(float, v), BUF(uchar, keys), BUF(ucha
 		}
 		BARRIER();
 		inv = 1.0f / sqrt(finish(p) / (float)head_dim + eps);
-		for (uint i = lane; i < head_dim; i += LANES_HERE())
+		for (uint i = lane; norm && i < head_dim; i += LANES_HERE())
 			x[i] = x[i] * inv * w[i];
 		BARRIER_ALL();
 	}
-	if (what < 2 && pairs) {
-		for (uint i = lane; i < pairs; i += LANES_HERE()) {
-			GLOBAL float *first = x + (adjacent ? 2 * i : i);
-			GLOBAL float *second = adjacent ? first + 1 : first + pairs;
-			float cs = CAT(float, cos)[(ulong)c * ldt + i];
-			float sn = CAT(float, sin)[(ulong)c * ldt + i];
-			float f = *first, s = *second;
+	if (what == 2)
+		pairs = 0;
+	for (uint i = lane; i < pairs; i += LANES_HERE()) {
+		GLOBAL float *first = x + (adjacent ? 2 * i : i);
+		GLOBAL float *second = adjacent ? first + 1 : first + pairs;
+		float cs = CAT(float, cos)[(ulong)c * ldt + i];
+		float sn = CAT(float, sin)[(ulong)c * ldt + i];
+		float f = *first, s = *second;
 
-			*first = f * cs - s * sn;
-			*second = s * cs + f * sn;
-		}
-		BARRIER_ALL();
+		*first = f * cs - s * sn;
+		*second = s * cs + f * sn;
 	}
+	if (!SKIPS || pairs)
+		BARRIER_ALL();
 	if (what == 0)
 		return;
 	to += (((ulong)CAT(uint, at)[2 * c] * n_kv + a) * n_ctx + CAT(uint, at)[2 * c + 1]) * head_bytes;

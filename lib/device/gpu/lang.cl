@@ -7,6 +7,9 @@
  * OpenCL buffer cannot be pointed into; AT(T, x) is the address, HAS(x) says
  * whether there is one.  Where the CPU's kernels say fmaf, fma() is said;
  * nothing else is fused.
+ *
+ * Whoever may SKIP a barrier does, where all items agree.  In OpenCL nobody
+ * does: PoCL 3.1 asks one item alone for the conditions around such a barrier.
  */
 #ifdef __OPENCL_C_VERSION__
 
@@ -24,6 +27,7 @@
 #define HAS(x)		(x##_at != ~0UL)
 #define BARRIER()	barrier(CLK_LOCAL_MEM_FENCE)
 #define BARRIER_ALL()	barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE)
+#define SKIPS		0
 #define LANES_HERE()	((uint)get_local_size(0))
 #define GROUP(i)	((uint)get_group_id(i))
 #define LANE()		((uint)get_local_id(0))
@@ -53,6 +57,7 @@ typedef ulong uint64_t;
 #define HAS(x)		(x##_at != ~0UL)
 #define BARRIER()	__nvvm_bar_sync(0)
 #define BARRIER_ALL()	__nvvm_bar_sync(0)
+#define SKIPS		1
 #define LANES_HERE()	((uint)__nvvm_read_ptx_sreg_ntid_x())
 #define GROUP(i)	((i) == 0 ? (uint)__nvvm_read_ptx_sreg_ctaid_x() : \
 			 (i) == 1 ? (uint)__nvvm_read_ptx_sreg_ctaid_y() : \
