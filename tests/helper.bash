@@ -8,6 +8,9 @@ export LC_ALL=C
 command -v apr-cat >/dev/null || PATH=${APR_BUILD:-$REPO/build}/bin:$PATH
 
 export LSAN_OPTIONS=suppressions=$REPO/tests/lsan.supp:print_suppressions=0
+# Of what a library has for each thread it may read garbage for an address, and
+# die of it (before LLVM 17: google/sanitizers issue 1322).
+export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}intercept_tls_get_addr=0
 
 # The leak sanitizer cannot work under strace.
 NO_LEAKS=ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
