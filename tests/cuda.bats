@@ -3,22 +3,16 @@
 # The CUDA device without a card: tests/stub plays the driver, and runs the
 # library's PTX, whose bits must be the CPU's.
 load helper
-load cuda
-
-# broken VARIABLE=VALUE... -- with these the stub's driver makes apr-infer fail.
-broken() {
-	local -x LD_LIBRARY_PATH=$STUB STUB_CUDA_IDLE=1 "$@"
-	fails 1 apr-infer --device cuda --ids 1,2 -n 4 --json "$REPO/examples/sample"
-}
+load device
+KIND=cuda
 
 @test "instructions of PTX by the tables of its manual, and kernels that must fail" {
-	local dir=${APR_BUILD:-$REPO/build}/test
-	LD_LIBRARY_PATH=$dir/stub "$dir/ptx" >tap || { grep -v '^ok' tap >&2; return 1; }
+	stub "${APR_BUILD:-$REPO/build}/test/ptx" >tap || { grep -v '^ok' tap >&2; return 1; }
 	[ "$(grep -c '^ok' tap)" -ge 80 ]
 }
 
 @test "all models: the CPU's bits" {
-	cuda
+	device
 	for m in $ALL; do
 		both "gguf/$m.q4_k_m.gguf"
 		both "gguf/$m.q4_k_m.gguf" -b 8
@@ -26,14 +20,14 @@ broken() {
 }
 
 @test "each operation and type against the scalar code" {
-	cuda
-	LD_LIBRARY_PATH=$STUB APR_CPU=scalar "${APR_BUILD:-$REPO/build}/test/device" cuda --rounds 6 >tap ||
+	device
+	APR_CPU=scalar stub "${APR_BUILD:-$REPO/build}/test/device" cuda --rounds 6 >tap ||
 	    { grep -v '^ok' tap; return 1; }
 	[ "$(grep -c '^ok' tap)" = 68 ]
 }
 
 @test "a prompt token by token, in threes, keys and values in all types" {
-	cuda
+	device
 	for m in llama3 gemma2 qwen3-5 mixtral; do
 		both "gguf/$m.q4_k_m.gguf" -b 1
 		both "gguf/$m.q4_k_m.gguf" -b 3 --kv f32
@@ -42,7 +36,7 @@ broken() {
 }
 
 @test "a context of several blocks of keys, in batches that are replayed" {
-	cuda
+	device
 	need gguf/llama3.q4_k_m.gguf
 	m=$F/gguf/llama3.q4_k_m.gguf
 	ids=$(seq 0 529 | awk '{ print $1 * 37 % 500 + 1 }' | paste -sd,)
@@ -58,7 +52,7 @@ broken() {
 }
 
 @test "a weight of one column's products takes no more instructions than bytes of memory let it" {
-	cuda
+	device
 	local -x STUB_CUDA_INSTRUCTIONS=$T/did
 	# 128 lanes and 18 bytes a clock: an H200's processor, where both are its
 	# most.  What is counted is PTX, which ptxas makes no longer.
@@ -73,7 +67,7 @@ broken() {
 }
 
 @test "a mixture's choices are more than a grid's second dimension takes" {
-	cuda
+	device
 	need hf/mixtral
 	cp -r "$F/hf/mixtral" long
 	chmod -R u+w long
@@ -87,7 +81,7 @@ broken() {
 }
 
 @test "threads do not race for shared memory" {
-	cuda
+	device
 	STUB_CUDA_RACES=1 APR_CPU=scalar stub "${APR_BUILD:-$REPO/build}/test/device" cuda --only blocks >tap
 	STUB_CUDA_RACES=1 both gguf/mixtral.q4_k_m.gguf -b 8
 	STUB_CUDA_RACES=1 both gguf/qwen3-5.q4_k_m.gguf -b 3
@@ -95,7 +89,7 @@ broken() {
 }
 
 @test "every type that is multiplied" {
-	cuda
+	device
 	for m in "$F"/gguf/llama3.*.gguf; do
 		case $m in *imatrix*) continue ;; esac
 		both "gguf/${m##*/}"
@@ -103,7 +97,7 @@ broken() {
 }
 
 @test "no library, an old one, no device, too old a driver or card: one line each" {
-	cuda
+	device
 	mkdir none old
 	: >none/libcuda.so.1
 	broken LD_LIBRARY_PATH="$T/none"
@@ -129,7 +123,7 @@ broken() {
 }
 
 @test "devices are listed with what they are, or why they cannot be used" {
-	cuda
+	device
 	STUB_CUDA_DEVICES=2 stub apr-infer --devices | grep '^cuda: ' >got
 	printf '%s\n' 'cuda: 0: Stub 0, 1024 MiB, compute capability 9.0, CUDA 12.4' \
 	    'cuda: 1: Stub 1, 1024 MiB, compute capability 9.0, CUDA 12.4' | diff - got
@@ -144,7 +138,7 @@ broken() {
 }
 
 @test "any call of the driver that fails is one line, and a device that does not open leaves nothing" {
-	cuda
+	device
 	STUB_CUDA_LEFT=1 STUB_CUDA_IDLE=1 STUB_CUDA_COUNT=$T/count stub apr-infer --device cuda --ids 1,2 -n 4 --json "$REPO/examples/sample" >out 2>said
 	[ ! -s said ]
 	n=0
@@ -184,7 +178,7 @@ calls() {
 }
 
 @test "from its second time on a pass is one launch, with the bits of many" {
-	cuda
+	device
 	local -x STUB_CUDA_COUNT=$T/count
 	# A mixture's too: who has which expert is nothing that comes back.
 	for m in llama3 qwen3-moe; do
@@ -216,7 +210,7 @@ calls() {
 }
 
 @test "a dense layer is ten kernels, and one more for a matrix with a type of its own or a long context" {
-	cuda
+	device
 	local -x STUB_CUDA_COUNT=$T/count STUB_CUDA_IDLE=1 APR_CUDA_GRAPH=0
 	while read -r m context layers; do
 		need "gguf/$m.gguf"
@@ -236,7 +230,7 @@ calls() {
 }
 
 @test "a device that goes away, whenever it does: one line" {
-	cuda
+	device
 	STUB_CUDA_IDLE=1 STUB_CUDA_COUNT=$T/count stub apr-infer --device cuda --ids 1,2 -n 4 --json "$REPO/examples/sample"
 	all=$(awk '{ n += $2 } END { print n }' count)
 	[ "$all" -gt 300 ]
@@ -247,14 +241,14 @@ calls() {
 }
 
 @test "the same tokens however they are chosen, and their logarithms" {
-	cuda
+	device
 	asked | awk 'NR % 3 == 1' | jq -c '.max_tokens = 4' >asked
 	apr-infer --jsonl --parallel 3 "$REPO/examples/sample" <asked >want
 	stub apr-infer --device cuda --jsonl --parallel 5 "$REPO/examples/sample" <asked | cmp - want
 }
 
 @test "what the compiler of kernels says is in the line" {
-	cuda
+	device
 	broken STUB_CUDA_FAIL=cuModuleLoadDataEx:1:218
 	says 'Stub 0: cuModuleLoadDataEx: CUDA_ERROR_INVALID_PTX (columns for sm_90): ptxas fatal of the stub'
 	broken STUB_CUDA_FAIL=cuModuleGetFunction:2:500
@@ -278,7 +272,7 @@ calls() {
 }
 
 @test "bench-gpu: the card, models as shares of it, llama.cpp beside them, what does not fit" {
-	cuda
+	device
 	export STUB_CUDA_FLOATS=1 LLAMA=$T/llama
 	mkdir llama
 	cat >llama/llama-bench <<-'END'

@@ -2,7 +2,12 @@
 # SPDX-License-Identifier: MIT
 # The OpenCL device on PoCL, whose bits must be the CPU's.
 load helper
-load opencl
+load device
+KIND=opencl
+
+setup_file() {
+	pocl
+}
 
 @test "devices, and what is none" {
 	apr-infer --devices >list
@@ -15,7 +20,7 @@ load opencl
 }
 
 @test "no library, no driver, no such device: one line each" {
-	opencl
+	device
 	s=$REPO/examples/sample
 	OCL_ICD_VENDORS=$T/none fails 1 apr-infer --device opencl --ids 1 "$s"
 	says 'no OpenCL device: no driver offers one'
@@ -33,13 +38,13 @@ load opencl
 }
 
 @test "each operation and type against the scalar code" {
-	opencl
+	device
 	APR_CPU=scalar "${APR_BUILD:-$REPO/build}/test/device" opencl --rounds 8 >tap || { grep -v '^ok' tap; return 1; }
 	[ "$(grep -c '^ok' tap)" = 68 ]
 }
 
 @test "logits of all models, from checkpoints and in Q4_K_M" {
-	opencl
+	device
 	for m in $ALL; do
 		both "hf/$m"
 		both "gguf/$m.q4_k_m.gguf"
@@ -47,7 +52,7 @@ load opencl
 }
 
 @test "logits in every type" {
-	opencl
+	device
 	for f in llama3.bf16 llama3.q4_0 llama3.q4_1 llama3.q5_0 llama3.q5_1 llama3.q8_0 llama3.q2_k \
 	    llama3.q3_k_s llama3.q5_k_s llama3.q6_k llama3.iq4_nl llama3.iq4_xs llama3.tq1_0 \
 	    llama3.tq2_0 llama3.q1_0 llama3.q2_0 llama3.iq3_s llama3.im.iq1_m llama3.im.iq1_s \
@@ -58,7 +63,7 @@ load opencl
 }
 
 @test "packed weights across, over row ends, padded; doubles and F8" {
-	opencl
+	device
 	need hf/gpt2
 	need hf/qwen2-odd
 	for t in q4_k lattice_q4 f64; do
@@ -86,7 +91,7 @@ load opencl
 }
 
 @test "weights as floats, with --precise" {
-	opencl
+	device
 	need hf/gpt2
 	for f in llama3.q2_k llama3.q4_k_m llama3.im.iq2_xs qwen3-moe.mxfp4_moe; do
 		both "gguf/$f.gguf" --precise
@@ -96,7 +101,7 @@ load opencl
 }
 
 @test "the same token by token, in batches of 3 and 8, in other caches, from a stream" {
-	opencl
+	device
 	for m in llama3 qwen3-moe qwen3-5 gemma2 mistral gpt2; do
 		for o in '-b 1' '-b 3' '-b 8' '--kv q8_0' '--kv f32'; do
 			both "gguf/$m.q4_k_m.gguf" $o
@@ -107,7 +112,7 @@ load opencl
 }
 
 @test "traces, texts, requests and perplexity" {
-	opencl
+	device
 	s=$REPO/examples/sample
 	need gguf/qwen3-moe.q4_k_m.gguf
 	for d in cpu opencl; do
@@ -125,7 +130,7 @@ load opencl
 }
 
 @test "the same tokens however they are chosen, and their logarithms" {
-	opencl
+	device
 	s=$REPO/examples/sample
 	asked >asked
 	for d in cpu opencl; do
@@ -140,7 +145,7 @@ load opencl
 }
 
 @test "a device that goes away, whenever it does: one line" {
-	opencl
+	device
 	s=$REPO/examples/sample
 	local -x LD_LIBRARY_PATH=${APR_BUILD:-$REPO/build}/test/stub/opencl
 	local -x STUB_OPENCL STUB_OPENCL_GONE STUB_OPENCL_COUNT=$T/count
@@ -157,7 +162,7 @@ load opencl
 }
 
 @test "what it cannot do it names, and leaves to nobody" {
-	opencl
+	device
 	s=$REPO/examples/sample
 	mkdir other
 	cp "$s"/* other

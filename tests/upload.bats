@@ -3,51 +3,20 @@
 # Weights into a device's memory and out of it again, and what that takes: on
 # PoCL and on tests/stub's libcuda.
 load helper
+load device
 
 setup_file() {
-	# Two that compile the same at once are in each other's way.
-	export BATS_NO_PARALLELIZE_WITHIN_FILE=true
-	export POCL_CACHE_DIR=$BATS_FILE_TMPDIR/pocl
-	mkdir -p "$POCL_CACHE_DIR"
+	pocl
 }
 
 # devices -- D, the ones that can be used; skip where there are none.
 devices() {
-	local said d
-	STUB=${APR_BUILD:-$REPO/build}/test/stub
+	local d
 	D=
 	for d in opencl cuda; do
-		said=$(on $d apr-infer --devices | grep "^$d: " | head -n 1)
-		case $said in
-		*MiB*) D="$D $d" ;;
-		*) [ "${APR_ENFORCE:-0}" != 1 ] || { echo "$said" >&2; return 1; } ;;
-		esac
+		! usable $d || D="$D $d"
 	done
 	[ -n "$D" ] || skip 'neither OpenCL nor PTX'
-}
-
-cuda() {
-	devices
-	case $D in
-	*cuda*) ;;
-	*) skip 'no PTX' ;;
-	esac
-}
-
-# on DEVICE COMMAND...
-on() {
-	local d=$1
-	shift
-	case $d in
-	cuda) LD_LIBRARY_PATH=$STUB "$@" ;;
-	*) "$@" ;;
-	esac
-}
-
-# broken VARIABLE=VALUE... -- with these the stub's driver makes apr-infer fail.
-broken() {
-	local -x LD_LIBRARY_PATH=$STUB STUB_CUDA_IDLE=1 "$@"
-	fails 1 apr-infer --device cuda --ids 1,2 -n 2 --json "${MODEL:-$REPO/examples/sample}"
 }
 
 # planned DEVICE OPTION... -- bytes that were planned are those that were taken,
@@ -109,7 +78,7 @@ planned() {
 }
 
 @test "what does not fit is named with its bytes before anything is there" {
-	cuda
+	device cuda
 	need gguf/llama3.q4_k_m.gguf
 	MODEL=$F/gguf/llama3.q4_k_m.gguf
 	broken STUB_CUDA_MEMORY=200000 STUB_CUDA_BYTES="$T/bytes"
@@ -135,11 +104,7 @@ planned() {
 }
 
 @test "a weight that is larger than a piece may be is refused by name" {
-	devices
-	case $D in
-	*opencl*) ;;
-	*) skip 'no OpenCL' ;;
-	esac
+	device opencl
 	"$REPO/scripts/mk-synth" qwen2.5-7b --type q4_k --sparse big.gguf >/dev/null
 	POCL_MEMORY_LIMIT=1 fails 1 apr-infer --device opencl --json --ids 1 big.gguf
 	says 'output.weight: 306561088 bytes in one piece, opencl gives 26843'
@@ -204,7 +169,7 @@ dumped() {
 }
 
 @test "a stream of a large model passes through, and stays nowhere" {
-	cuda
+	device cuda
 	"$REPO/scripts/mk-synth" qwen2-0.5b --type f16 --sparse big.gguf >/dev/null
 	all=$(stat -c %s big.gguf)
 	export STUB_CUDA_FAR=1 STUB_CUDA_IDLE=1 STUB_CUDA_MEMORY=4000000000
@@ -221,7 +186,7 @@ dumped() {
 }
 
 @test "what ends early, is missing or fails on the way: one line" {
-	cuda
+	device cuda
 	need gguf/llama3.q4_k_m.gguf hf/llama3
 	MODEL=$F/gguf/llama3.q4_k_m.gguf
 	apr-cat -q "$MODEL" >whole

@@ -2,10 +2,15 @@
 # SPDX-License-Identifier: MIT
 # What takes too long for `make check`: the OpenCL device on PoCL with all models.
 load ../helper
-load ../opencl
+load ../device
+KIND=opencl
+
+setup_file() {
+	pocl
+}
 
 @test "every model token by token, by threes and eights; one, three and eight sequences at once" {
-	opencl
+	device
 	for m in $ALL; do
 		for o in '-b 1' '-b 3' '-b 8'; do
 			both "hf/$m" $o
@@ -22,7 +27,7 @@ load ../opencl
 }
 
 @test "widths of Qwen2.5-7B and Qwen3-30B-A3B" {
-	opencl
+	device
 	for m in qwen2.5-7b qwen3-coder-30b-a3b; do
 		"$REPO/scripts/mk-synth" $m --layers 1 --type q4_k wide.gguf >/dev/null
 		apr-infer -c 64 --logits --ids 5,17,2,9,1 wide.gguf >want
@@ -32,7 +37,7 @@ load ../opencl
 }
 
 @test "every file, and its weights as floats" {
-	opencl
+	device
 	need gguf/llama3.q4_k_m.gguf
 	n=0
 	for f in "$F"/gguf/*.gguf "$F"/gguf/split/*-00001-of-* "$F"/apr/*.apr; do
@@ -52,7 +57,7 @@ load ../opencl
 }
 
 @test "packed weights of every kind across, over row ends, padded" {
-	opencl
+	device
 	need hf/gpt2
 	for t in q2_k q3_k q4_k q5_k q6_k q8_0 apr_q4 apr_q8 lattice_q4 f64; do
 		apr-cat "$F/hf/gpt2" | apr-quant -q --rules=apr $t | stream
