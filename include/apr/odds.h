@@ -48,6 +48,13 @@ odds_high(uint64_t a, uint64_t b)
 	return ah * bh + (mid >> 32) + (low >> 32);
 }
 
+/* A probability below 1 as so many 2^-32. */
+FM_FN uint32_t
+odds_part(float p)
+{
+	return p > 0.0f ? (uint32_t)(p * 0x1p32f) : 0;
+}
+
 /* What a sum has to reach: so many 2^-32 of s, and something. */
 FM_FN uint64_t
 odds_share(uint64_t s, uint32_t p)

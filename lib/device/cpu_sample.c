@@ -125,16 +125,14 @@ cut(struct cand *c, size_t n, const struct device_choice *o, struct item *t)
 		n = keep(c, n, t, from);
 	}
 	if (o->typical < 1) {
-		left = odds_share(mass(c, n, &mean), o->typical > 0 ?
-		    (uint32_t)(o->typical * 0x1p32f) : 0);
+		left = odds_share(mass(c, n, &mean), odds_part(o->typical));
 		by_closeness(t, c, n, mean);
 		from = reach(t, n, left);
 		by_closeness(t, c, n, mean);
 		n = keep(c, n, t, from);
 	}
 	if (o->top_p < 1) {
-		left = odds_share(mass(c, n, NULL), o->top_p > 0 ?
-		    (uint32_t)(o->top_p * 0x1p32f) : 0);
+		left = odds_share(mass(c, n, NULL), odds_part(o->top_p));
 		by_rank(t, c, n, false);
 		from = reach(t, n, left);
 		by_rank(t, c, n, false);

@@ -43,20 +43,12 @@ of(struct gpu *g)
 	return (struct cuda *)g;
 }
 
-/* NULL, or what went wrong in words. */
-static const char *
-failed(struct cuda *c, const char *call, cu_result r)
-{
-	return cuda_words(c->a, call, r, c->why, sizeof c->why);
-}
-#define CALL(c, name, ...) failed(c, #name, (c)->a->name(__VA_ARGS__))
-
 /* The driver's calls are about the context that the thread has, whichever
  * thread it is that uses the device now. */
 static const char *
 enter(struct cuda *c)
 {
-	return CALL(c, cuCtxSetCurrent, c->context);
+	return CU_CALL(c, cuCtxSetCurrent, c->context);
 }
 
 /* And what waits goes to the stream first. */
@@ -82,7 +74,7 @@ allocate(struct gpu *g, size_t bytes, const char **why)
 	cu_address at = 0;
 
 	if (!(*why = enter(of(g))))
-		*why = CALL(of(g), cuMemAlloc, &at, bytes);
+		*why = CU_CALL(of(g), cuMemAlloc, &at, bytes);
 	return *why ? NULL : (void *)(uintptr_t)at;
 }
 
@@ -97,7 +89,7 @@ let_go(struct gpu *g, void *mem)
 static const char *
 turn(struct cuda *c)
 {
-	const char *why = CALL(c, cuEventRecord, c->stage[c->now].done, c->stream);
+	const char *why = CU_CALL(c, cuEventRecord, c->stage[c->now].done, c->stream);
 
 	if (why)
 		return why;
@@ -107,7 +99,7 @@ turn(struct cuda *c)
 	if (!c->stage[c->now].busy)
 		return NULL;
 	c->stage[c->now].busy = false;
-	return CALL(c, cuEventSynchronize, c->stage[c->now].done);
+	return CU_CALL(c, cuEventSynchronize, c->stage[c->now].done);
 }
 
 static const char *
@@ -126,7 +118,7 @@ write_to(struct gpu *g, void *mem, size_t at, const void *from, size_t bytes)
 			continue;
 		}
 		memcpy(stage, p, n);
-		why = CALL(c, cuMemcpyHtoDAsync, (uintptr_t)mem + at, stage, n, c->stream);
+		why = CU_CALL(c, cuMemcpyHtoDAsync, (uintptr_t)mem + at, stage, n, c->stream);
 		c->at += (n + 63) / 64 * 64;
 		at += n;
 		p += n;
@@ -151,7 +143,7 @@ send(struct gpu *g, void *mem, size_t at, size_t skip, size_t n)
 {
 	struct cuda *c = of(g);
 
-	return CALL(c, cuMemcpyHtoDAsync, (uintptr_t)mem + at, c->stage[c->now].p + skip, n, c->stream);
+	return CU_CALL(c, cuMemcpyHtoDAsync, (uintptr_t)mem + at, c->stage[c->now].p + skip, n, c->stream);
 }
 
 /* The next one to write turns. */
@@ -169,7 +161,7 @@ finish(struct gpu *g)
 	const char *why = flush(c);
 
 	if (!why)
-		why = CALL(c, cuStreamSynchronize, c->stream);
+		why = CU_CALL(c, cuStreamSynchronize, c->stream);
 	for (int i = 0; i < STAGES && !why; i++)
 		c->stage[i].busy = false;
 	c->at = why ? c->at : 0;
@@ -188,7 +180,7 @@ read_from(struct gpu *g, void *to, void *mem, size_t at, size_t bytes)
 	while (bytes > 0 && !why) {
 		size_t n = bytes < STAGE ? bytes : STAGE;
 
-		if ((why = CALL(c, cuMemcpyDtoHAsync, stage, (uintptr_t)mem + at, n, c->stream)) ||
+		if ((why = CU_CALL(c, cuMemcpyDtoHAsync, stage, (uintptr_t)mem + at, n, c->stream)) ||
 		    (why = finish(g)))
 			break;
 		memcpy(p, stage, n);
@@ -247,22 +239,22 @@ set_up(struct cuda *c)
 	const char *graphs = getenv("APR_CUDA_GRAPH"), *why;
 	size_t free_bytes = 0, all = 0;
 
-	if ((why = CALL(c, cuDriverGetVersion, &c->driver)) ||
-	    (why = CALL(c, cuDevicePrimaryCtxRetain, &c->context, c->choice.device)) ||
+	if ((why = CU_CALL(c, cuDriverGetVersion, &c->driver)) ||
+	    (why = CU_CALL(c, cuDevicePrimaryCtxRetain, &c->context, c->choice.device)) ||
 	    (why = enter(c)) ||
-	    (why = CALL(c, cuStreamCreate, &c->stream, CU_STREAM_NON_BLOCKING)))
+	    (why = CU_CALL(c, cuStreamCreate, &c->stream, CU_STREAM_NON_BLOCKING)))
 		return why;
 	if (!(c->graphs = cuda_graphs_new(c->a, c->stream, !graphs || strcmp(graphs, "0") != 0)))
 		return "out of memory";
 	for (int i = 0; i < STAGES; i++)
-		if ((why = CALL(c, cuEventCreate, &c->stage[i].done, CU_EVENT_DISABLE_TIMING)) ||
-		    (why = CALL(c, cuMemHostAlloc, (void **)&c->stage[i].p, STAGE, 0)))
+		if ((why = CU_CALL(c, cuEventCreate, &c->stage[i].done, CU_EVENT_DISABLE_TIMING)) ||
+		    (why = CU_CALL(c, cuMemHostAlloc, (void **)&c->stage[i].p, STAGE, 0)))
 			return why;
 	/* What the context takes is gone already. */
 	if (!(c->kernels = cuda_kernels_new(c->a, c->context, c->graphs, c->choice.arch, c->driver)))
 		return "out of memory";
 	if ((why = cuda_kernels_load(c->kernels)) ||
-	    (why = CALL(c, cuMemGetInfo, &free_bytes, &all)))
+	    (why = CU_CALL(c, cuMemGetInfo, &free_bytes, &all)))
 		return why;
 	c->g.memory = c->g.most = free_bytes;
 	return NULL;

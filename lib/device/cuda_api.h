@@ -96,8 +96,12 @@ struct cuda_choice {
 int	cuda_choose(const struct cuda_api *, struct cuda_choice *, struct err *) APR_MUSTCHECK;
 /* Each device in words. */
 void	cuda_list(void (*line)(const char *));
-/* "CALL: NAME" of a status, into n bytes. */
+/* "CALL: NAME" of a status, into n bytes; NULL of success. */
 const char *cuda_words(const struct cuda_api *, const char *call, cu_result, char *to, size_t n);
+/* A call, by whoever has the functions as `a` and room for words as `why`: NULL,
+ * or what went wrong. */
+#define CU_CALL(c, name, ...) \
+	cuda_words((c)->a, #name, (c)->a->name(__VA_ARGS__), (c)->why, sizeof (c)->why)
 
 /*
  * Kernels as PTX, made when the library was built: "columns", and one a packed

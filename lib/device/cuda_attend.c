@@ -73,12 +73,6 @@ number(struct gpu_call *to, uint32_t v)
 	to->arg[to->nargs++] = (struct gpu_arg){ .bytes = 4, .v.u32 = v };
 }
 
-static bool
-at_multiple(const struct gpu_arg *a, size_t of)
-{
-	return ((uintptr_t)a[0].mem + a[1].v.u64) % of == 0;
-}
-
 bool
 cuda_attend_begin(struct cuda_attend *to, struct gpu *g, const struct gpu_call *c)
 {
@@ -88,7 +82,7 @@ cuda_attend_begin(struct cuda_attend *to, struct gpu *g, const struct gpu_call *
 	uint32_t tile = hd <= ELEMENTS / TILE ? TILE : TILE / 2, n = c->groups[1], parts = 1, few;
 	size_t all = cuda_attend_bytes(&g->need), n_blocks = blocks(a[N_CTX].v.u32);
 
-	if (!takes(hd) || !at_multiple(a + KEYS_AT, 16) || !at_multiple(a + VALUES_AT, 16))
+	if (!takes(hd) || !gpu_at_multiple(a + KEYS_AT, 16) || !gpu_at_multiple(a + VALUES_AT, 16))
 		return false;
 	/* Heads that share keys, in parts that a tile holds; columns of a
 	 * sequence as many as there are, if it has room. */

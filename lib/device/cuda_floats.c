@@ -24,8 +24,8 @@ cuda_float_of(const struct gpu_call *c)
 	int i = 0;
 
 	if (c->kernel < K_F32 || c->kernel > K_BF16 || a[F_COL_STEP].v.u64 != 1 ||
-	    a[F_COLS].v.u32 % 16 != 0 || !cuda_at_multiple(a + F_WEIGHTS, 16) || a[F_AT].v.u64 % of != 0 ||
-	    a[F_ROW_STEP].v.u64 % of != 0 || !cuda_at_multiple(a + F_X, 16) || a[F_LDX].v.u64 % 4 != 0 ||
+	    a[F_COLS].v.u32 % 16 != 0 || !gpu_at_multiple(a + F_WEIGHTS, 16) || a[F_AT].v.u64 % of != 0 ||
+	    a[F_ROW_STEP].v.u64 % of != 0 || !gpu_at_multiple(a + F_X, 16) || a[F_LDX].v.u64 % 4 != 0 ||
 	    a[F_TILE + 1].v.u64 != UINT64_MAX)
 		return -1;
 	while (i < 3 && cuda_floats[i].columns < a[F_N].v.u32)

@@ -44,13 +44,6 @@ struct cuda_graphs {
 	char		 why[256];
 };
 
-static const char *
-failed(struct cuda_graphs *g, const char *call, cu_result r)
-{
-	return cuda_words(g->a, call, r, g->why, sizeof g->why);
-}
-#define CALL(g, name, ...) failed(g, #name, (g)->a->name(__VA_ARGS__))
-
 struct cuda_graphs *
 cuda_graphs_new(const struct cuda_api *a, cu_stream stream, bool keep)
 {
@@ -147,12 +140,12 @@ launch(struct cuda_graphs *g)
 		size_t n;
 
 		if (!w[0]) {
-			why = CALL(g, cuMemcpyDtoDAsync, w[1], w[2], w[3], g->stream);
+			why = CU_CALL(g, cuMemcpyDtoDAsync, w[1], w[2], w[3], g->stream);
 			continue;
 		}
 		for (uint64_t i = 0; i < w[4]; i++)
 			arg[i] = w + HEAD + i;
-		if (!(why = CALL(g, cuLaunchKernel, (cu_function)(uintptr_t)w[0], (unsigned)w[2],
+		if (!(why = CU_CALL(g, cuLaunchKernel, (cu_function)(uintptr_t)w[0], (unsigned)w[2],
 		    (unsigned)(w[2] >> 32), (unsigned)w[3], (unsigned)(w[3] >> 32), 1, 1, 0,
 		    g->stream, arg, NULL)))
 			continue;
@@ -168,17 +161,16 @@ capture(struct cuda_graphs *g, struct kept *k)
 {
 	cu_graph graph = NULL;
 	const char *why;
-	cu_result r;
 
 	/* Whatever other threads ask of the driver meanwhile is theirs. */
-	if ((why = CALL(g, cuStreamBeginCapture, g->stream, CU_CAPTURE_THREAD_LOCAL)))
+	if ((why = CU_CALL(g, cuStreamBeginCapture, g->stream, CU_CAPTURE_THREAD_LOCAL)))
 		return why;
-	why = launch(g);
 	/* A stream that captures is of no use: that ends in any case. */
-	r = g->a->cuStreamEndCapture(g->stream, &graph);
-	if (!why)
-		why = failed(g, "cuStreamEndCapture", r);
-	if (!why && (why = CALL(g, cuGraphInstantiate, &k->exec, graph, 0)))
+	if ((why = launch(g)))
+		g->a->cuStreamEndCapture(g->stream, &graph);
+	else
+		why = CU_CALL(g, cuStreamEndCapture, g->stream, &graph);
+	if (!why && (why = CU_CALL(g, cuGraphInstantiate, &k->exec, graph, 0)))
 		k->exec = NULL;
 	if (graph)
 		g->a->cuGraphDestroy(graph);
@@ -229,7 +221,7 @@ make(struct cuda_graphs *g, uint64_t h, struct kept **to)
 		if (g->kept[i].used < k->used)
 			k = &g->kept[i];
 	/* It may run still. */
-	if (k->exec && (why = CALL(g, cuStreamSynchronize, g->stream)))
+	if (k->exec && (why = CU_CALL(g, cuStreamSynchronize, g->stream)))
 		return why;
 	drop(g, k);
 	if (!(k->word = malloc(g->n * sizeof *k->word)))
@@ -259,7 +251,7 @@ cuda_graphs_flush(struct cuda_graphs *g)
 	}
 	if (k) {
 		k->used = ++g->clock;
-		why = CALL(g, cuGraphLaunch, k->exec, g->stream);
+		why = CU_CALL(g, cuGraphLaunch, k->exec, g->stream);
 	} else if (!why) {
 		why = launch(g);
 	}

@@ -61,18 +61,11 @@ cuda_kernels_free(struct cuda_kernels *c)
 	free(c);
 }
 
-/* NULL, or what went wrong in words. */
-static const char *
-failed(struct cuda_kernels *c, const char *call, cu_result r)
-{
-	return cuda_words(c->a, call, r, c->why, sizeof c->why);
-}
-
 /* Modules are loaded into the context that the thread has. */
 static const char *
 enter(struct cuda_kernels *c)
 {
-	return failed(c, "cuCtxSetCurrent", c->a->cuCtxSetCurrent(c->context));
+	return CU_CALL(c, cuCtxSetCurrent, c->context);
 }
 
 /* The newest kernels of that name which device and driver take. */
@@ -94,17 +87,15 @@ load(struct cuda_kernels *c, const char *name, cu_module *to)
 	int option[] = { CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES };
 	char log[256] = "";
 	void *value[] = { log, (void *)(uintptr_t)(sizeof log - 1) };
-	cu_result r;
 	size_t n;
 
 	if (!m) {
 		snprintf(c->why, sizeof c->why, "there are no kernels \"%s\" for it", name);
 		return c->why;
 	}
-	if (!(r = c->a->cuModuleLoadDataEx(to, m->ptx, 2, option, value)))
+	if (!CU_CALL(c, cuModuleLoadDataEx, to, m->ptx, 2, option, value))
 		return NULL;
 	*to = NULL;
-	failed(c, "cuModuleLoadDataEx", r);
 	n = strlen(c->why);
 	for (char *p = log; *p; p++)
 		if ((unsigned char)*p < ' ')
@@ -117,13 +108,11 @@ load(struct cuda_kernels *c, const char *name, cu_module *to)
 static const char *
 function(struct cuda_kernels *c, cu_module m, const char *name, cu_function *to)
 {
-	cu_result r = c->a->cuModuleGetFunction(to, m, name);
 	size_t n;
 
-	if (r == 0)
+	if (!CU_CALL(c, cuModuleGetFunction, to, m, name))
 		return NULL;
 	*to = NULL;
-	failed(c, "cuModuleGetFunction", r);
 	n = strlen(c->why);
 	snprintf(c->why + n, sizeof c->why - n, " (%s)", name);
 	return c->why;

@@ -56,13 +56,13 @@ cuda_tile_of(const struct gpu_call *c, char *module, size_t n)
 	size_t of = c->type->bytes % 16 == 0 ? 16 : 2;
 	int tile = 0;
 
-	if (!cuda_at_multiple(a + WEIGHTS, of) || a[STRIDE].v.u64 % of != 0 ||
-	    !cuda_at_multiple(a + CODES, 16) || !cuda_at_multiple(a + SCALES, 16))
+	if (!gpu_at_multiple(a + WEIGHTS, of) || a[STRIDE].v.u64 % of != 0 ||
+	    !gpu_at_multiple(a + CODES, 16) || !gpu_at_multiple(a + SCALES, 16))
 		return -1;
 	for (int i = OTHERS; i < TILES; i += MATRIX)
-		if (a[i + OTHER_ROWS].v.u32 && !cuda_at_multiple(a + i, of))
+		if (a[i + OTHER_ROWS].v.u32 && !gpu_at_multiple(a + i, of))
 			return -1;
-	if (is_fine(c) && (!cuda_at_multiple(a + CODES1, 16) || !cuda_at_multiple(a + SCALES1, 16)))
+	if (is_fine(c) && (!gpu_at_multiple(a + CODES1, 16) || !gpu_at_multiple(a + SCALES1, 16)))
 		return -1;
 	if (has_tiles(c) && a[APART].v.u64 % of != 0)
 		return -1;

@@ -28,13 +28,6 @@ struct gpu_call cuda_tile_call(const struct gpu_call *, int tile);
 /* A struct gpu_driver's. */
 size_t	cuda_tile_columns(size_t n, size_t choices, size_t experts, bool fine);
 
-/* Whether an address that is an argument, and the next, is a multiple. */
-static inline bool
-cuda_at_multiple(const struct gpu_arg *a, size_t of)
-{
-	return ((uintptr_t)a[0].mem + a[1].v.u64) % of == 0;
-}
-
 /* cuda_floats.c: the same for products of floats, in the module of what has no type; -1: it is
  * multiply_float.cl's. */
 enum { CUDA_FLOATS = 12 };

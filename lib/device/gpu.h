@@ -49,6 +49,13 @@ struct gpu_arg {
 };
 enum { GPU_ARGS = 64 };
 
+/* Whether an address that is an argument, and the next, is a multiple. */
+static inline bool
+gpu_at_multiple(const struct gpu_arg *a, size_t of)
+{
+	return ((uintptr_t)a[0].mem + a[1].v.u64) % of == 0;
+}
+
 /* A mixture's memory, see experts.cl: choices, tiles, and what is made of all
  * chosen columns. */
 enum gpu_mixture {

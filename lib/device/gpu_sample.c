@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <apr/float.h>
+#include <apr/odds.h>
 
 #include "gpu.h"
 
@@ -81,12 +82,6 @@ gpu_sample_reserve(struct gpu *g, size_t rows, size_t vocab, struct err *e)
 }
 
 static uint32_t
-share(float p)
-{
-	return p > 0 ? (uint32_t)(p * 0x1p32f) : 0;
-}
-
-static uint32_t
 flags(const struct device_choice *c)
 {
 	uint32_t f = c->logprob ? LOGPROB : 0;
@@ -103,7 +98,7 @@ static void
 words(uint32_t *to, const struct device_choice *c, size_t mark)
 {
 	const uint32_t all[CHOICE] = { flags(c), f32_bits(c->temperature), c->top_k,
-	    c->typical < 1 ? share(c->typical) : 0, c->top_p < 1 ? share(c->top_p) : 0,
+	    c->typical < 1 ? odds_part(c->typical) : 0, c->top_p < 1 ? odds_part(c->top_p) : 0,
 	    f32_bits(c->min_p), (uint32_t)c->random, (uint32_t)(c->random >> 32),
 	    f32_bits(c->repetition), f32_bits(c->presence), f32_bits(c->frequency),
 	    (uint32_t)mark, (uint32_t)c->nmark };

@@ -30,16 +30,6 @@ struct attention {
 	uint		 blocks;	/* places of parts; 0: none */
 };
 
-/* What the lane has whose number differs by `away`'s bit. */
-FM_FN float
-from_lane(float x, int away)
-{
-	float y;
-
-	asm volatile("shfl.sync.bfly.b32 %0, %1, %2, 31, 0xffffffff;" : "=f"(y) : "f"(x), "r"(away));
-	return y;
-}
-
 /* For those who read it later. */
 FM_FN void
 fetch(const void *p)

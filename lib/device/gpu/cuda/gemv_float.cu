@@ -33,15 +33,6 @@ four(const uchar *p, float to[4])
 	}
 }
 
-FM_FN float
-from_lane(float x, uint apart)
-{
-	uint v = as_uint(x);
-
-	asm("shfl.sync.bfly.b32 %0, %0, %1, 0x1f, 0xffffffff;" : "+r"(v) : "r"(apart));
-	return as_float(v);
-}
-
 /* 4 of 16 columns' weights times C columns', which are a step's apart. */
 template <int KIND, int C> FM_FN void
 add16(const uchar *w, const float4 *a, float t[C][4])

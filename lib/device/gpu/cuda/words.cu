@@ -91,3 +91,13 @@ bytes_of(uint a, uint b, uint which)
 	asm("prmt.b32 %0, %1, %2, %3;" : "=r"(w) : "r"(a), "r"(b), "r"(which));
 	return w;
 }
+
+/* What the lane has whose number differs by `away`'s bit; all of the warp say it. */
+FM_FN float
+from_lane(float x, int away)
+{
+	float y;
+
+	asm volatile("shfl.sync.bfly.b32 %0, %1, %2, 31, 0xffffffff;" : "=f"(y) : "f"(x), "r"(away));
+	return y;
+}
